@@ -1,0 +1,1 @@
+//! Whether a presentation opens a data endpoint.

@@ -1,0 +1,1 @@
+//! The encrypted inbox: DIDComm v2.1 envelopes.

@@ -1,0 +1,1 @@
+//! Fee statements and their audit.

@@ -1,0 +1,1 @@
+//! ODRL terms, approved templates, fees.

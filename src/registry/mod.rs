@@ -1,0 +1,1 @@
+//! The registry contract over JSON-RPC, and the embedded development chain.
