@@ -1,0 +1,34 @@
+//! Checks of envelopes, of the messages inside and of contacts.
+
+crate::checks! {
+    SIZE = "inbox.size": "an envelope has at most 256 KiB";
+    FORM = "inbox.envelope.form": "an envelope is a general JSON JWE with exactly the members protected, recipients, iv, ciphertext and tag";
+    HEADER = "inbox.envelope.header": "the protected header has exactly typ, alg, enc, epk and apv, and a recipient's header exactly kid";
+    TYP = "inbox.envelope.typ": "the envelope's typ is application/didcomm-encrypted+json";
+    ALG = "inbox.envelope.alg": "the key is agreed with ECDH-ES+A256KW";
+    AUTHCRYPT = "inbox.envelope.authcrypt": "the envelope is sealed anonymously: no ECDH-1PU, no skid, no apu";
+    ENC = "inbox.envelope.enc": "the content is encrypted with A256CBC-HS512 or A256GCM";
+    RECIPIENTS = "inbox.envelope.recipients": "an envelope has 1 to 16 recipients, each once, all keys of one DID";
+    APV = "inbox.envelope.apv": "apv is the SHA-256 of the sorted recipient kids, joined by a point";
+    EPK = "inbox.envelope.epk": "the ephemeral key is a point on X25519 or P-256 and of the recipient key's curve";
+    SHARED = "inbox.envelope.shared": "the shared secret is not all zero";
+    RECIPIENT = "inbox.envelope.recipient": "one of the recipient keys is this wallet's";
+    KEY_WRAP = "inbox.envelope.key-wrap": "the content key unwraps with the agreed key";
+    CONTENT = "inbox.envelope.content": "the ciphertext, its tag and the protected header belong together";
+    NESTING = "inbox.nesting": "an envelope holds a signed message, and that holds a plaintext: anoncrypt(sign(plaintext))";
+    SIGNED_FORM = "inbox.signed.form": "a signed message is a general JSON JWS with exactly one signature";
+    SIGNED_HEADER = "inbox.signed.header": "the protected header has exactly typ and alg, and perhaps kid; the unprotected one exactly kid, perhaps; both name the same key";
+    SIGNED_TYP = "inbox.signed.typ": "the signed message's typ is application/didcomm-signed+json";
+    PLAINTEXT = "inbox.plaintext": "a plaintext has id, type, from, to and an object as body, of the kinds and lengths that DIDComm v2.1 gives them";
+    PLAINTEXT_TYP = "inbox.plaintext.typ": "the plaintext's typ is application/didcomm-plain+json";
+    ROTATION = "inbox.plaintext.rotation": "a message does not change its sender's DID (from_prior)";
+    FROM = "inbox.from": "from is the DID of the key that signed";
+    TO = "inbox.to": "to contains the DID whose key opened the envelope, and that is this wallet's";
+    EXPIRED = "inbox.expired": "the message is read before its expires_time";
+    ATTACHMENT = "inbox.attachment": "at most 16 attachments, each with its own id and either base64 of a text or JSON; nothing is fetched by link";
+    AGREEMENT = "inbox.agreement": "a key agreement key is a canonical, usable X25519 or P-256 public key";
+    AGREEMENT_DID = "inbox.agreement.did": "the DID spells a key agreement key by itself: it is a did:key";
+    CONTACT = "inbox.contact": "a contact has exactly iss, url, key and iat";
+    CONTACT_URL = "inbox.contact.url": "a contact's url is http or https with a host, without user, password or fragment";
+    CONTACT_KEY = "inbox.contact.key": "a contact's key agreement key is named under the DID that signed the contact";
+}

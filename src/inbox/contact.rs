@@ -1,0 +1,70 @@
+use serde::{Deserialize, Serialize};
+
+use super::agreement::AgreementPoint;
+use super::{AgreementPublic, checks};
+use crate::check::{Refusal, Trail};
+use crate::encoding::Timestamp;
+use crate::identity::{Did, Documents, Jws, Signer, SigningFailed, Unverified, Verified, sign_jws, verify_signed_by};
+
+const TYP: &str = "countersign-contact+jwt";
+
+/// Where a DID without a document of its own is reached, and with which key; said by that DID.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Contact {
+    /// Who is reached.
+    #[serde(rename = "iss")]
+    pub did: Did,
+    /// The inbox, `https` (or `http` within a machine).
+    pub url: String,
+    /// The key that envelopes are sealed for.
+    pub key: AgreementPublic,
+    /// When it was said; a later contact replaces an earlier one.
+    pub iat: Timestamp,
+}
+
+impl Contact {
+    /// Signs the contact with a key of its DID.
+    ///
+    /// # Errors
+    /// When the key cannot be used.
+    pub fn sign(&self, signer: &dyn Signer) -> Result<String, SigningFailed> {
+        // A struct of texts always serialises.
+        let payload = serde_json::to_vec(self).expect("a contact is JSON");
+        sign_jws(signer, TYP, true, &payload)
+    }
+
+    /// Verifies that the DID itself said where it is reached.
+    ///
+    /// # Errors
+    /// `inbox.contact*`, `inbox.agreement`, `jws.*`, `did.*`, `encoding.*`.
+    pub fn verify(
+        text: &Unverified<Self>,
+        documents: &Documents,
+        trail: &mut Trail,
+    ) -> Result<Verified<Self>, Refusal> {
+        let jws = Jws::parse(text.text())?;
+        let contact = Self::deserialize(serde_json::Value::Object(jws.claims()?))
+            .map_err(|cause| checks::CONTACT.refuse(cause.to_string()))?;
+        trail.held(&checks::CONTACT);
+        verify_signed_by(&jws, TYP, &contact.did, documents, trail)?;
+        trail.hold(&checks::CONTACT_URL, reachable(&contact.url), || format!("url `{}`", contact.url))?;
+        trail.hold(&checks::CONTACT_KEY, *contact.key.kid.did() == contact.did, || {
+            format!("key {} in a contact of {}", contact.key.kid, contact.did)
+        })?;
+        trail.hold(&checks::AGREEMENT, AgreementPoint::of(&contact.key.jwk).is_some(), || {
+            format!("{} is no X25519 or P-256 key", contact.key.kid)
+        })?;
+        Ok(Verified::vouched(contact))
+    }
+}
+
+fn reachable(text: &str) -> bool {
+    url::Url::parse(text).is_ok_and(|url| {
+        matches!(url.scheme(), "http" | "https")
+            && url.has_host()
+            && url.username().is_empty()
+            && url.password().is_none()
+            && url.fragment().is_none()
+    })
+}
