@@ -1,1 +1,25 @@
 //! ODRL terms, approved templates, fees.
+//!
+//! Terms are a closed subset of ODRL 2.2: what is not in it is refused, never ignored, because a term that a reader
+//! skips is a term that it breaks.
+
+mod amount;
+pub mod checks;
+mod currency;
+mod evaluate;
+mod fee;
+mod odrl;
+mod operand;
+mod parameter;
+mod parse;
+mod template;
+mod words;
+
+pub use amount::{Amount, Money};
+pub use currency::Currency;
+pub use evaluate::Facts;
+pub use fee::{Fee, FeeRule, FeeSchedule, Tier};
+pub use odrl::{Atomic, Constraint, Duty, Logic, Permission, Policy, PolicyKind, Prohibition};
+pub use operand::{LeftOperand, Operator, RightOperand, Span};
+pub use parameter::{Parameter, ParameterType};
+pub use template::{Blanks, MAX_TEMPLATE, Template};
