@@ -32,8 +32,8 @@ pub struct AgreementPublic {
 
 /// A private key agreement key under its name, erased when dropped.
 pub struct AgreementKey {
-    kid: DidUrl,
-    secret: AgreementSecret,
+    pub(super) kid: DidUrl,
+    pub(super) secret: AgreementSecret,
 }
 
 /// The private half of a key agreement key, erased when dropped.
@@ -154,7 +154,6 @@ impl AgreementSecret {
         }
     }
 
-    #[expect(dead_code, reason = "the envelope comes next")]
     /// The shared secret with `point`.
     ///
     /// # Errors

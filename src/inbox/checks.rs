@@ -2,8 +2,8 @@
 
 crate::checks! {
     SIZE = "inbox.size": "an envelope has at most 256 KiB";
-    FORM = "inbox.envelope.form": "an envelope is a general JSON JWE with exactly the members protected, recipients, iv, ciphertext and tag";
-    HEADER = "inbox.envelope.header": "the protected header has exactly typ, alg, enc, epk and apv, and a recipient's header exactly kid";
+    FORM = "inbox.envelope.form": "an envelope is a general JSON JWE with exactly protected, recipients (each header.kid and encrypted_key), iv, ciphertext and tag, of the lengths that enc has";
+    HEADER = "inbox.envelope.header": "the protected header has exactly typ, alg, enc, epk and apv";
     TYP = "inbox.envelope.typ": "the envelope's typ is application/didcomm-encrypted+json";
     ALG = "inbox.envelope.alg": "the key is agreed with ECDH-ES+A256KW";
     AUTHCRYPT = "inbox.envelope.authcrypt": "the envelope is sealed anonymously: no ECDH-1PU, no skid, no apu";
@@ -26,7 +26,7 @@ crate::checks! {
     TO = "inbox.to": "to contains the DID whose key opened the envelope, and that is this wallet's";
     EXPIRED = "inbox.expired": "the message is read before its expires_time";
     ATTACHMENT = "inbox.attachment": "at most 16 attachments, each with its own id and either base64 of a text or JSON; nothing is fetched by link";
-    AGREEMENT = "inbox.agreement": "a key agreement key is a canonical, usable X25519 or P-256 public key";
+    AGREEMENT = "inbox.agreement": "a key agreement key is an X25519 or P-256 public key, a point of its curve";
     AGREEMENT_DID = "inbox.agreement.did": "the DID spells a key agreement key by itself: it is a did:key";
     CONTACT = "inbox.contact": "a contact has exactly iss, url, key and iat";
     CONTACT_URL = "inbox.contact.url": "a contact's url is http or https with a host, without user, password or fragment";

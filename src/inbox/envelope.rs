@@ -1,11 +1,10 @@
-use super::{AgreementKey, AgreementPublic, Message, Opened};
+use super::agreement::AgreementPoint;
+use super::jwe::{self, Envelope};
+use super::{AgreementKey, AgreementPublic, Message, Opened, checks};
 use crate::check::Refusal;
 use crate::identity::{DidUrl, Signer, SigningFailed};
 
-/// The longest envelope that is read or made, in bytes.
-pub const MAX_ENVELOPE: usize = 256 * 1024;
-
-/// Why a message could not be sealed.
+/// Why a message could not be signed or sealed.
 #[derive(Debug, thiserror::Error)]
 pub enum SealFailed {
     /// The signing key could not be used.
@@ -28,36 +27,59 @@ pub fn seal(
     recipients: &[AgreementPublic],
     random: &mut dyn FnMut(&mut [u8]),
 ) -> Result<Vec<u8>, SealFailed> {
+    let addressed = recipients.iter().all(|recipient| message.to.contains(recipient.kid.did()));
+    checks::TO.hold(addressed, || "the message is sealed for somebody who is not in to".into())?;
     Ok(seal_signed(&super::sign(message, signer)?, recipients, random)?)
 }
 
 /// Seals a signed message, for example to send it once more.
 ///
 /// # Errors
-/// `inbox.envelope.recipients`, `inbox.agreement`, `inbox.size`.
+/// `inbox.envelope.recipients`, `inbox.envelope.shared`, `inbox.agreement`, `inbox.size`.
 pub fn seal_signed(
     signed: &str,
     recipients: &[AgreementPublic],
     random: &mut dyn FnMut(&mut [u8]),
 ) -> Result<Vec<u8>, Refusal> {
-    let _ = (signed, recipients, random);
-    todo!()
+    hold_one_did(recipients.iter().map(|recipient| &recipient.kid))?;
+    let mut points = Vec::new();
+    for AgreementPublic { kid, jwk } in recipients {
+        let point = AgreementPoint::of(jwk);
+        let point = point.ok_or_else(|| checks::AGREEMENT.refuse(format!("{kid} is no X25519 or P-256 key")))?;
+        points.push((kid.to_string(), point));
+    }
+    jwe::seal(signed.as_bytes(), &points, random)
 }
 
 /// The recipient keys that an envelope names; all of one DID. Says nothing of whether it can be opened.
 ///
 /// # Errors
-/// `inbox.size`, `inbox.envelope.*`, `encoding.*`.
+/// `inbox.size`, `inbox.nesting`, `inbox.envelope.*`, `encoding.*`.
 pub fn addressed_to(envelope: &[u8]) -> Result<Vec<DidUrl>, Refusal> {
-    let _ = envelope;
-    todo!()
+    recipients(&Envelope::read(envelope)?)
 }
 
-/// Opens an envelope with the first of `keys` that it is sealed for.
+/// Opens an envelope with the first of its recipient keys that is among `keys`.
 ///
 /// # Errors
-/// `inbox.*`, `encoding.*`, `jws.*`.
+/// `inbox.*`, `encoding.*`, `jws.*`, `did.*`.
 pub fn decrypt(envelope: &[u8], keys: &[AgreementKey]) -> Result<Opened, Refusal> {
-    let _ = (envelope, keys);
-    todo!()
+    let envelope = Envelope::read(envelope)?;
+    let named = recipients(&envelope)?;
+    let key = named.iter().find_map(|kid| keys.iter().find(|key| key.kid() == kid));
+    let key = key.ok_or_else(|| checks::RECIPIENT.refuse(format!("sealed for {named:?}, none of which is at hand")))?;
+    let signed = String::from_utf8(envelope.open(&key.kid().to_string(), key.secret())?)
+        .map_err(|_| checks::NESTING.refuse("the envelope holds no text"))?;
+    Ok(Opened::read(&signed)?.with(key.kid()))
+}
+
+fn recipients(envelope: &Envelope) -> Result<Vec<DidUrl>, Refusal> {
+    let kids = envelope.recipients().map(str::parse).collect::<Result<Vec<DidUrl>, _>>()?;
+    hold_one_did(kids.iter())?;
+    Ok(kids)
+}
+
+fn hold_one_did<'a>(mut kids: impl Iterator<Item = &'a DidUrl>) -> Result<(), Refusal> {
+    let first = kids.next().ok_or_else(|| checks::RECIPIENTS.refuse("no recipient"))?;
+    checks::RECIPIENTS.hold(kids.all(|kid| kid.did() == first.did()), || "recipients of more than one DID".into())
 }

@@ -10,11 +10,16 @@ mod contact;
 mod content;
 mod envelope;
 mod jwe;
+mod jws;
 mod message;
 mod signed;
+#[cfg(test)]
+mod tests;
 
 pub use agreement::{AgreementKey, AgreementPublic, AgreementSecret, Curve, agreement_keys_of};
 pub use contact::Contact;
-pub use envelope::{MAX_ENVELOPE, SealFailed, addressed_to, decrypt, seal, seal_signed};
+pub use envelope::{SealFailed, addressed_to, decrypt, seal, seal_signed};
+pub use jwe::{Envelope, MAX_ENVELOPE};
+pub use jws::GeneralJws;
 pub use message::{Attachment, MAX_PLAINTEXT, Message};
 pub use signed::{Opened, sign};
