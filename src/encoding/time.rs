@@ -6,7 +6,7 @@ use super::checks;
 use crate::check::Refusal;
 
 const EARLIEST: i64 = 946_684_800; // 2000-01-01T00:00:00Z
-const LATEST: i64 = 253_402_300_799; // 9999-12-31T23:59:59Z
+const LATEST: i64 = 253_402_207_200; // 9999-12-30T22:00:00Z, the last that jiff can write
 
 /// A point in time, in whole seconds since 1970 (RFC 7519 NumericDate).
 ///

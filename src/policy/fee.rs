@@ -220,3 +220,141 @@ impl TryFrom<Written> for Fee {
         Ok(Self { amount, currency, rule, base })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    fn schedule(value: Value) -> FeeSchedule {
+        let schedule: FeeSchedule = serde_json::from_value(value).unwrap();
+        schedule.sound().unwrap();
+        schedule
+    }
+
+    fn money(amount: &str, currency: &str) -> Money {
+        Money { amount: amount.parse().unwrap(), currency: currency.parse().unwrap() }
+    }
+
+    fn tiered() -> Value {
+        json!({"kind": "tiered", "currency": "EUR", "tiers": [
+            {"up_to": "100", "amount": "1.00"}, {"up_to": "1000.00", "amount": "5"}, {"amount": "9.00"}]})
+    }
+
+    fn percentage(percent: &str, minimum: &str) -> Value {
+        json!({"kind": "percentage", "percent": percent, "minimum": minimum, "currency": "EUR"})
+    }
+
+    #[test]
+    fn a_tier_includes_its_limit() {
+        let schedule = schedule(tiered());
+        for (price, fee) in [
+            ("0", "1.00"),
+            ("100.00", "1.00"),
+            ("100.000001", "5.00"),
+            ("1000", "5.00"),
+            ("999999999999999.999999", "9.00"),
+        ] {
+            let due = schedule.fee(&money(price, "EUR")).unwrap();
+            assert_eq!((due.amount.to_string().as_str(), due.base.unwrap().to_string().as_str()), (fee, price));
+        }
+    }
+
+    #[test]
+    fn fees_are_written_at_the_currency_s_scale() {
+        let yen = schedule(json!({"kind": "fixed", "amount": "250", "currency": "JPY"}));
+        assert_eq!(yen.fee(&money("1.00", "EUR")).unwrap().money().to_string(), "250 JPY");
+        let most = schedule(percentage("100", "0"));
+        assert_eq!(most.fee(&money("999999999999999.99", "EUR")).unwrap().amount.to_string(), "999999999999999.99");
+        let over = most.fee(&money("999999999999999.999999", "EUR")).unwrap_err();
+        assert_eq!(over.check, &checks::AMOUNT_RANGE);
+    }
+
+    #[test]
+    fn a_share_is_taken_of_a_price_in_its_own_currency() {
+        for schedule in [schedule(tiered()), schedule(percentage("2.5", "5.00"))] {
+            assert_eq!(schedule.fee(&money("10.00", "USD")).unwrap_err().check, &checks::FEE_CURRENCY);
+        }
+    }
+
+    #[test]
+    fn unsound_rules_are_refused() {
+        for bad in [
+            json!({"kind": "fixed", "amount": "0.005", "currency": "EUR"}),
+            percentage("100.000001", "0"),
+            percentage("1", "0.001"),
+            json!({"kind": "tiered", "currency": "EUR", "tiers": []}),
+            json!({"kind": "tiered", "currency": "EUR", "tiers": [{"up_to": "1", "amount": "1"}]}),
+            json!({"kind": "tiered", "currency": "EUR", "tiers": [{"amount": "1"}, {"amount": "1"}]}),
+            json!({"kind": "tiered", "currency": "EUR", "tiers": [
+                {"up_to": "2", "amount": "1"}, {"up_to": "2.00", "amount": "1"}, {"amount": "1"}]}),
+            json!({"kind": "tiered", "currency": "EUR", "tiers": [{"amount": "0.001"}]}),
+            json!({"kind": "tiered", "currency": "EUR", "tiers": vec![json!({"amount": "1"}); 65]}),
+        ] {
+            let schedule: FeeSchedule = serde_json::from_value(bad.clone()).unwrap();
+            assert_eq!(schedule.sound().unwrap_err().check, &checks::FEE_SCHEDULE, "{bad}");
+        }
+        for malformed in [
+            json!({"kind": "tiered", "currency": "EUR", "tiers": [{"up_to": null, "amount": "1"}]}),
+            json!({"kind": "percentage", "percent": "1", "currency": "EUR"}),
+            json!({"kind": "fixed", "amount": "1", "currency": "EUR", "percent": "1"}),
+        ] {
+            assert!(serde_json::from_value::<FeeSchedule>(malformed.clone()).is_err(), "{malformed}");
+        }
+    }
+
+    #[test]
+    fn a_fee_has_the_members_of_its_rule() {
+        let read = |value: Value| serde_json::from_value::<Fee>(value);
+        assert!(read(json!({"amount": "25.00", "currency": "EUR", "rule": "fixed"})).is_ok());
+        for bad in [
+            json!({"amount": "25.00", "currency": "EUR", "rule": "fixed", "base": "1"}),
+            json!({"amount": "25.00", "currency": "EUR", "rule": "fixed", "base": null}),
+            json!({"amount": "25.00", "currency": "EUR", "rule": "fixed", "note": "x"}),
+            json!({"amount": "25.00", "currency": "EUR", "rule": "percentage"}),
+            json!({"amount": "25.00", "currency": "EUR", "rule": "Fixed"}),
+            json!({"amount": "25.0", "currency": "EUR", "rule": "fixed"}),
+            json!({"amount": "25", "currency": "EUR", "rule": "fixed"}),
+        ] {
+            assert!(read(bad.clone()).is_err(), "{bad}");
+        }
+        let form = Written {
+            amount: "1".parse().unwrap(),
+            currency: "EUR".parse().unwrap(),
+            rule: FeeRule::Fixed,
+            base: None,
+        };
+        assert_eq!(Fee::try_from(form).unwrap_err().check, &checks::FEE_FORM);
+    }
+
+    #[test]
+    fn another_fee_than_the_rule_s_is_refused() {
+        let schedule = schedule(percentage("2.5", "5.00"));
+        let price = money("1000.00", "EUR");
+        let fee = schedule.fee(&price).unwrap();
+        schedule.hold(&fee, &price).unwrap();
+        for other in [
+            Fee { amount: "25.01".parse().unwrap(), ..fee.clone() },
+            Fee { currency: "USD".parse().unwrap(), ..fee.clone() },
+            Fee { rule: FeeRule::Tiered, ..fee.clone() },
+            Fee { base: Some("1000.0".parse().unwrap()), ..fee.clone() },
+            Fee { base: None, ..fee.clone() },
+        ] {
+            assert_eq!(schedule.hold(&other, &price).unwrap_err().check, &checks::FEE_TEMPLATE, "{other:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_percentage_is_that_of_integers(cents in 0_u64..1_000_000_000_000, basis_points in 0_u64..=10_000, least in 0_u64..10_000) {
+            let text = |number: u64| format!("{}.{:02}", number / 100, number % 100);
+            let schedule = schedule(percentage(&text(basis_points), &text(least)));
+            let fee = schedule.fee(&money(&text(cents), "EUR")).unwrap();
+            // Half a cent counts as a whole one: the remainder decides.
+            let product = cents * basis_points;
+            let share = product / 10_000 + u64::from(product % 10_000 >= 5_000);
+            prop_assert_eq!(fee.amount.to_string(), text(share.max(least)));
+        }
+    }
+}

@@ -3,6 +3,7 @@
 //! Terms are a closed subset of ODRL 2.2: what is not in it is refused, never ignored, because a term that a reader
 //! skips is a term that it breaks.
 
+mod action;
 mod amount;
 pub mod checks;
 mod currency;
