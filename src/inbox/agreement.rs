@@ -51,6 +51,21 @@ pub(super) enum AgreementPoint {
     P256(p256::PublicKey),
 }
 
+impl AgreementPublic {
+    /// The key's curve; an envelope is sealed for keys of one curve only.
+    ///
+    /// # Errors
+    /// `inbox.agreement` when it is no X25519 or P-256 key.
+    pub fn curve(&self) -> Result<Curve, Refusal> {
+        self.point().map(|point| point.curve())
+    }
+
+    pub(super) fn point(&self) -> Result<AgreementPoint, Refusal> {
+        let refuse = || checks::AGREEMENT.refuse(format!("{} is no X25519 or P-256 key", self.kid));
+        AgreementPoint::of(&self.jwk).ok_or_else(refuse)
+    }
+}
+
 /// The key agreement keys that a DID spells by itself: the X25519 key derived from an Ed25519 did:key, or the key of a
 /// P-256 did:key.
 ///

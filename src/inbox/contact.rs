@@ -1,6 +1,5 @@
 use serde::{Deserialize, Serialize};
 
-use super::agreement::AgreementPoint;
 use super::{AgreementPublic, checks};
 use crate::check::{Refusal, Trail};
 use crate::encoding::Timestamp;
@@ -52,9 +51,8 @@ impl Contact {
         trail.hold(&checks::CONTACT_KEY, *contact.key.kid.did() == contact.did, || {
             format!("key {} in a contact of {}", contact.key.kid, contact.did)
         })?;
-        trail.hold(&checks::AGREEMENT, AgreementPoint::of(&contact.key.jwk).is_some(), || {
-            format!("{} is no X25519 or P-256 key", contact.key.kid)
-        })?;
+        contact.key.curve()?;
+        trail.held(&checks::AGREEMENT);
         Ok(Verified::vouched(contact))
     }
 }

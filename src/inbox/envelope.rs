@@ -1,4 +1,3 @@
-use super::agreement::AgreementPoint;
 use super::jwe::{self, Envelope};
 use super::{AgreementKey, AgreementPublic, Message, Opened, checks};
 use crate::check::Refusal;
@@ -42,12 +41,8 @@ pub fn seal_signed(
     random: &mut dyn FnMut(&mut [u8]),
 ) -> Result<Vec<u8>, Refusal> {
     hold_one_did(recipients.iter().map(|recipient| &recipient.kid))?;
-    let mut points = Vec::new();
-    for AgreementPublic { kid, jwk } in recipients {
-        let point = AgreementPoint::of(jwk);
-        let point = point.ok_or_else(|| checks::AGREEMENT.refuse(format!("{kid} is no X25519 or P-256 key")))?;
-        points.push((kid.to_string(), point));
-    }
+    let named = |recipient: &AgreementPublic| Ok((recipient.kid.to_string(), recipient.point()?));
+    let points = recipients.iter().map(named).collect::<Result<Vec<_>, Refusal>>()?;
     jwe::seal(signed.as_bytes(), &points, random)
 }
 

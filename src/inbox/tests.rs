@@ -1,5 +1,8 @@
 //! One negative test for every check, and round trips.
 
+use std::sync::OnceLock;
+
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
@@ -61,9 +64,14 @@ fn message(from: &Did, to: &Did) -> Message {
     }
 }
 
+/// Alice's message, sealed for Bob; made once, for sealing is slow without optimisation.
 fn sealed(curve: Curve) -> Vec<u8> {
-    let (alice, bob) = (alice(), bob(curve));
-    seal(&message(alice.did(), bob.did()), &alice, &[bobs_key(curve).public()], &mut counting()).unwrap()
+    static MADE: [OnceLock<Vec<u8>>; 2] = [const { OnceLock::new() }; 2];
+    let seal = || {
+        let (alice, bob) = (alice(), bob(curve));
+        seal(&message(alice.did(), bob.did()), &alice, &[bobs_key(curve).public()], &mut counting()).unwrap()
+    };
+    MADE[usize::from(curve == Curve::P256)].get_or_init(seal).clone()
 }
 
 fn refused<T: std::fmt::Debug>(outcome: Result<T, Refusal>) -> &'static Check {
@@ -136,4 +144,32 @@ fn the_derived_x25519_key_is_the_published_one() {
     let did: Did = "did:key:z6MkiTBz1ymuepAQ4HEHYSF1H8quG5GLVVQR3djdX3mDooWp".parse().unwrap();
     let key = &agreement_keys_of(&did).unwrap()[0];
     assert_eq!(key.kid.fragment(), "z6LShs9GGnqk85isEBzzshkuVWrVKsRp24GnDuHk8QWkARMW");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
+    #[test]
+    fn no_byte_of_an_envelope_can_be_changed(place: prop::sample::Index, byte in 0x20_u8..0x7f) {
+        let mut envelope = sealed(Curve::X25519);
+        let place = place.index(envelope.len());
+        prop_assume!(envelope[place] != byte);
+        envelope[place] = byte;
+        prop_assert!(decrypt(&envelope, &[bobs_key(Curve::X25519)]).is_err());
+    }
+
+    #[test]
+    fn nothing_that_arrives_makes_the_reader_panic(bytes: Vec<u8>, header in "[ -~]{0,80}", inner in "[ -~]{0,80}") {
+        prop_assert!(decrypt(&bytes, &[]).is_err());
+        let protected = encode(header);
+        let envelope = json!({
+            "protected": protected, "iv": "", "tag": "", "ciphertext": "",
+            "recipients": [{ "header": { "kid": inner }, "encrypted_key": "" }],
+        });
+        prop_assert!(decrypt(envelope.to_string().as_bytes(), &[]).is_err());
+        let signature = json!({ "protected": protected, "signature": "AA" });
+        let signed = json!({ "payload": encode(&inner), "signatures": [signature] }).to_string();
+        prop_assert!(Opened::read(&signed).is_err());
+        prop_assert!(Message::read(inner.as_bytes()).is_err());
+    }
 }
