@@ -14,6 +14,7 @@ mod operand;
 mod parameter;
 mod parse;
 mod template;
+mod value;
 mod words;
 
 pub use amount::{Amount, Money};
@@ -21,6 +22,7 @@ pub use currency::Currency;
 pub use evaluate::Facts;
 pub use fee::{Fee, FeeRule, FeeSchedule, Tier};
 pub use odrl::{Atomic, Constraint, Duty, Logic, Permission, Policy, PolicyKind, Prohibition};
-pub use operand::{LeftOperand, Operator, RightOperand, Span};
+pub use operand::{LeftOperand, Operator};
 pub use parameter::{Parameter, ParameterType};
 pub use template::{Blanks, MAX_TEMPLATE, Template};
+pub use value::{RightOperand, Span};

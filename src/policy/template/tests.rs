@@ -1,6 +1,6 @@
 use super::*;
 use crate::check::Check;
-use crate::policy::FeeRule;
+use crate::policy::{Facts, FeeRule};
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -234,7 +234,72 @@ fn approved_examples_are_sound() {
     }
 }
 
+fn any_json() -> impl Strategy<Value = Value> {
+    let words = prop::sample::select(vec![
+        "@context",
+        "@type",
+        "@id",
+        "Offer",
+        "Set",
+        "param",
+        "uses",
+        "permission",
+        "prohibition",
+        "obligation",
+        "action",
+        "use",
+        "constraint",
+        "duty",
+        "leftOperand",
+        "operator",
+        "rightOperand",
+        "count",
+        "lteq",
+        "or",
+        "xone",
+        "@list",
+        "@value",
+        "unit",
+        "http://www.w3.org/ns/odrl.jsonld",
+        "purpose",
+        "isAnyOf",
+        "P30D",
+        "elapsedTime",
+        "cx:a",
+    ]);
+    let leaf = prop_oneof![
+        words.clone().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        ".{0,8}".prop_map(Value::from),
+        Just(Value::Null),
+    ];
+    leaf.prop_recursive(6, 64, 6, move |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
+            prop::collection::vec((words.clone(), inner), 0..6)
+                .prop_map(|members| Value::Object(members.into_iter().map(|(n, v)| (n.to_owned(), v)).collect())),
+        ]
+    })
+}
+
 proptest! {
+    #[test]
+    fn hostile_terms_are_refused_without_panic(mut junk in any_json(), place in 0_usize..4) {
+        let template = parse(&purchase()).unwrap();
+        if let Value::Object(members) = &mut junk && place == 0 {
+            members.insert("@context".to_owned(), json!("http://www.w3.org/ns/odrl.jsonld"));
+            members.insert("@type".to_owned(), json!("Set"));
+        }
+        if let Ok(policy) = Policy::parse(&junk) {
+            let _ = (policy.in_words(), policy.permits("use", &Facts::at(template.nbf)).is_ok());
+        }
+        let path = ["/permission", "/permission/0/constraint", "/permission/0/constraint/0/rightOperand", "/terms"][place];
+        let _ = Policy::parse(&with(terms(), path, junk.clone()));
+        let _ = parse(&with(purchase(), if place == 3 { "/terms" } else { "/terms/permission" }, junk.clone()));
+        prop_assert!(among(|blanks| template.read(blanks, &junk)).is_err());
+    }
+
     #[test]
     fn what_is_filled_in_is_read_again(count in 1_i64..1_000_000, day in 0_i64..1400, purpose in "[a-z]{1,9}:[a-zA-Z0-9/]{1,20}",
         place in prop::sample::select(vec!["DE", "FR"]), cents in 50_u64..1_000_000)
