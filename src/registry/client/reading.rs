@@ -130,7 +130,8 @@ impl Reader {
         account: Option<Account>,
         since: Timestamp,
     ) -> Result<Sighting, RegistryFault> {
-        let block = BlockId::hash(word(head.hash));
+        // Only so does alloy write an object, and Etherlink takes a hash in no other form here (EIP-1898).
+        let block = BlockId::hash_canonical(word(head.hash));
         let status = self.status(&at.endpoint, block, recorder, contract_id, account).await?;
 
         let mut entry = None;
