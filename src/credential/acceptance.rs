@@ -1,6 +1,12 @@
-use super::{Account, NotSigned, Offer};
-use crate::encoding::Timestamp;
-use crate::identity::Signer;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::exact::exact;
+use super::vocabulary::{ACCEPTANCE, SHA_256, TYP_KEY_BINDING};
+use super::{Account, ContractId, KeyBinding, NotSigned, Offer, OpenClaims, checks};
+use crate::check::{Refusal, Trail};
+use crate::encoding::{self, Digest, Timestamp};
+use crate::identity::{Algorithm, Jws, PublicKey, Signer, low_s, sign_jws};
 
 /// The consumer's acceptance: a KB-JWT over zero disclosures with typed content (`protocol.md` 4).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,14 +26,115 @@ pub struct Acceptance {
 /// # Errors
 /// [`NotSigned`] when `key` is not the offer's key, when `now` is past `accept_by`, or when the key cannot be used.
 pub fn accept(offer: &Offer, account: Option<Account>, key: &dyn Signer, now: Timestamp) -> Result<String, NotSigned> {
-    let _ = (offer, account, key, now);
-    todo!()
+    offer.open(now, &mut Trail::default())?;
+    let claims = &offer.claims;
+    checks::HOLDER_KEY
+        .hold(*key.public_key() == claims.consumer_key.public_key()?, || "another key than cnf".into())?;
+    let content = json!(Content {
+        kind: ACCEPTANCE.into(),
+        credential_ids: vec![CREDENTIAL.into()],
+        contract_id: claims.contract_id,
+        offer_sha256: offer.sha256().b64u(),
+        decision: DECISION.into(),
+        effect: EFFECT.into(),
+        withdrawal_account: account,
+    });
+    let payload = json!({
+        "iat": now,
+        "aud": claims.iss,
+        "nonce": claims.negotiation_nonce,
+        "sd_hash": Digest::of(format!("{}~", offer.issuer_jwt)).b64u(),
+        "transaction_data_hashes": [transaction_hash(&content)?],
+        "transaction_data_hashes_alg": SHA_256,
+        "acceptance": content,
+    });
+    Ok(sign_jws(key, TYP_KEY_BINDING, false, payload.to_string().as_bytes())?)
+}
+
+impl Acceptance {
+    /// Verifies the KB-JWT of a core; `bound` is `<issuer JWT>~`.
+    ///
+    /// # Errors
+    /// `acceptance.*`, `kb.*`, `jws.*`, `encoding.*`.
+    pub(super) fn verify(
+        text: &str,
+        bound: &str,
+        claims: &OpenClaims,
+        holder: &PublicKey,
+        trail: &mut Trail,
+    ) -> Result<Self, Refusal> {
+        let nonce = &claims.negotiation_nonce;
+        let binding = KeyBinding::verify(text, bound, holder, claims.iss.as_str(), nonce, trail)?;
+        let rest: Rest = exact(&checks::ACCEPTANCE_CLAIMS, binding.rest)?;
+        let hash = transaction_hash(&rest.acceptance)?;
+        trail.hold(
+            &checks::ACCEPTANCE_HASH,
+            rest.transaction_data_hashes_alg == SHA_256 && rest.transaction_data_hashes == [hash],
+            || "transaction_data_hashes is not the one hash of the acceptance".into(),
+        )?;
+        let content: Content = exact(&checks::ACCEPTANCE_CLAIMS, rest.acceptance)?;
+        let meant = content.kind == ACCEPTANCE
+            && content.credential_ids == [CREDENTIAL]
+            && (content.decision.as_str(), content.effect.as_str()) == (DECISION, EFFECT);
+        trail.hold(&checks::ACCEPTANCE_CLAIMS, meant, || {
+            format!("type `{}`, decision `{}`, effect `{}`", content.kind, content.decision, content.effect)
+        })?;
+        let offer_sha256 = Digest::of(&bound[..bound.len() - 1]).b64u();
+        trail.hold(
+            &checks::ACCEPTANCE_OFFER,
+            content.contract_id == claims.contract_id && content.offer_sha256 == offer_sha256,
+            || format!("accepts {} by {}", content.contract_id, content.offer_sha256),
+        )?;
+        Ok(Self {
+            iat: binding.iat,
+            withdrawal_account: content.withdrawal_account,
+            offer_sha256,
+            text: text.to_owned(),
+        })
+    }
+}
+
+const CREDENTIAL: &str = "offer";
+const DECISION: &str = "accept";
+const EFFECT: &str = "on-entry";
+
+/// What a KB-JWT says beside the four claims of any key binding, when it is an acceptance.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Rest {
+    acceptance: Value,
+    transaction_data_hashes: Vec<String>,
+    transaction_data_hashes_alg: String,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Content {
+    #[serde(rename = "type")]
+    kind: String,
+    credential_ids: Vec<String>,
+    contract_id: ContractId,
+    offer_sha256: String,
+    decision: String,
+    effect: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    withdrawal_account: Option<Account>,
+}
+
+/// `b64u(H(b64u(JCS(acceptance))))`: the hash of the transaction data as OpenID4VP B.3.3 has it.
+fn transaction_hash(acceptance: &Value) -> Result<String, Refusal> {
+    Ok(Digest::of(encoding::encode(encoding::canonical(acceptance)?)).b64u())
 }
 
 /// The acceptance of a foreign wallet with its ES256 signature in the low-s form; anything else is returned as it is.
 ///
 /// Only the consumer's own node may do this, before anybody hashes the acceptance.
 pub fn normalise_acceptance(kb_jwt: &str) -> String {
-    let _ = kb_jwt;
-    todo!()
+    let normalised = || {
+        let (signed, signature) = kb_jwt.rsplit_once('.')?;
+        let low = low_s(&encoding::decode(signature).ok()?)?;
+        let es256 = Jws::parse(kb_jwt).ok()?.header().alg == Algorithm::Es256;
+        es256.then(|| format!("{signed}.{}", encoding::encode(low)))
+    };
+    normalised().unwrap_or_else(|| kb_jwt.to_owned())
 }

@@ -22,6 +22,8 @@ crate::checks! {
     KB_NONCE = "kb.nonce": "nonce is the one that was asked for";
     KB_HASH = "kb.hash": "sd_hash is the hash of the text that precedes the KB-JWT";
 
+    HOLDER_KEY = "holder.key": "acceptance and presentations are signed by the contract's own one-time key";
+
     PARTICIPANT_CLAIMS = "participant.claims": "a participant credential has exactly its claims, no disclosures and no key binding";
     PARTICIPANT_VCT = "participant.vct": "vct names a participant credential";
     PARTICIPANT_ISSUER = "participant.issuer": "a pinned operator signed the participant credential, or the party itself is pinned";
@@ -38,8 +40,8 @@ crate::checks! {
     OFFER_CNF = "offer.cnf": "cnf is there and holds exactly one public jwk";
     OFFER_NONCE = "offer.nonce": "negotiation_nonce is the base64url of at least 16 bytes";
     OFFER_WINDOWS = "offer.windows": "iat < accept_by <= record_by < exp";
-    OFFER_KEY_PROVIDER = "offer.key.provider": "the consumer's one-time key is no key of the provider";
-    OFFER_KEY_FRESH = "offer.key.fresh": "the consumer's one-time key is no key that the consumer signs other things with";
+    OFFER_KEY_PROVIDER = "offer.key.provider": "the consumer's one-time key is not the key that signed the offer";
+    OFFER_KEY_FRESH = "offer.key.fresh": "the consumer's one-time key is made for the contract: it stands in no participant credential and signs no statement about itself";
     OFFER_HIDDEN = "offer.digest.hidden": "there are exactly nine digests and each is explained by a disclosure";
     OFFER_DISCLOSURES = "offer.disclosures": "the disclosures are exactly the nine, one each";
     OFFER_SALT = "offer.salt": "a salt is the base64url of at least 16 bytes, and no two are the same";
@@ -85,7 +87,6 @@ crate::checks! {
     PRESENTATION_NONCE = "presentation.nonce": "a presentation's nonce is not the negotiation's";
     PRESENTATION_TIME = "presentation.time": "a presentation was signed within the last five minutes";
     PRESENTATION_ORIGIN = "presentation.origin": "the wallet signs only for the origin of the asset's endpoint";
-    PRESENTATION_KEY = "presentation.key": "the contract's own one-time key signs";
 
     ENTRY_CLAIMS = "acknowledgement.claims": "an acknowledgement has exactly its claims";
     ENTRY_AGREES = "acknowledgement.entry": "an acknowledgement is about this core and this entry";

@@ -1,6 +1,12 @@
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use super::claims::is_random;
+use super::exact::exact;
+use super::sd_jwt::Disclosure;
+use super::{OpenClaims, checks};
+use crate::check::{Refusal, Trail};
 use crate::identity::Did;
 use crate::policy::{Fee, Money};
 
@@ -84,4 +90,142 @@ pub struct Presented {
     pub terms: Option<Value>,
     /// The consumer's statement that the one-time key is its own.
     pub consumer_key_statement: Option<String>,
+}
+
+impl Contents {
+    /// The nine values in the order of [`NINE`].
+    pub(super) fn values(&self) -> [Value; 9] {
+        [
+            json!(self.provider),
+            json!(self.consumer),
+            json!(self.promisor),
+            json!(self.promisee),
+            json!(self.asset),
+            json!(self.price),
+            json!(self.fee),
+            self.terms.clone(),
+            json!(self.consumer_key_statement),
+        ]
+    }
+
+    /// Holds contents to the rules among themselves; `iss` is the offer's.
+    ///
+    /// # Errors
+    /// `offer.parties`, `offer.asset`.
+    pub(super) fn sound(&self, iss: &Did, trail: &mut Trail) -> Result<(), Refusal> {
+        let (provider, consumer) = (&self.provider.did, &self.consumer.did);
+        let roles = [(&self.promisor, &self.promisee), (&self.promisee, &self.promisor)];
+        let held = provider == iss && provider != consumer && roles.contains(&(provider, consumer));
+        trail.hold(&checks::OFFER_PARTIES, held, || {
+            format!(
+                "iss {iss}, provider {provider}, consumer {consumer}, promisor {}, promisee {}",
+                self.promisor, self.promisee
+            )
+        })?;
+        self.asset.sound(trail)
+    }
+}
+
+impl Asset {
+    fn sound(&self, trail: &mut Trail) -> Result<(), Refusal> {
+        let hex = |b: u8| matches!(b, b'0'..=b'9' | b'a'..=b'f');
+        let hashed = self.sha256.len() == 64 && self.sha256.bytes().all(hex);
+        let named = !self.id.is_empty() && self.size.is_some() != self.version.is_some();
+        trail.hold(&checks::OFFER_ASSET, hashed && named && self.origin().is_some(), || {
+            format!("asset `{}`: sha256 `{}`, endpoint `{}`", self.id, self.sha256, self.endpoint)
+        })
+    }
+
+    /// The origin of the endpoint, as a gate's challenge names it in `aud`; `None` where it is not http or https.
+    pub fn origin(&self) -> Option<String> {
+        let url = url::Url::parse(&self.endpoint).ok()?;
+        matches!(url.scheme(), "http" | "https").then(|| url.origin().ascii_serialization())
+    }
+}
+
+impl Presented {
+    /// Reads disclosures of an offer: flat, each explained by one of its digests, each of another of the nine.
+    ///
+    /// # Errors
+    /// `sdjwt.*`, `offer.disclosures`, `offer.salt`, `offer.nested`, `offer.value`.
+    pub(super) fn read(disclosures: Vec<Disclosure>, claims: &OpenClaims, trail: &mut Trail) -> Result<Self, Refusal> {
+        let mut presented = Self::default();
+        let mut salts: Vec<String> = Vec::with_capacity(disclosures.len());
+        let mut names: Vec<String> = Vec::with_capacity(disclosures.len());
+        for disclosure in disclosures {
+            let Disclosure { salt, name, value, digest } = disclosure;
+            checks::SD_UNEXPLAINED
+                .hold(claims.digests.contains(&digest), || format!("no digest names the disclosure of {name:?}"))?;
+            let name = name.ok_or_else(|| checks::SD_DISCLOSURE.refuse("a disclosure without a name under _sd"))?;
+            checks::OFFER_DISCLOSURES.hold(NINE.contains(&name.as_str()), || {
+                format!("a disclosure named `{name}`, which is none of the nine")
+            })?;
+            checks::OFFER_DISCLOSURES.hold(!names.contains(&name), || format!("`{name}` is disclosed twice"))?;
+            checks::OFFER_SALT.hold(is_random(&salt) && !salts.contains(&salt), || {
+                format!("the salt of `{name}` is too short or used before")
+            })?;
+            checks::OFFER_NESTED.hold(!holds_digests(&value), || format!("`{name}` holds _sd or ..."))?;
+            presented.put(&name, value)?;
+            names.push(name);
+            salts.push(salt);
+        }
+        for check in [&checks::SD_UNEXPLAINED, &checks::OFFER_SALT, &checks::OFFER_NESTED, &checks::OFFER_VALUE] {
+            trail.held(check);
+        }
+        Ok(presented)
+    }
+
+    fn put(&mut self, name: &str, value: Value) -> Result<(), Refusal> {
+        match name {
+            "provider" => self.provider = Some(typed(name, value)?),
+            "consumer" => self.consumer = Some(typed(name, value)?),
+            "promisor" => self.promisor = Some(typed(name, value)?),
+            "promisee" => self.promisee = Some(typed(name, value)?),
+            "asset" => self.asset = Some(typed(name, value)?),
+            "price" => self.price = Some(typed(name, value)?),
+            "fee" => self.fee = Some(typed(name, value)?),
+            "consumer_key_statement" => self.consumer_key_statement = Some(typed(name, value)?),
+            _ => {
+                checks::OFFER_VALUE.hold(value.is_object(), || "`terms` is not a JSON object".into())?;
+                self.terms = Some(value);
+            }
+        }
+        Ok(())
+    }
+
+    /// All nine.
+    ///
+    /// # Errors
+    /// `offer.disclosures` when one is not there.
+    pub(super) fn complete(self, trail: &mut Trail) -> Result<Contents, Refusal> {
+        let missing = |name: &str| checks::OFFER_DISCLOSURES.refuse(format!("`{name}` is not disclosed"));
+        let contents = Contents {
+            provider: self.provider.ok_or_else(|| missing("provider"))?,
+            consumer: self.consumer.ok_or_else(|| missing("consumer"))?,
+            promisor: self.promisor.ok_or_else(|| missing("promisor"))?,
+            promisee: self.promisee.ok_or_else(|| missing("promisee"))?,
+            asset: self.asset.ok_or_else(|| missing("asset"))?,
+            price: self.price.ok_or_else(|| missing("price"))?,
+            fee: self.fee.ok_or_else(|| missing("fee"))?,
+            terms: self.terms.ok_or_else(|| missing("terms"))?,
+            consumer_key_statement: self.consumer_key_statement.ok_or_else(|| missing("consumer_key_statement"))?,
+        };
+        trail.held(&checks::OFFER_DISCLOSURES);
+        Ok(contents)
+    }
+}
+
+fn typed<T: DeserializeOwned>(name: &str, value: Value) -> Result<T, Refusal> {
+    exact(&checks::OFFER_VALUE, value)
+        .map_err(|refusal| checks::OFFER_VALUE.refuse(format!("`{name}`: {}", refusal.detail)))
+}
+
+fn holds_digests(value: &Value) -> bool {
+    match value {
+        Value::Object(members) => {
+            members.iter().any(|(name, value)| name == "_sd" || name == "..." || holds_digests(value))
+        }
+        Value::Array(list) => list.iter().any(holds_digests),
+        _ => false,
+    }
 }

@@ -1,4 +1,7 @@
-use super::{Acceptance, Offer, OpenClaims};
+use super::claims::{Issued, verify_issued};
+use super::presentation::CLOCK_SKEW;
+use super::sd_jwt::Cut;
+use super::{Acceptance, Offer, OpenClaims, checks};
 use crate::check::{Refusal, Trail};
 use crate::encoding::{Digest, Timestamp};
 use crate::identity::{Documents, PublicKey, Unverified, Verified};
@@ -26,8 +29,26 @@ impl Core {
     /// # Errors
     /// `core.*`, `offer.*`, `acceptance.*`, `jws.*`, `did.*`, `encoding.*`.
     pub fn read(text: &Unverified<Core>, documents: &Documents, trail: &mut Trail) -> Result<Verified<Core>, Refusal> {
-        let _ = (text, documents, trail);
-        todo!()
+        let text = text.text();
+        let cut = Cut::new(text)?;
+        let kb_jwt = cut.key_binding.filter(|_| cut.disclosures.is_empty()).ok_or_else(|| {
+            checks::CORE_FORM.refuse(format!(
+                "{} disclosures, acceptance: {}",
+                cut.disclosures.len(),
+                cut.key_binding.is_some()
+            ))
+        })?;
+        trail.held(&checks::CORE_FORM);
+        let Issued { claims, consumer_key, .. } = verify_issued(cut.issuer_jwt, documents, trail)?;
+        let acceptance = Acceptance::verify(kb_jwt, cut.bound, &claims, &consumer_key, trail)?;
+        Ok(Verified::vouched(Core {
+            text: text.to_owned(),
+            issuer_jwt: cut.issuer_jwt.to_owned(),
+            claims,
+            acceptance,
+            hash: Digest::of(text),
+            consumer_key,
+        }))
     }
 
     /// What an offer and an acceptance make together; [`Core::read`] says whether they belong together.
@@ -41,6 +62,10 @@ impl Core {
 /// # Errors
 /// `acceptance.time`, `acceptance.late`.
 pub fn received_in_time(core: &Core, now: Timestamp, trail: &mut Trail) -> Result<(), Refusal> {
-    let _ = (core, now, trail);
-    todo!()
+    let (offered, accepted, accept_by) = (core.claims.iat, core.acceptance.iat, core.claims.accept_by);
+    let between = offered <= accepted.plus(CLOCK_SKEW) && accepted <= accept_by && accepted <= now.plus(CLOCK_SKEW);
+    trail.hold(&checks::ACCEPTANCE_TIME, between, || {
+        format!("offered at {offered}, accepted at {accepted}, accept_by {accept_by}, it is {now}")
+    })?;
+    trail.hold(&checks::ACCEPTANCE_LATE, now <= accept_by, || format!("accept_by {accept_by}, it is {now}"))
 }

@@ -1,8 +1,10 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{ApprovedTemplate, ContractId, Core, Entry, Participant};
+use super::vocabulary::CONTRACT_FORMAT;
+use super::{ApprovedTemplate, ContractId, Core, Entry, Participant, checks};
 use crate::check::Refusal;
+use crate::encoding;
 use crate::identity::Unverified;
 
 /// The longest contract file that is read, in bytes.
@@ -55,7 +57,20 @@ impl ContractFile {
     /// # Errors
     /// `encoding.*` for what is no strict JSON, `file.form` for another format or shape.
     pub fn read(bytes: &[u8]) -> Result<Self, Refusal> {
-        let _ = bytes;
-        todo!()
+        let json = encoding::parse_json(bytes, MAX_CONTRACT_FILE)?;
+        let file: Self = serde_json::from_value(json).map_err(|cause| checks::FILE_FORM.refuse(cause.to_string()))?;
+        file.known()?;
+        Ok(file)
+    }
+
+    /// Holds the file to a format that this version knows.
+    pub(super) fn known(&self) -> Result<(), Refusal> {
+        checks::FILE_FORM.hold(self.format == CONTRACT_FORMAT && self.participants.len() == 2, || {
+            format!(
+                "format `{}` with {} participants, expected `{CONTRACT_FORMAT}` with 2",
+                self.format,
+                self.participants.len()
+            )
+        })
     }
 }

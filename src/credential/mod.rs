@@ -7,6 +7,7 @@ mod claims;
 mod contents;
 mod core;
 mod entry;
+mod exact;
 mod file;
 mod key_binding;
 mod key_statement;

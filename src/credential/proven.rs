@@ -1,6 +1,7 @@
-use super::{ContractFile, Core, Identity, Offer, Trust};
+use super::offer::joined;
+use super::{Acknowledgement, ContractFile, Core, Entry, Identity, Offer, Papers, Trust, checks};
 use crate::check::{Refusal, Trail};
-use crate::identity::{Documents, Verified};
+use crate::identity::{Documents, Jws, Unverified, Verified, verify_signed_by};
 
 /// The first verdict about a contract file (`protocol.md` 7): what holds without a network.
 #[derive(Clone, Debug)]
@@ -33,6 +34,97 @@ pub struct NotProven {
 /// # Errors
 /// The first check that does not hold, with those that did.
 pub fn proven(file: &ContractFile, trust: &Trust, documents: &Documents) -> Result<Proven, Box<NotProven>> {
-    let _ = (file, trust, documents);
-    todo!()
+    let mut trail = Trail::default();
+    match prove(file, trust, documents, &mut trail) {
+        Ok((core, offer)) => {
+            let (provider, consumer) = (offer.provider.identity, offer.consumer.identity);
+            Ok(Proven { core, offer, trail, provider, consumer })
+        }
+        Err(refusal) => Err(Box::new(NotProven { refusal, trail })),
+    }
+}
+
+fn prove(
+    file: &ContractFile,
+    trust: &Trust,
+    documents: &Documents,
+    trail: &mut Trail,
+) -> Result<(Verified<Core>, Verified<Offer>), Refusal> {
+    file.known()?;
+    trail.held(&checks::FILE_FORM);
+    let core = Core::read(&file.core, documents, trail)?;
+    trail.hold(&checks::FILE_CONTRACT, file.contract_id == core.claims.contract_id, || {
+        format!("the file is about {}, its core about {}", file.contract_id, core.claims.contract_id)
+    })?;
+    entry_agrees(&file.entry, &core, trail)?;
+    let [provider, consumer] = &file.participants[..] else {
+        return Err(checks::FILE_FORM.refuse("there are not two participants"));
+    };
+    let papers = Papers { provider, consumer, approval: &file.template.approval, trust, documents };
+    let text = Unverified::new(joined(&core.issuer_jwt, &file.disclosures));
+    let offer = Offer::verify(&text, &papers, file.entry.block_time, trail)?;
+    trail.hold(&checks::FILE_DISCLOSURES, file.disclosures == offer.disclosures, || {
+        "the disclosures stand in another order".into()
+    })?;
+    acknowledged(file, &core, &offer, documents, trail)?;
+    history_signed(file, &offer, documents, trail)?;
+    Ok((core, offer))
+}
+
+/// Holds the entry, as the file states it, to what was signed; whether it stands in the registry is for rule R.
+fn entry_agrees(entry: &Entry, core: &Core, trail: &mut Trail) -> Result<(), Refusal> {
+    let claims = &core.claims;
+    trail.hold(&checks::FILE_ENTRY_CHAIN, entry.chain_id == claims.registry.chain_id, || {
+        format!("chain {}, the offer names {}", entry.chain_id, claims.registry.chain_id)
+    })?;
+    trail.hold(&checks::FILE_ENTRY_REGISTRY, entry.registry == claims.registry.address, || {
+        format!("registry {}, the offer names {}", entry.registry, claims.registry.address)
+    })?;
+    trail.hold(&checks::FILE_ENTRY_RECORDER, entry.recorder == claims.recorder, || {
+        format!("recorder {}, the offer names {}", entry.recorder, claims.recorder)
+    })?;
+    trail.hold(&checks::FILE_ENTRY_HASH, entry.hash == core.hash, || {
+        format!("hash {}, the core's is {}", entry.hash, core.hash)
+    })?;
+    trail.hold(&checks::FILE_ENTRY_TIME, entry.block_time <= claims.record_by, || {
+        format!("block time {}, record_by {}", entry.block_time, claims.record_by)
+    })
+}
+
+fn acknowledged(
+    file: &ContractFile,
+    core: &Core,
+    offer: &Offer,
+    documents: &Documents,
+    trail: &mut Trail,
+) -> Result<(), Refusal> {
+    let parties = [&offer.consumer, &offer.provider];
+    checks::FILE_ACKNOWLEDGED.hold(file.acknowledgements.len() <= parties.len(), || {
+        format!("{} acknowledgements", file.acknowledgements.len())
+    })?;
+    for (text, party) in file.acknowledgements.iter().zip(parties) {
+        let acknowledgement = Acknowledgement::verify(text, &party.did, documents, trail)?;
+        trail.hold(&checks::FILE_ACKNOWLEDGED, party.signs_with(&acknowledgement.signed_by), || {
+            format!("{} acknowledged with a key that its participant credential does not list", party.did)
+        })?;
+        acknowledgement.agrees(core, &file.entry, trail)?;
+    }
+    Ok(())
+}
+
+fn history_signed(file: &ContractFile, offer: &Offer, documents: &Documents, trail: &mut Trail) -> Result<(), Refusal> {
+    for text in &file.history {
+        let jws = Jws::parse(text)?;
+        let signer = jws.header().kid.as_ref().map(|kid| kid.did().clone());
+        let party = [&offer.provider, &offer.consumer].into_iter().find(|party| Some(&party.did) == signer.as_ref());
+        let party = party.ok_or_else(|| checks::FILE_HISTORY.refuse("a message is signed by neither party"))?;
+        let key = verify_signed_by(&jws, &jws.header().typ, &party.did, documents, trail)?;
+        let claims = jws.claims()?;
+        let claimed = ["iss", "from"].iter().find_map(|name| claims.get(*name));
+        let own = claimed.is_none_or(|did| did.as_str() == Some(party.did.as_str()));
+        trail.hold(&checks::FILE_HISTORY, own && party.signs_with(&key.thumbprint()), || {
+            format!("a message that {} signed with {} is not its own", party.did, key.thumbprint())
+        })?;
+    }
+    Ok(())
 }

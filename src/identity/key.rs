@@ -154,6 +154,12 @@ impl PublicKey {
     }
 }
 
+/// The low-s form of an ES256 signature; `None` when the bytes are no ES256 signature.
+pub fn low_s(signature: &[u8]) -> Option<[u8; 64]> {
+    let signature = p256::ecdsa::Signature::from_slice(signature).ok()?;
+    Some(signature.normalize_s().to_bytes().into())
+}
+
 impl fmt::Debug for PublicKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.did_key())

@@ -11,6 +11,6 @@ mod verified;
 pub use did::{Did, DidUrl, Method};
 pub use document::{DidDocument, Documents, Service};
 pub use jws::{Header, Jws, MAX_JWS, sign_jws, verify_signed_by};
-pub use key::{Algorithm, Jwk, PublicKey, Thumbprint};
+pub use key::{Algorithm, Jwk, PublicKey, Thumbprint, low_s};
 pub use signer::{SecretKey, Signer, SigningFailed};
 pub use verified::{Unverified, Verified};
