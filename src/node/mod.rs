@@ -1,3 +1,111 @@
 //! Use cases and ports: what a node does when a message, a decision, a block or a timer comes.
+//!
+//! A message is opened, read, verified against the negotiation it belongs to, decided on, committed, and only then has
+//! an effect. Clock and randomness live here; everything below takes them as arguments.
 
+pub mod chance;
+pub mod checks;
+mod consent;
+mod contacts;
+mod contract;
+mod deliver;
+mod desk;
+mod fault;
+mod flow;
+mod offering;
+mod perform;
 pub mod port;
+mod receive;
+mod run;
+mod settings;
+mod store;
+mod view;
+mod wallet;
+mod watch;
+mod wire;
+
+use std::sync::Arc;
+
+pub use consent::{Listing, Waiting};
+pub use contacts::NewContact;
+pub use desk::RequestOrder;
+pub use fault::NodeFault;
+pub use offering::OfferOrder;
+pub use port::{Courier, Depth, NotDelivered, Registry, RegistryFault};
+pub use settings::{Consent, Matter, Point, RecordConsent, Rule, Settings, Windows};
+pub use store::{Commit, Index, Kept, Mark, Order, Outgoing, Parked, Store, StoreFault};
+use tokio::sync::Notify;
+pub use view::{NegotiationView, OfferView};
+pub use wallet::{Challenge, Presentation};
+
+use crate::identity::{Did, Documents, Signer};
+use crate::inbox::AgreementKey;
+
+/// The kinds of documents that a wallet keeps.
+pub(crate) mod kind {
+    pub const ASSET: &str = "asset";
+    pub const TEMPLATE: &str = "template";
+    pub const PARTICIPANT: &str = "participant";
+    pub const CONTACT: &str = "contact";
+    pub const STATEMENT: &str = "statement";
+    pub const RECEIPT: &str = "receipt";
+}
+
+/// A wallet's node: one party's keys, store, registry and courier.
+pub struct Node {
+    signer: Arc<dyn Signer>,
+    agreement: Vec<AgreementKey>,
+    settings: Settings,
+    store: Arc<dyn Store>,
+    registry: Arc<dyn Registry>,
+    courier: Arc<dyn Courier>,
+    bells: Bells,
+}
+
+/// Who is woken when there is something to do.
+#[derive(Default)]
+struct Bells {
+    inbox: Notify,
+    outbox: Notify,
+    orders: Notify,
+    watch: Notify,
+}
+
+impl Node {
+    /// A node of `signer`'s DID that opens envelopes with `agreement`.
+    pub fn new(
+        signer: Arc<dyn Signer>,
+        agreement: Vec<AgreementKey>,
+        settings: Settings,
+        store: Arc<dyn Store>,
+        registry: Arc<dyn Registry>,
+        courier: Arc<dyn Courier>,
+    ) -> Self {
+        Self { signer, agreement, settings, store, registry, courier, bells: Bells::default() }
+    }
+
+    /// The party's DID.
+    pub fn did(&self) -> &Did {
+        self.signer.did()
+    }
+
+    /// How it behaves.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// What it keeps.
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
+    /// The registry it reads and, with a recorder key, writes.
+    pub fn registry(&self) -> &Arc<dyn Registry> {
+        &self.registry
+    }
+
+    fn documents(&self) -> Documents {
+        // did:key and did:jwk spell their documents themselves.
+        Documents::default()
+    }
+}

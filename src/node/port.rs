@@ -5,6 +5,18 @@ use async_trait::async_trait;
 use crate::credential::{Account, ContractId, Entry, Head, RegistryUrn, Sighting};
 use crate::encoding::{Digest, Timestamp};
 
+/// Carries sealed envelopes to inboxes.
+#[async_trait]
+pub trait Courier: Send + Sync {
+    /// Posts an envelope to an inbox; done when the inbox has said that it keeps it.
+    async fn deliver(&self, inbox: &str, envelope: Vec<u8>) -> Result<(), NotDelivered>;
+}
+
+/// The inbox did not take the envelope; worth another try later.
+#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
+#[error("not delivered: {0}")]
+pub struct NotDelivered(pub String);
+
 /// Which end of the chain is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Depth {
@@ -36,6 +48,9 @@ pub trait Registry: Send + Sync {
         account: Option<Account>,
         since: Timestamp,
     ) -> Result<Sighting, RegistryFault>;
+
+    /// The account of a secp256k1 secret; `None` for the few values that are no key.
+    fn account(&self, secret: &[u8; 32]) -> Option<Account>;
 
     /// Every entry of `recorder` in finalised blocks with a time in `from..until`.
     async fn entries(

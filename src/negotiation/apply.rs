@@ -1,0 +1,119 @@
+use super::{Countersigned, Event, Moved, Negotiation, State, StateName};
+use crate::encoding::Timestamp;
+
+/// The log does not replay: it was cut or changed outside the program.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("event {index} of the log does not follow from those before it: {what}")]
+pub struct Corrupt {
+    /// Which event, from 0.
+    pub index: usize,
+    /// What did not fit.
+    pub what: String,
+}
+
+impl Negotiation {
+    /// The negotiation that a log of events makes.
+    ///
+    /// # Errors
+    /// [`Corrupt`] for a log that this program did not write.
+    pub fn replay(events: impl IntoIterator<Item = Event>) -> Result<Self, Corrupt> {
+        let mut events = events.into_iter().enumerate();
+        let Some((_, Event::Requested { opening, request, at })) = events.next() else {
+            return Err(Corrupt { index: 0, what: "a log begins with a request".into() });
+        };
+        let first = Moved { state: StateName::Requested, at, decided: None };
+        let mut negotiation = Self {
+            opening,
+            began_at: at,
+            request,
+            offers: vec![],
+            state: State::Requested,
+            history: vec![first],
+            cancel_asked: None,
+            record_ordered: false,
+            entry_despite_termination: None,
+        };
+        for (index, event) in events {
+            negotiation = negotiation.apply(event).map_err(|what| Corrupt { index, what })?;
+        }
+        Ok(negotiation)
+    }
+
+    /// The negotiation after one more event.
+    ///
+    /// # Errors
+    /// What does not fit, when the event cannot follow.
+    pub fn apply(mut self, event: Event) -> Result<Self, String> {
+        let wrong = |state: &State, event: &str| Err(format!("{event} in {}", state.name()));
+        let (entered, at, decided): (State, Timestamp, _) = match (event, self.state.clone()) {
+            (Event::Named { provider_pid }, _) => {
+                self.opening.provider_pid = Some(provider_pid);
+                return Ok(self);
+            }
+            (Event::CancelAsked { reason, .. }, State::Accepted(_)) => {
+                self.cancel_asked = Some(reason);
+                return Ok(self);
+            }
+            (Event::RecordOrdered { by, .. }, State::Accepted(_)) => {
+                self.record_ordered = true;
+                if let Some(moved) = self.history.last_mut() {
+                    moved.decided = Some(by);
+                }
+                return Ok(self);
+            }
+            (Event::EntryDespiteTermination { entry, .. }, State::Terminated(..)) => {
+                self.entry_despite_termination = Some(entry);
+                return Ok(self);
+            }
+            (Event::CounterRequested { request, at }, State::Offered(_)) => {
+                self.request = request;
+                (State::Requested, at, None)
+            }
+            (Event::Offered { offer, by, at }, State::Requested) => {
+                self.offers.push((*offer).clone());
+                (State::Offered(*offer), at, by)
+            }
+            (Event::Accepted { core, by, at }, State::Offered(offer)) => {
+                (State::Accepted(Countersigned { offer, core }), at, by)
+            }
+            (Event::Agreed { entry, at }, State::Accepted(countersigned)) => {
+                (State::Agreed(countersigned, entry), at, None)
+            }
+            (Event::Verified { entry, acknowledgement, at }, State::Agreed(countersigned, _)) => {
+                (State::Verified(countersigned, entry, acknowledgement), at, None)
+            }
+            (Event::Finalized { acknowledgement, at }, State::Verified(countersigned, entry, first)) => {
+                (State::Finalized(countersigned, entry, [first, acknowledgement]), at, None)
+            }
+            (Event::Terminated { ending, at }, State::Requested | State::Offered(_)) => {
+                (State::Terminated(ending, None), at, None)
+            }
+            (Event::Terminated { ending, at }, State::Accepted(countersigned) | State::Agreed(countersigned, _)) => {
+                (State::Terminated(ending, Some(countersigned)), at, None)
+            }
+            (event, state) => return wrong(&state, event.name()),
+        };
+        self.history.push(Moved { state: entered.name(), at, decided });
+        self.state = entered;
+        Ok(self)
+    }
+}
+
+impl Event {
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::Requested { .. } => "requested",
+            Self::Named { .. } => "named",
+            Self::CounterRequested { .. } => "counter-requested",
+            Self::Offered { .. } => "offered",
+            Self::Accepted { .. } => "accepted",
+            Self::CancelAsked { .. } => "cancel-asked",
+            Self::RecordOrdered { .. } => "record-ordered",
+            Self::Agreed { .. } => "agreed",
+            Self::Verified { .. } => "verified",
+            Self::Finalized { .. } => "finalized",
+            Self::Terminated { .. } => "terminated",
+            Self::EntryDespiteTermination { .. } => "entry-despite-termination",
+        }
+    }
+}

@@ -1,0 +1,122 @@
+use serde::{Deserialize, Serialize};
+
+use super::{CorePaper, Ending, OfferPaper, Opening, RequestPaper};
+use crate::credential::{Entry, rfc3339};
+use crate::encoding::Timestamp;
+
+/// Who took a decision that needs consent: a person through the node's interface, or a rule of the configuration.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase", tag = "kind", content = "name")]
+pub enum Decider {
+    /// A person, as the interface knows them.
+    Person(String),
+    /// A rule, by its name in the configuration.
+    Rule(String),
+}
+
+/// Something that happened to a negotiation; the log of these is the negotiation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "event")]
+pub enum Event {
+    /// The consumer asked; the first event.
+    Requested {
+        /// Who with whom.
+        opening: Opening,
+        /// What was asked.
+        request: RequestPaper,
+        /// When.
+        #[serde(with = "rfc3339")]
+        at: Timestamp,
+    },
+    /// The consumer learned the provider's id.
+    Named {
+        /// The provider's pid.
+        provider_pid: String,
+    },
+    /// The consumer asked anew instead of accepting.
+    CounterRequested {
+        /// What it asks now.
+        request: RequestPaper,
+        /// When.
+        #[serde(with = "rfc3339")]
+        at: Timestamp,
+    },
+    /// The provider offered.
+    Offered {
+        /// The offer.
+        offer: Box<OfferPaper>,
+        /// Who decided to, on the provider's side.
+        by: Option<Decider>,
+        /// When.
+        #[serde(with = "rfc3339")]
+        at: Timestamp,
+    },
+    /// The consumer accepted.
+    Accepted {
+        /// The core.
+        core: CorePaper,
+        /// Who decided to, on the consumer's side.
+        by: Option<Decider>,
+        /// When.
+        #[serde(with = "rfc3339")]
+        at: Timestamp,
+    },
+    /// The consumer, bound already, asks the provider not to record.
+    CancelAsked {
+        /// Its reason.
+        reason: String,
+        /// When.
+        #[serde(with = "rfc3339")]
+        at: Timestamp,
+    },
+    /// The provider hands the record to the registry; from here on it cannot terminate.
+    RecordOrdered {
+        /// Who decided to.
+        by: Decider,
+        /// When.
+        #[serde(with = "rfc3339")]
+        at: Timestamp,
+    },
+    /// The entry stands (provider: receipt with status 1; consumer: told so).
+    Agreed {
+        /// The entry.
+        entry: Entry,
+        /// When.
+        #[serde(with = "rfc3339")]
+        at: Timestamp,
+    },
+    /// The consumer's own node saw the entry at finality.
+    Verified {
+        /// The entry as its node saw it.
+        entry: Entry,
+        /// The consumer's signed acknowledgement.
+        acknowledgement: String,
+        /// When.
+        #[serde(with = "rfc3339")]
+        at: Timestamp,
+    },
+    /// The provider confirmed; both hold the contract.
+    Finalized {
+        /// The provider's signed acknowledgement.
+        acknowledgement: String,
+        /// When.
+        #[serde(with = "rfc3339")]
+        at: Timestamp,
+    },
+    /// It ended without a contract.
+    Terminated {
+        /// Why.
+        ending: Ending,
+        /// When.
+        #[serde(with = "rfc3339")]
+        at: Timestamp,
+    },
+    /// An entry that keeps rule R appeared after a termination.
+    EntryDespiteTermination {
+        /// The entry.
+        entry: Entry,
+        /// When it was seen.
+        #[serde(with = "rfc3339")]
+        at: Timestamp,
+    },
+}

@@ -1,0 +1,10 @@
+//! Checks of what a node receives, before it is a matter of the negotiation.
+
+crate::checks! {
+    MESSAGE = "message.form": "a message has the type, the body and the attachments of its kind";
+    SENDER = "message.sender": "the participant credential in a request is the sender's, by an operator that this node pins";
+    MODE = "message.mode": "the negotiation is in credential mode";
+    THREAD = "message.thread": "thid is the pid of whoever began";
+    RATE = "message.rate": "a sender sends no more than its share";
+    ADDRESS = "address.private": "no request goes to a private network unless the configuration allows it";
+}

@@ -1,0 +1,77 @@
+//! Where counterparties are reached.
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::{Node, NodeFault, chance, kind};
+use crate::check::Trail;
+use crate::identity::{Did, Unverified};
+use crate::inbox::{self, AgreementPublic, Contact};
+
+/// A contact that the owner adds: signed by the DID that it is about.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewContact {
+    /// The contact, a JWS of typ `countersign-contact+jwt`.
+    pub contact: String,
+}
+
+impl Node {
+    /// This node's own contact, signed.
+    ///
+    /// # Errors
+    /// When the key cannot be used, or no key agreement key is configured.
+    pub fn contact(&self) -> Result<String, NodeFault> {
+        let key = self.agreement.first().ok_or_else(|| NodeFault::Key("no key agreement key".into()))?.public();
+        let contact =
+            Contact { did: self.did().clone(), url: self.settings.inbox_url.clone(), key, iat: chance::now()? };
+        Ok(contact.sign(&*self.signer)?)
+    }
+
+    /// Adds a contact; a newer one of the same DID takes the place of an older.
+    ///
+    /// # Errors
+    /// `contact.*`, `jws.*` when it is not what it claims to be.
+    pub async fn add_contact(&self, new: &NewContact) -> Result<Did, NodeFault> {
+        let contact = Contact::verify(&Unverified::new(&new.contact), &self.documents(), &mut Trail::default())?;
+        if self.contact_of(&contact.did).await?.is_none_or(|known| known.iat <= contact.iat) {
+            self.store.put(kind::CONTACT, contact.did.as_str(), &json!({ "contact": new.contact })).await?;
+        }
+        Ok(contact.did.clone())
+    }
+
+    /// The contacts that this node knows.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn contacts(&self) -> Result<Vec<(Did, String)>, NodeFault> {
+        let mut contacts = Vec::new();
+        for (did, _) in self.store.all(kind::CONTACT).await? {
+            let Ok(did) = did.parse::<Did>() else { continue };
+            if let Some(contact) = self.contact_of(&did).await? {
+                contacts.push((did, contact.url));
+            }
+        }
+        Ok(contacts)
+    }
+
+    pub(super) async fn learn_contact(&self, from: &Did, contact: &str) -> Result<(), NodeFault> {
+        let new = NewContact { contact: contact.to_owned() };
+        let verified = Contact::verify(&Unverified::new(contact), &self.documents(), &mut Trail::default())?;
+        inbox::checks::FROM
+            .hold(verified.did == *from, || format!("the contact is {}'s, the message {from}'s", verified.did))?;
+        self.add_contact(&new).await.map(|_| ())
+    }
+
+    async fn contact_of(&self, did: &Did) -> Result<Option<Contact>, NodeFault> {
+        let Some(kept) = self.store.one(kind::CONTACT, did.as_str()).await? else { return Ok(None) };
+        let text = kept.get("contact").and_then(serde_json::Value::as_str).unwrap_or_default();
+        let contact = Contact::verify(&Unverified::new(text), &self.documents(), &mut Trail::default())?;
+        Ok(Some(contact.into_inner()))
+    }
+
+    /// Where `did` is reached, and the key that its envelopes are sealed for.
+    pub(super) async fn reach(&self, did: &Did) -> Result<Option<(String, AgreementPublic)>, NodeFault> {
+        Ok(self.contact_of(did).await?.map(|contact| (contact.url, contact.key)))
+    }
+}

@@ -1,0 +1,50 @@
+//! Messages on their way out: sealed anew for each attempt, repeated with back-off until the counterparty answers.
+
+use super::store::Outgoing;
+use super::{Node, NodeFault, chance};
+use crate::encoding::Timestamp;
+use crate::inbox;
+
+/// The longest pause between two attempts, in seconds.
+const LONGEST_PAUSE: i64 = 60;
+/// An answer that could not be delivered so often is given up: the sender repeats its message and gets it then.
+const ANSWER_TRIES: u32 = 5;
+
+impl Node {
+    /// Sends every message that is due; when the next one will be.
+    pub(super) async fn deliver_due(&self) -> Result<Option<Timestamp>, NodeFault> {
+        let due = self.store.due(chance::now()?, 64).await?;
+        for outgoing in &due {
+            self.deliver(outgoing).await?;
+        }
+        Ok(self.store.next_due().await?)
+    }
+
+    async fn deliver(&self, outgoing: &Outgoing) -> Result<(), NodeFault> {
+        let sent = self.send(outgoing).await?;
+        let pause = (1_i64 << outgoing.attempts.min(6)).min(LONGEST_PAUSE);
+        let again = Some(chance::now()?.plus(pause));
+        let next = match (&sent, outgoing.wants_answer) {
+            (_, true) => again,
+            (Err(_), false) if outgoing.attempts < ANSWER_TRIES => again,
+            (_, false) => None,
+        };
+        let note = sent.err();
+        if let Some(note) = &note {
+            tracing::debug!(to = %outgoing.to, attempt = outgoing.attempts + 1, note, "not delivered yet");
+        }
+        Ok(self.store.attempted(&outgoing.id, next, note.as_deref()).await?)
+    }
+
+    async fn send(&self, outgoing: &Outgoing) -> Result<Result<(), String>, NodeFault> {
+        let Some((inbox_url, key)) = self.reach(&outgoing.to).await? else {
+            return Ok(Err(format!("no contact of {} is known", outgoing.to)));
+        };
+        // Sealing draws no more than a few dozen bytes; a system without randomness fails below.
+        let mut drawn = Ok(());
+        let mut random = |bytes: &mut [u8]| drawn = chance::fill(bytes);
+        let envelope = inbox::seal_signed(&outgoing.signed, std::slice::from_ref(&key), &mut random)?;
+        drawn?;
+        Ok(self.courier.deliver(&inbox_url, envelope).await.map_err(|fault| fault.to_string()))
+    }
+}

@@ -1,0 +1,246 @@
+//! What a contract desk does: ask, accept, reject, cancel, record, end, withdraw.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{Listing, Node, NodeFault, StoreFault, chance, kind};
+use crate::check::Trail;
+use crate::credential::{ContractId, Core, KeyStatement, Offer, Papers, accept};
+use crate::encoding::Digest;
+use crate::identity::{Did, SecretKey, Signer, Unverified};
+use crate::negotiation::{
+    Command, CorePaper, Countersigned, Decider, Input, Negotiation, Opening, RequestPaper, Role, State, checks,
+};
+use crate::policy::Money;
+
+/// How long a key statement holds, in seconds: it must cover the offer's making.
+const STATEMENT_LASTS: i64 = 30 * 24 * 3600;
+
+/// What a consumer's desk asks for.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RequestOrder {
+    /// Of whom.
+    pub provider: Did,
+    /// Which asset.
+    pub asset: String,
+    /// A wish for the template.
+    #[serde(default)]
+    pub template: Option<String>,
+    /// Wishes for the template's parameters.
+    #[serde(default)]
+    pub parameters: BTreeMap<String, Value>,
+    /// A wish for the price.
+    #[serde(default)]
+    pub price: Option<Money>,
+    /// Who promises; the provider when absent.
+    #[serde(default)]
+    pub promisor: Option<Did>,
+    /// To whom; this party when absent.
+    #[serde(default)]
+    pub promisee: Option<Did>,
+}
+
+impl Node {
+    /// Begins a negotiation as consumer; its id.
+    ///
+    /// # Errors
+    /// `Unready` without a participant credential.
+    pub async fn request(&self, order: &RequestOrder) -> Result<String, NodeFault> {
+        let id = chance::urn_uuid()?;
+        let request = self.ask(order, &id).await?;
+        let opening = Opening {
+            role: Role::Consumer,
+            us: self.did().clone(),
+            peer: order.provider.clone(),
+            consumer_pid: id.clone(),
+            provider_pid: None,
+            began: Role::Consumer,
+        };
+        self.begin(&id, Negotiation::begin(opening, request, chance::now()?), None).await?;
+        Ok(id)
+    }
+
+    /// Asks anew instead of accepting: the offer on the table is superseded.
+    ///
+    /// # Errors
+    /// `negotiation.*` when it is not its turn.
+    pub async fn request_anew(&self, id: &str, order: &RequestOrder) -> Result<Negotiation, NodeFault> {
+        let negotiation = self.negotiation(id).await?;
+        let order = RequestOrder { provider: negotiation.opening().peer.clone(), ..order.clone() };
+        let request = self.ask(&order, id).await?;
+        self.advance(id, None, |_, _| Ok((Input::Ordered(Command::CounterRequest(request.clone())), vec![]))).await
+    }
+
+    async fn ask(&self, order: &RequestOrder, pid: &str) -> Result<RequestPaper, NodeFault> {
+        let now = chance::now()?;
+        let participant = self.own_participant().await?;
+        self.participant_of(&participant, now)?;
+        let key = fresh_key()?;
+        let jwk = key.public_key().jwk();
+        self.store.keep_key(&jwk.thumbprint().to_string(), &key.secret()).await?;
+        let until = now.plus(STATEMENT_LASTS);
+        let key_statement = KeyStatement::state(&*self.signer, &order.provider, pid, key.public_key(), now, until)?;
+        Ok(RequestPaper {
+            asset: order.asset.clone(),
+            template: order.template.clone(),
+            parameters: order.parameters.clone(),
+            price: order.price,
+            promisor: order.promisor.clone(),
+            promisee: order.promisee.clone(),
+            consumer_key: jwk,
+            key_statement,
+            participant,
+        })
+    }
+
+    /// Accepts the offer on the table: the consumer is bound until `record_by`.
+    ///
+    /// # Errors
+    /// `negotiation.*` when there is none or it is too late; `offer.*` when it no longer verifies.
+    pub async fn accept(&self, id: &str, by: Decider) -> Result<Negotiation, NodeFault> {
+        let (negotiation, now) = (self.negotiation(id).await?, chance::now()?);
+        let State::Offered(paper) = negotiation.state() else {
+            let state = negotiation.state().name();
+            return Err(checks::STATE.refuse(format!("there is no offer to accept in {state}")).into());
+        };
+        let documents = self.documents();
+        let papers = Papers {
+            provider: &Unverified::new(&paper.provider_participant),
+            consumer: &Unverified::new(&paper.consumer_participant),
+            approval: &Unverified::new(&paper.approval),
+            trust: &self.settings.trust,
+            documents: &documents,
+        };
+        let offer = Offer::verify(&Unverified::new(&paper.text), &papers, now, &mut Trail::default())?;
+        let account = self.withdrawal_account(&paper.contract_id).await?;
+        let key = self.contract_key(negotiation.request()).await?;
+        let acceptance = accept(&offer, Some(account), &key, now)?;
+        let core = Core::read(&Core::join(&offer, &acceptance), &documents, &mut Trail::default())?;
+        let core = CorePaper::of(&core);
+        self.advance(id, None, |_, _| Ok((Input::Ordered(Command::Accept(core.clone(), by.clone())), vec![]))).await
+    }
+
+    /// Ends a negotiation, or asks the provider to after one's own acceptance.
+    ///
+    /// # Errors
+    /// `negotiation.*` when it is too late for that.
+    pub async fn terminate(&self, id: &str, code: &str, reason: &str) -> Result<Negotiation, NodeFault> {
+        let (code, reason): (String, String) = (code.to_owned(), reason.chars().take(1000).collect());
+        self.advance(id, None, |_, _| {
+            let command = Command::Terminate { code: code.clone(), reason: reason.clone() };
+            Ok((Input::Ordered(command), vec![]))
+        })
+        .await
+    }
+
+    /// Confirms the record of a countersigned offer, where the configuration asks a person to.
+    ///
+    /// # Errors
+    /// `negotiation.*` when it is not its turn or `record_by` has passed.
+    pub async fn record(&self, id: &str, by: Decider) -> Result<Negotiation, NodeFault> {
+        self.advance(id, None, |_, _| Ok((Input::Ordered(Command::Record(by.clone())), vec![]))).await
+    }
+
+    /// Ends a contract that this party recorded; the transaction.
+    ///
+    /// # Errors
+    /// `Unknown` for a contract that this party does not provide.
+    pub async fn end_contract(&self, contract: &ContractId, reason: u8) -> Result<Digest, NodeFault> {
+        let (_, countersigned) = self.contract_of(contract, Role::Provider).await?;
+        Ok(self.registry.end(countersigned.core.contract_id, reason).await?)
+    }
+
+    /// Withdraws from a contract with the account that its acceptance names; the transaction.
+    ///
+    /// # Errors
+    /// `Unknown` for a contract that this party does not consume.
+    pub async fn withdraw(&self, contract: &ContractId, reason: u8) -> Result<Digest, NodeFault> {
+        let (_, countersigned) = self.contract_of(contract, Role::Consumer).await?;
+        let name = withdrawal_key(contract);
+        let key = self
+            .store
+            .key(&name)
+            .await?
+            .ok_or_else(|| NodeFault::unknown("withdrawal account of", contract.to_string()))?;
+        Ok(self.registry.withdraw(&key, countersigned.offer.recorder, *contract, reason).await?)
+    }
+
+    /// Lists an asset.
+    ///
+    /// # Errors
+    /// `template.*` when the listing's values do not fit its template.
+    pub async fn list(&self, listing: &Listing) -> Result<(), NodeFault> {
+        let template = self.template(&listing.template, chance::now()?).await?;
+        template.template.fee(&listing.price)?;
+        Ok(self.store.put(kind::ASSET, &listing.asset.id, &json!(listing)).await?)
+    }
+
+    /// What this party lists.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn listings(&self) -> Result<Vec<Listing>, NodeFault> {
+        let kept = self.store.all(kind::ASSET).await?;
+        kept.into_iter()
+            .map(|(id, value)| {
+                serde_json::from_value(value)
+                    .map_err(|cause| StoreFault::Damaged(format!("asset {id}: {cause}")).into())
+            })
+            .collect()
+    }
+
+    /// The negotiation of a contract and what was countersigned.
+    pub(super) async fn contract_of(
+        &self,
+        contract: &ContractId,
+        role: Role,
+    ) -> Result<(Negotiation, Countersigned), NodeFault> {
+        for id in self.store.negotiations(&[]).await? {
+            let negotiation = self.negotiation(&id).await?;
+            if let Some(countersigned) = negotiation.countersigned()
+                && countersigned.core.contract_id == *contract
+                && negotiation.opening().role == role
+            {
+                let countersigned = countersigned.clone();
+                return Ok((negotiation, countersigned));
+            }
+        }
+        Err(NodeFault::unknown("contract", contract.to_string()))
+    }
+
+    /// The key that a request brought, out of the store.
+    pub(super) async fn contract_key(&self, request: &RequestPaper) -> Result<SecretKey, NodeFault> {
+        let name = request.consumer_key.thumbprint().to_string();
+        let secret = self.store.key(&name).await?.ok_or_else(|| NodeFault::unknown("contract key", &name))?;
+        SecretKey::p256(&secret).ok_or_else(|| StoreFault::Damaged(format!("the contract key {name}")).into())
+    }
+
+    async fn withdrawal_account(&self, contract: &ContractId) -> Result<crate::credential::Account, NodeFault> {
+        let name = withdrawal_key(contract);
+        let secret = match self.store.key(&name).await? {
+            Some(secret) => *secret,
+            None => {
+                let secret = chance::random()?;
+                self.store.keep_key(&name, &secret).await?;
+                secret
+            }
+        };
+        self.registry.account(&secret).ok_or_else(|| NodeFault::Key("the withdrawal key is no key; try again".into()))
+    }
+}
+
+fn withdrawal_key(contract: &ContractId) -> String {
+    format!("withdrawal:{contract}")
+}
+
+fn fresh_key() -> Result<SecretKey, NodeFault> {
+    for _ in 0..8 {
+        if let Some(key) = SecretKey::p256(&chance::random()?) {
+            return Ok(key);
+        }
+    }
+    Err(NodeFault::NoRandomness)
+}

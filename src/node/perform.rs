@@ -1,0 +1,50 @@
+//! Effects on the registry: performed after the commit, repeated until done, harmless when repeated.
+
+use super::port::RegistryFault;
+use super::store::Order;
+use super::{Node, NodeFault, chance};
+use crate::negotiation::{Effect, Input, Observation, State};
+
+impl Node {
+    /// Performs what is due.
+    pub(super) async fn perform_orders(&self) -> Result<(), NodeFault> {
+        for order in self.store.orders(chance::now()?).await? {
+            self.perform(&order).await?;
+        }
+        Ok(())
+    }
+
+    async fn perform(&self, order: &Order) -> Result<(), NodeFault> {
+        let Effect::Record { contract_id, hash } = &order.effect else {
+            return Ok(self.store.performed(order.number, None).await?);
+        };
+        let negotiation = self.negotiation(&order.negotiation).await?;
+        let State::Accepted(countersigned) = negotiation.state() else {
+            return Ok(self.store.performed(order.number, None).await?);
+        };
+        if chance::now()? > countersigned.offer.record_by {
+            // An entry after record_by would make no contract; the watch sees the time pass at finality and ends it.
+            return Ok(self.store.performed(order.number, None).await?);
+        }
+        match self.registry.record(*contract_id, *hash).await {
+            Ok(entry) => {
+                tracing::info!(negotiation = order.negotiation, block = entry.block, transaction = %entry.transaction, "recorded");
+                self.advance(&order.negotiation, None, |_, _| {
+                    Ok((Input::Observed(Observation::Receipt(entry.clone())), vec![]))
+                })
+                .await?;
+                Ok(self.store.performed(order.number, None).await?)
+            }
+            Err(RegistryFault::Conflict(other)) => {
+                tracing::error!(negotiation = order.negotiation, %other, "another hash stands under this id");
+                Ok(self.store.performed(order.number, None).await?)
+            }
+            Err(fault) => {
+                let pause = (1_i64 << order.attempts.min(5)).min(30);
+                tracing::warn!(negotiation = order.negotiation, %fault, pause, "not recorded yet");
+                let next = chance::now()?.plus(pause);
+                Ok(self.store.performed(order.number, Some((next, &fault.to_string()))).await?)
+            }
+        }
+    }
+}

@@ -1,0 +1,333 @@
+//! From the envelope to the decision.
+
+use super::flow::Heard;
+use super::store::{Kept, Parked};
+use super::wire::{self, Content, Incoming};
+use super::{Node, NodeFault, StoreFault, chance, checks, kind};
+use crate::check::{Refusal, Trail};
+use crate::credential::{
+    Acknowledgement, Asked, Core, KeyStatement, Offer, Papers, Participant, Termination, normalise_acceptance,
+    received_in_time,
+};
+use crate::encoding::{Digest, Timestamp};
+use crate::identity::{Unverified, Verified};
+use crate::inbox::{self, Message, Opened};
+use crate::negotiation::{
+    Arrow, CorePaper, Event, Input, Kind, Negotiation, OfferPaper, Opening, Received, RequestPaper, Role, StateName,
+    arrow, checks as moves,
+};
+
+/// How many early messages a negotiation may have waiting, and for how long, in seconds.
+const PARKED: u32 = 32;
+const PARKED_FOR: i64 = 24 * 3600;
+/// How many unanswered requests one counterparty may have open.
+const OPEN_REQUESTS: usize = 200;
+
+impl Node {
+    /// Keeps an envelope until the wallet opens it.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn take_envelope(&self, envelope: &[u8]) -> Result<Kept, NodeFault> {
+        let kept = self.store.keep_envelope(envelope, chance::now()?).await?;
+        self.bells.inbox.notify_one();
+        Ok(kept)
+    }
+
+    /// Opens every envelope that is kept; the number opened.
+    pub(super) async fn open_envelopes(&self) -> Result<usize, NodeFault> {
+        let envelopes = self.store.envelopes(64).await?;
+        for (digest, envelope) in &envelopes {
+            self.open(*digest, envelope).await?;
+        }
+        let parked_until = chance::now()?.plus(-PARKED_FOR);
+        self.store.clear_parked(parked_until).await?;
+        Ok(envelopes.len())
+    }
+
+    async fn open(&self, digest: Digest, envelope: &[u8]) -> Result<(), NodeFault> {
+        let opened = match inbox::decrypt(envelope, &self.agreement) {
+            Ok(opened) => opened,
+            Err(refusal) => {
+                tracing::warn!(check = %refusal.check, detail = refusal.detail, "an envelope was refused");
+                return Ok(self.store.drop_envelope(digest).await?);
+            }
+        };
+        match self.hear(&opened).await {
+            Ok(()) | Err(NodeFault::Store(StoreFault::Repeated)) => {}
+            Err(NodeFault::Refused(refusal)) => {
+                tracing::warn!(check = %refusal.check, detail = refusal.detail, signer = %opened.signer_kid(), "a message was refused");
+            }
+            Err(fault) => return Err(fault),
+        }
+        Ok(self.store.drop_envelope(digest).await?)
+    }
+
+    /// Deals with one signed message: verified, decided, answered.
+    async fn hear(&self, opened: &Opened) -> Result<(), NodeFault> {
+        let now = chance::now()?;
+        let message = opened.verify(self.did(), &self.documents(), now, &mut Trail::default())?;
+        if let Some(answer) = self.store.answered(&message.from, &message.id).await? {
+            self.store.attempted(&answer.id, Some(now), None).await?;
+            self.bells.outbox.notify_one();
+            return Ok(());
+        }
+        let incoming = wire::read(&message)?;
+        if let Content::State { answers, refused, .. } = &incoming.content {
+            self.learn_provider_pid(&message, &incoming).await?;
+            self.store.acknowledged(answers, &message.from, refused.as_deref()).await?;
+            self.bells.outbox.notify_one();
+            return Ok(());
+        }
+        let thread = message.thid.clone().ok_or_else(|| checks::THREAD.refuse("thid is missing"))?;
+        let heard =
+            Heard { from: message.from.clone(), message: message.id.clone(), thread, signed: opened.text().to_owned() };
+        let found = self.store.find(&message.from, &incoming.consumer_pid).await?;
+        match (found, &incoming.content) {
+            (None, Content::Request(request)) if incoming.provider_pid.is_none() => {
+                self.take_request(&heard, &incoming, request, now).await
+            }
+            (None, _) => self.park(&heard, now).await,
+            (Some(id), _) => self.hear_in(&id, &heard, &incoming).await,
+        }
+    }
+
+    async fn hear_in(&self, id: &str, heard: &Heard, incoming: &Incoming) -> Result<(), NodeFault> {
+        let Some(message_kind) = incoming.content.kind() else { return Ok(()) };
+        let before = self.negotiation(id).await?;
+        let peer = before.opening().role.other();
+        if arrow(before.state().name(), peer, message_kind) == Arrow::Early {
+            return self.park(heard, chance::now()?).await;
+        }
+        let moved = self
+            .advance(id, Some(heard), |negotiation, now| {
+                let learned = belongs(negotiation, heard, incoming)?;
+                Ok((Input::Received(self.verified(negotiation, incoming, now)?), learned))
+            })
+            .await;
+        match moved {
+            Ok(after) => {
+                tracing::info!(negotiation = id, message = message_kind.name(), state = %after.state().name(), "heard");
+                if let Some(contact) = &incoming.contact {
+                    self.learn_contact(&heard.from, contact).await?;
+                }
+                self.hear_parked(id, heard).await
+            }
+            Err(NodeFault::Refused(refusal)) => {
+                let (now, negotiation) = (chance::now()?, self.negotiation(id).await?);
+                let mark = self.mark(id, heard, &negotiation, Some(&refusal), now)?;
+                self.store.queue(mark.answer.clone(), Some(mark)).await?;
+                self.bells.outbox.notify_one();
+                Err(refusal.into())
+            }
+            Err(fault) => Err(fault),
+        }
+    }
+
+    /// What came too early may be in time now.
+    pub(super) async fn hear_parked(&self, id: &str, heard: &Heard) -> Result<(), NodeFault> {
+        for parked in self.store.parked(&heard.from, &heard.thread).await? {
+            let opened = Opened::read(&parked.signed)?;
+            let message = opened.verify(self.did(), &self.documents(), chance::now()?, &mut Trail::default())?;
+            let (Ok(incoming), negotiation) = (wire::read(&message), self.negotiation(id).await?) else { continue };
+            let Some(message_kind) = incoming.content.kind() else { continue };
+            let peer = negotiation.opening().role.other();
+            if arrow(negotiation.state().name(), peer, message_kind) == Arrow::Early {
+                continue;
+            }
+            let again = Heard { message: message.id.clone(), signed: parked.signed.clone(), ..heard.clone() };
+            match Box::pin(self.hear_in(id, &again, &incoming)).await {
+                Ok(()) | Err(NodeFault::Refused(_) | NodeFault::Store(StoreFault::Repeated)) => {}
+                Err(fault) => return Err(fault),
+            }
+            self.store.unpark(&parked.from, &parked.message).await?;
+        }
+        Ok(())
+    }
+
+    async fn park(&self, heard: &Heard, now: Timestamp) -> Result<(), NodeFault> {
+        let parked = Parked {
+            from: heard.from.clone(),
+            thread: heard.thread.clone(),
+            message: heard.message.clone(),
+            signed: heard.signed.clone(),
+            at: now,
+        };
+        let kept = self.store.park(parked, PARKED).await?;
+        checks::RATE.hold(kept, || format!("{PARKED} messages of this thread wait for their turn already"))?;
+        Ok(())
+    }
+
+    /// The consumer learns the provider's pid from the first answer.
+    async fn learn_provider_pid(&self, message: &Verified<Message>, incoming: &Incoming) -> Result<(), NodeFault> {
+        let (Some(pid), Some(id)) =
+            (&incoming.provider_pid, self.store.find(&message.from, &incoming.consumer_pid).await?)
+        else {
+            return Ok(());
+        };
+        if self.negotiation(&id).await?.opening().provider_pid.is_some() {
+            return Ok(());
+        }
+        let named = Event::Named { provider_pid: pid.clone() };
+        self.advance(&id, None, |negotiation, _| {
+            let unnamed = negotiation.opening().provider_pid.is_none();
+            Ok((Input::Elapsed, if unnamed { vec![named.clone()] } else { vec![] }))
+        })
+        .await
+        .map(|_| ())
+    }
+
+    /// The provider takes a new request in.
+    async fn take_request(
+        &self,
+        heard: &Heard,
+        incoming: &Incoming,
+        request: &RequestPaper,
+        now: Timestamp,
+    ) -> Result<(), NodeFault> {
+        checks::THREAD.hold(heard.thread == incoming.consumer_pid, || "thid is not the consumer's pid".into())?;
+        self.vet_request(request, &incoming.consumer_pid, heard, now)?;
+        let listed = self.store.one(kind::ASSET, &request.asset).await?.is_some();
+        moves::REQUEST.hold(listed, || format!("there is no asset {}", request.asset))?;
+        let open = self.store.negotiations(&[StateName::Requested]).await?.len();
+        checks::RATE.hold(open < OPEN_REQUESTS, || format!("{open} requests wait for an answer already"))?;
+        if let Some(contact) = &incoming.contact {
+            self.learn_contact(&heard.from, contact).await?;
+        }
+        let id = chance::urn_uuid()?;
+        let opening = Opening {
+            role: Role::Provider,
+            us: self.did().clone(),
+            peer: heard.from.clone(),
+            consumer_pid: incoming.consumer_pid.clone(),
+            provider_pid: Some(id.clone()),
+            began: Role::Consumer,
+        };
+        self.begin(&id, Negotiation::begin(opening, request.clone(), now), Some(heard)).await?;
+        self.hear_parked(&id, heard).await
+    }
+
+    fn vet_request(
+        &self,
+        request: &RequestPaper,
+        consumer_pid: &str,
+        heard: &Heard,
+        now: Timestamp,
+    ) -> Result<(), NodeFault> {
+        let (documents, trail) = (self.documents(), &mut Trail::default());
+        let participant = Unverified::<Participant>::new(&request.participant);
+        let participant = Participant::verify(&participant, &self.settings.trust, &documents, now, trail)?;
+        checks::SENDER.hold(participant.did == heard.from, || format!("the credential is {}'s", participant.did))?;
+        let statement = Unverified::<KeyStatement>::new(&request.key_statement);
+        let statement = KeyStatement::verify(&statement, &documents, now, trail)?;
+        let fits = statement.consumer == heard.from
+            && statement.provider == *self.did()
+            && statement.negotiation == consumer_pid
+            && statement.jkt == request.consumer_key.thumbprint()
+            && participant.keys.contains(&statement.signed_by);
+        moves::REQUEST
+            .hold(fits, || "the key statement is not of this key, sender, recipient and negotiation".into())?;
+        request.consumer_key.public_key()?;
+        Ok(())
+    }
+
+    /// Verifies what a message brings, against the negotiation as it stands.
+    fn verified(&self, negotiation: &Negotiation, incoming: &Incoming, now: Timestamp) -> Result<Received, NodeFault> {
+        let (documents, trail) = (self.documents(), &mut Trail::default());
+        let peer = &negotiation.opening().peer;
+        Ok(match &incoming.content {
+            Content::Request(request) => {
+                let heard =
+                    Heard { from: peer.clone(), message: String::new(), thread: String::new(), signed: String::new() };
+                self.vet_request(request, &incoming.consumer_pid, &heard, now)?;
+                Received::CounterRequest((**request).clone())
+            }
+            Content::Offer { offer, participant, approval } => {
+                Received::Offer(Box::new(self.vet_offer(negotiation, offer, participant, approval, now, trail)?))
+            }
+            Content::Acceptance(text) => {
+                let offer = negotiation.offer().ok_or_else(|| out_of_turn(negotiation, Kind::Acceptance))?;
+                let issuer_jwt = offer.text.split('~').next().unwrap_or_default();
+                let core = Unverified::<Core>::new(format!("{issuer_jwt}~{}", normalise_acceptance(text)));
+                let core = Core::read(&core, &documents, trail)?;
+                if negotiation.countersigned().is_none() {
+                    received_in_time(&core, now, trail)?;
+                }
+                Received::Acceptance(CorePaper::of(&core))
+            }
+            Content::Agreement(entry) => Received::Agreement(entry.clone()),
+            Content::Verification(text) => {
+                Received::Verification(Acknowledgement::verify(text, peer, &documents, trail)?, text.clone())
+            }
+            Content::Finalization(text) => {
+                Received::Finalization(Acknowledgement::verify(text, peer, &documents, trail)?, text.clone())
+            }
+            Content::Termination(text) => {
+                let termination = Termination::verify(text, peer, &documents, trail)?;
+                moves::PIDS.hold(termination.negotiation == negotiation.thread(), || {
+                    format!("the termination is of {}", termination.negotiation)
+                })?;
+                Received::Termination(termination)
+            }
+            Content::State { .. } => return Err(checks::MESSAGE.refuse("an answer moves nothing").into()),
+        })
+    }
+
+    fn vet_offer(
+        &self,
+        negotiation: &Negotiation,
+        offer: &str,
+        participant: &str,
+        approval: &str,
+        now: Timestamp,
+        trail: &mut Trail,
+    ) -> Result<OfferPaper, NodeFault> {
+        let (opening, request) = (negotiation.opening(), negotiation.request());
+        let documents = self.documents();
+        let papers = Papers {
+            provider: &Unverified::new(participant),
+            consumer: &Unverified::new(&request.participant),
+            approval: &Unverified::new(approval),
+            trust: &self.settings.trust,
+            documents: &documents,
+        };
+        let offer = Offer::verify(&Unverified::new(offer), &papers, now, trail)?;
+        let asked = Asked {
+            provider: opening.peer.clone(),
+            consumer: opening.us.clone(),
+            promisor: request.promisor.clone(),
+            promisee: request.promisee.clone(),
+            asset: request.asset.clone(),
+            negotiation: opening.consumer_pid.clone(),
+            consumer_key: request.consumer_key.clone(),
+        };
+        offer.answers(&asked, now, trail)?;
+        let known = self.registry.urn() == offer.claims.registry;
+        moves::ENTRY.hold(known, || format!("this node does not read the registry {}", offer.claims.registry))?;
+        let new = negotiation.offers().iter().all(|before| before.contract_id != offer.claims.contract_id);
+        moves::SUPERSEDED.hold(new, || "the contract id was used in an earlier offer".into())?;
+        Ok(OfferPaper::of(&offer))
+    }
+}
+
+/// Holds a message to the ids of its negotiation; what it teaches about them.
+fn belongs(negotiation: &Negotiation, heard: &Heard, incoming: &Incoming) -> Result<Vec<Event>, Refusal> {
+    let opening = negotiation.opening();
+    moves::PARTY.hold(heard.from == opening.peer, || "the sender is not the counterparty".into())?;
+    moves::PIDS.hold(incoming.consumer_pid == opening.consumer_pid, || "another consumerPid".into())?;
+    checks::THREAD.hold(heard.thread == negotiation.thread(), || "thid is not the pid of whoever began".into())?;
+    match (&opening.provider_pid, &incoming.provider_pid) {
+        (Some(known), Some(named)) => {
+            moves::PIDS.hold(known == named, || "another providerPid".into())?;
+            Ok(vec![])
+        }
+        (None, Some(named)) => Ok(vec![Event::Named { provider_pid: named.clone() }]),
+        // A consumer that has had no answer yet does not know it.
+        (Some(_), None) => Ok(vec![]),
+        (None, None) => Err(moves::PIDS.refuse("providerPid is missing")),
+    }
+}
+
+fn out_of_turn(negotiation: &Negotiation, kind: Kind) -> NodeFault {
+    moves::STATE.refuse(format!("{} is no arrow of {}", kind.name(), negotiation.state().name())).into()
+}

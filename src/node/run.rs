@@ -1,0 +1,85 @@
+//! The node at work: four loops that sleep until there is something to do. Only the chain is polled.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+use super::{Node, NodeFault, chance};
+
+/// How long a loop waits after its store or chain failed.
+const PAUSE: Duration = Duration::from_secs(1);
+/// How often clocks are looked at: the finest time that protocol.md knows is a second.
+const TICK: Duration = Duration::from_secs(1);
+
+impl Node {
+    /// Starts the node's loops; they end with the returned set.
+    pub fn run(self: &Arc<Self>) -> JoinSet<()> {
+        let mut loops = JoinSet::new();
+        loops.spawn(opening(self.clone()));
+        loops.spawn(delivering(self.clone()));
+        loops.spawn(performing(self.clone()));
+        loops.spawn(watching(self.clone()));
+        loops
+    }
+}
+
+async fn opening(node: Arc<Node>) {
+    loop {
+        match node.open_envelopes().await {
+            Ok(0) => node.bells.inbox.notified().await,
+            Ok(_) => {}
+            Err(fault) => failed("inbox", &fault).await,
+        }
+    }
+}
+
+async fn delivering(node: Arc<Node>) {
+    loop {
+        match node.deliver_due().await {
+            Ok(next) => {
+                let now = chance::now().ok();
+                let until = next.zip(now).map(|(next, now)| (next.seconds() - now.seconds()).max(0).unsigned_abs());
+                match until {
+                    Some(seconds) => {
+                        let pause = Duration::from_secs(seconds).max(Duration::from_millis(20));
+                        let _ = timeout(pause, node.bells.outbox.notified()).await;
+                    }
+                    None => node.bells.outbox.notified().await,
+                }
+            }
+            Err(fault) => failed("outbox", &fault).await,
+        }
+    }
+}
+
+async fn performing(node: Arc<Node>) {
+    loop {
+        if let Err(fault) = node.perform_orders().await {
+            failed("orders", &fault).await;
+        }
+        let _ = timeout(TICK, node.bells.orders.notified()).await;
+    }
+}
+
+async fn watching(node: Arc<Node>) {
+    let poll = Duration::from_millis(node.settings.poll_ms.max(50));
+    let mut looked = tokio::time::Instant::now();
+    let mut chain = true;
+    loop {
+        if let Err(fault) = node.watch(chain).await {
+            failed("watch", &fault).await;
+        }
+        let _ = timeout(poll.min(TICK), node.bells.watch.notified()).await;
+        chain = looked.elapsed() >= poll;
+        if chain {
+            looked = tokio::time::Instant::now();
+        }
+    }
+}
+
+async fn failed(what: &str, fault: &NodeFault) {
+    tracing::error!(what, %fault, "failed; trying again");
+    sleep(PAUSE).await;
+}

@@ -1,0 +1,206 @@
+//! What the node keeps; the port that a database implements.
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use crate::encoding::{Digest, Timestamp};
+use crate::identity::Did;
+use crate::negotiation::{Effect, Event, StateName};
+
+/// Everything a node keeps. Each call is atomic and durable when it returns.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// Writes a decision: events, messages to send, effects, and the mark of the message that caused it, or nothing.
+    async fn commit(&self, commit: Commit) -> Result<(), StoreFault>;
+    /// The log of a negotiation, with the version that the next commit has to name (the number of events).
+    async fn log(&self, negotiation: &str) -> Result<Option<Vec<Event>>, StoreFault>;
+    /// This node's id of a negotiation with `peer`, by either side's pid.
+    async fn find(&self, peer: &Did, pid: &str) -> Result<Option<String>, StoreFault>;
+    /// Ids of all negotiations, newest first; only those in one of `states` unless it is empty.
+    async fn negotiations(&self, states: &[StateName]) -> Result<Vec<String>, StoreFault>;
+    /// Ids of negotiations that clock or chain can still move ([`Index::watched`]).
+    async fn watched(&self) -> Result<Vec<String>, StoreFault>;
+
+    /// Keeps an envelope as it came, unread.
+    async fn keep_envelope(&self, envelope: &[u8], at: Timestamp) -> Result<Kept, StoreFault>;
+    /// Envelopes not opened yet, oldest first.
+    async fn envelopes(&self, limit: u32) -> Result<Vec<(Digest, Vec<u8>)>, StoreFault>;
+    /// Removes an envelope that was read, refused or parked as a message.
+    async fn drop_envelope(&self, digest: Digest) -> Result<(), StoreFault>;
+
+    /// The answer that a message of this sender and id was given before.
+    async fn answered(&self, from: &Did, message: &str) -> Result<Option<Outgoing>, StoreFault>;
+    /// Sets an early message aside, at most `limit` for a thread; `false` when there is no room.
+    async fn park(&self, parked: Parked, limit: u32) -> Result<bool, StoreFault>;
+    /// The messages parked for a thread, oldest first; they stay until [`Store::unpark`].
+    async fn parked(&self, peer: &Did, thread: &str) -> Result<Vec<Parked>, StoreFault>;
+    /// Removes a parked message.
+    async fn unpark(&self, from: &Did, message: &str) -> Result<(), StoreFault>;
+    /// Removes what was parked before `before`.
+    async fn clear_parked(&self, before: Timestamp) -> Result<u64, StoreFault>;
+
+    /// Queues a message that belongs to no decision (an answer to a message that moved nothing).
+    async fn queue(&self, outgoing: Outgoing, mark: Option<Mark>) -> Result<(), StoreFault>;
+    /// Messages that are due at `now`, oldest first; per negotiation only the oldest unanswered one.
+    async fn due(&self, now: Timestamp, limit: u32) -> Result<Vec<Outgoing>, StoreFault>;
+    /// Notes another attempt: the next one is at `next`, or never again (`None`: given up or, for answers, delivered).
+    async fn attempted(&self, outgoing: &str, next: Option<Timestamp>, note: Option<&str>) -> Result<(), StoreFault>;
+    /// The counterparty has answered this message: it is done.
+    async fn acknowledged(&self, outgoing: &str, to: &Did, note: Option<&str>) -> Result<(), StoreFault>;
+    /// When the next message is due; `None` when nothing waits.
+    async fn next_due(&self) -> Result<Option<Timestamp>, StoreFault>;
+    /// Every message of a negotiation, sent and to be sent, oldest first.
+    async fn sent(&self, negotiation: &str) -> Result<Vec<Outgoing>, StoreFault>;
+
+    /// Effects that are not done and are due.
+    async fn orders(&self, now: Timestamp) -> Result<Vec<Order>, StoreFault>;
+    /// Notes that an effect is done, or when it is tried again and why.
+    async fn performed(&self, order: i64, retry: Option<(Timestamp, &str)>) -> Result<(), StoreFault>;
+
+    /// Keeps the secret of a key made for one contract, under the key's thumbprint.
+    async fn keep_key(&self, name: &str, secret: &[u8; 32]) -> Result<(), StoreFault>;
+    /// The secret kept under a name.
+    async fn key(&self, name: &str) -> Result<Option<Zeroizing<[u8; 32]>>, StoreFault>;
+
+    /// Keeps or replaces a document of a kind (asset, template, contact, statement, …).
+    async fn put(&self, kind: &str, id: &str, value: &serde_json::Value) -> Result<(), StoreFault>;
+    /// One document.
+    async fn one(&self, kind: &str, id: &str) -> Result<Option<serde_json::Value>, StoreFault>;
+    /// All documents of a kind, by id.
+    async fn all(&self, kind: &str) -> Result<Vec<(String, serde_json::Value)>, StoreFault>;
+    /// Keeps a document only if there is none of that kind and id yet; `false` when there is: for what must happen once.
+    async fn put_once(&self, kind: &str, id: &str, value: &serde_json::Value) -> Result<bool, StoreFault>;
+    /// Removes a document; `true` if it was there.
+    async fn remove(&self, kind: &str, id: &str) -> Result<bool, StoreFault>;
+    /// Adds one to a counter unless it has reached `limit`; the new count, or `None` at the limit.
+    async fn count(&self, kind: &str, id: &str, limit: u64) -> Result<Option<u64>, StoreFault>;
+    /// A counter's value.
+    async fn counted(&self, kind: &str, id: &str) -> Result<u64, StoreFault>;
+}
+
+/// One decision on its way into the store.
+#[derive(Clone, Debug)]
+pub struct Commit {
+    /// This node's id of the negotiation.
+    pub negotiation: String,
+    /// How many events the log had when the decision was made; another number means somebody else decided meanwhile.
+    pub version: u64,
+    /// What happened.
+    pub events: Vec<Event>,
+    /// Messages to send.
+    pub outgoing: Vec<Outgoing>,
+    /// Effects other than messages.
+    pub effects: Vec<Effect>,
+    /// The message that caused this, with the answer it is given.
+    pub mark: Option<Mark>,
+    /// What the negotiation is found by afterwards.
+    pub index: Index,
+}
+
+/// What a negotiation is found by without replaying it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Index {
+    /// The counterparty.
+    pub peer: Did,
+    /// The consumer's pid.
+    pub consumer_pid: String,
+    /// The provider's pid, once known.
+    pub provider_pid: Option<String>,
+    /// Where it stands.
+    pub state: StateName,
+    /// Whether clock or chain can still move it.
+    pub watched: bool,
+    /// When this was.
+    pub at: Timestamp,
+}
+
+/// A message on its way out: signed, and sealed anew for each attempt.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outgoing {
+    /// The message's id; the same in every attempt.
+    pub id: String,
+    /// The negotiation it belongs to, if any.
+    pub negotiation: Option<String>,
+    /// Whom it is for.
+    pub to: Did,
+    /// The signed message.
+    pub signed: String,
+    /// Whether the counterparty has to answer before it counts as delivered.
+    pub wants_answer: bool,
+    /// How often it was sent.
+    pub attempts: u32,
+    /// When it is sent next; `None` once it is done.
+    pub due: Option<Timestamp>,
+    /// What the last attempt or the answer said.
+    pub note: Option<String>,
+}
+
+/// A received message that was dealt with, and its answer: a repetition gets the answer again and moves nothing.
+#[derive(Clone, Debug)]
+pub struct Mark {
+    /// Who sent it.
+    pub from: Did,
+    /// Its id.
+    pub message: String,
+    /// The signed message as it came, kept with the negotiation.
+    pub signed: Option<String>,
+    /// The answer.
+    pub answer: Outgoing,
+}
+
+/// A message that came before its turn.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parked {
+    /// Who sent it.
+    pub from: Did,
+    /// The thread that it belongs to.
+    pub thread: String,
+    /// Its id.
+    pub message: String,
+    /// The signed message.
+    pub signed: String,
+    /// When it came.
+    pub at: Timestamp,
+}
+
+/// An effect that waits to be performed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Order {
+    /// The store's number of it.
+    pub number: i64,
+    /// The negotiation.
+    pub negotiation: String,
+    /// What is to be done.
+    pub effect: Effect,
+    /// How often it was tried.
+    pub attempts: u32,
+}
+
+/// What became of an envelope.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// It is kept.
+    New,
+    /// The very same bytes are here already.
+    Known,
+    /// The inbox is full; nothing was kept.
+    Full,
+}
+
+/// Why the store did not do it.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreFault {
+    /// Somebody else committed to this negotiation meanwhile: read again and decide again.
+    #[error("the negotiation has moved meanwhile")]
+    Moved,
+    /// This message was dealt with already.
+    #[error("this message was dealt with already")]
+    Repeated,
+    /// A log or a document does not read back.
+    #[error("the store holds something that does not read back: {0}")]
+    Damaged(String),
+    /// The database failed: full disk, lock, I/O.
+    #[error("the store failed: {0}")]
+    Failed(String),
+}

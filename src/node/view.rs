@@ -1,0 +1,189 @@
+//! What a desk sees of a negotiation.
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::consent::decision_due;
+use super::settings::Point;
+use super::{Node, NodeFault};
+use crate::credential::{Account, Asset, ContractId, Entry, rfc3339};
+use crate::encoding::{Digest, Timestamp};
+use crate::identity::Did;
+use crate::negotiation::{Ending, Moved, Negotiation, OfferPaper, Role, State, StateName};
+use crate::policy::{Fee, Money, Policy};
+
+/// A negotiation, for people and scripts.
+#[derive(Clone, Debug, Serialize)]
+pub struct NegotiationView {
+    /// This node's id of it.
+    pub id: String,
+    /// This node's side.
+    pub role: Role,
+    /// The counterparty.
+    pub counterparty: Did,
+    /// The consumer's pid.
+    pub consumer_pid: String,
+    /// The provider's pid, once known.
+    pub provider_pid: Option<String>,
+    /// Where it stands.
+    pub state: StateName,
+    /// The asset asked for.
+    pub asset: String,
+    /// What this side has to decide, if it is its turn.
+    pub waits_for: Option<Point>,
+    /// The offer that stands or was accepted.
+    pub offer: Option<OfferView>,
+    /// How many offers there were.
+    pub offers: usize,
+    /// `H(core)`, once both have signed.
+    pub hash: Option<Digest>,
+    /// The entry, once it stands.
+    pub entry: Option<Entry>,
+    /// The consumer's wish to cancel what it has accepted.
+    pub cancel_asked: Option<String>,
+    /// Why it ended without a contract.
+    pub ending: Option<Ending>,
+    /// An entry that appeared although the negotiation was terminated: the contract exists all the same.
+    pub entry_despite_termination: Option<Entry>,
+    /// The states entered, with who decided.
+    pub history: Vec<Moved>,
+    /// Messages on their way out, with what became of them.
+    pub messages: Vec<MessageView>,
+}
+
+/// An offer, for people and scripts.
+#[derive(Clone, Debug, Serialize)]
+pub struct OfferView {
+    /// The contract's id.
+    pub contract_id: ContractId,
+    /// `H(issuer JWT)`: what an acceptance binds.
+    pub sha256: Digest,
+    /// When it was made.
+    #[serde(with = "rfc3339")]
+    pub made: Timestamp,
+    /// Until when it can be accepted.
+    #[serde(with = "rfc3339")]
+    pub accept_by: Timestamp,
+    /// Until when it must be recorded.
+    #[serde(with = "rfc3339")]
+    pub record_by: Timestamp,
+    /// End of the contract.
+    #[serde(with = "rfc3339")]
+    pub ends: Timestamp,
+    /// The registry, as an EVES-007 URN.
+    pub registry: String,
+    /// Who records it.
+    pub recorder: Account,
+    /// The template.
+    pub template: String,
+    /// The asset.
+    pub asset: Asset,
+    /// The price.
+    pub price: Money,
+    /// The operator's fee.
+    pub fee: Fee,
+    /// Who promises.
+    pub promisor: Did,
+    /// To whom.
+    pub promisee: Did,
+    /// The terms as sentences.
+    pub in_words: Vec<String>,
+    /// The terms as ODRL.
+    pub terms: Value,
+}
+
+/// A message on its way out.
+#[derive(Clone, Debug, Serialize)]
+pub struct MessageView {
+    /// Its id.
+    pub id: String,
+    /// How often it was sent.
+    pub attempts: u32,
+    /// Whether it is done.
+    pub done: bool,
+    /// What the last attempt or the answer said.
+    pub note: Option<String>,
+}
+
+impl Node {
+    /// One negotiation as a desk sees it.
+    ///
+    /// # Errors
+    /// `Unknown` when there is none.
+    pub async fn view(&self, id: &str) -> Result<NegotiationView, NodeFault> {
+        let negotiation = self.negotiation(id).await?;
+        let sent = self.store.sent(id).await?;
+        let messages = sent
+            .into_iter()
+            .filter(|outgoing| outgoing.wants_answer)
+            .map(|outgoing| MessageView {
+                id: outgoing.id,
+                attempts: outgoing.attempts,
+                done: outgoing.due.is_none(),
+                note: outgoing.note,
+            })
+            .collect();
+        let opening = negotiation.opening();
+        Ok(NegotiationView {
+            id: id.to_owned(),
+            role: opening.role,
+            counterparty: opening.peer.clone(),
+            consumer_pid: opening.consumer_pid.clone(),
+            provider_pid: opening.provider_pid.clone(),
+            state: negotiation.state().name(),
+            asset: negotiation.request().asset.clone(),
+            waits_for: decision_due(&negotiation, self.settings().consent.record),
+            offer: negotiation.offer().map(OfferView::of),
+            offers: negotiation.offers().len(),
+            hash: negotiation.countersigned().map(|countersigned| countersigned.core.hash),
+            entry: negotiation.entry().cloned(),
+            cancel_asked: negotiation.cancel_asked().map(str::to_owned),
+            ending: ending(&negotiation),
+            entry_despite_termination: negotiation.entry_despite_termination().cloned(),
+            history: negotiation.history().to_vec(),
+            messages,
+        })
+    }
+
+    /// Every negotiation, newest first.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn views(&self) -> Result<Vec<NegotiationView>, NodeFault> {
+        let mut views = Vec::new();
+        for id in self.store.negotiations(&[]).await? {
+            views.push(self.view(&id).await?);
+        }
+        Ok(views)
+    }
+}
+
+fn ending(negotiation: &Negotiation) -> Option<Ending> {
+    match negotiation.state() {
+        State::Terminated(ending, _) => Some(ending.clone()),
+        _ => None,
+    }
+}
+
+impl OfferView {
+    fn of(offer: &OfferPaper) -> Self {
+        Self {
+            contract_id: offer.contract_id,
+            sha256: offer.sha256,
+            made: offer.iat,
+            accept_by: offer.accept_by,
+            record_by: offer.record_by,
+            ends: offer.exp,
+            registry: offer.registry.to_string(),
+            recorder: offer.recorder,
+            template: offer.template.clone(),
+            asset: offer.asset.clone(),
+            price: offer.price,
+            fee: offer.fee.clone(),
+            promisor: offer.promisor.clone(),
+            promisee: offer.promisee.clone(),
+            in_words: Policy::parse(&offer.terms).map(|policy| policy.in_words()).unwrap_or_default(),
+            terms: offer.terms.clone(),
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! What clock and chain do to negotiations: from ACCEPTED on, both sides watch the registry whatever messages say.
+
+use super::port::Depth;
+use super::{Node, NodeFault, chance};
+use crate::check::Trail;
+use crate::credential::{Acknowledgement, Core, concluded};
+use crate::identity::{Unverified, Verified};
+use crate::negotiation::{Countersigned, Input, Negotiation, Observation, Role, State};
+
+impl Node {
+    /// Looks at every negotiation that clock, chain or a rule can still move.
+    pub(super) async fn watch(&self, chain: bool) -> Result<(), NodeFault> {
+        for id in self.store.watched().await? {
+            if let Err(fault) = self.watch_one(&id, chain).await {
+                match fault {
+                    NodeFault::Store(_) => return Err(fault),
+                    fault => tracing::warn!(negotiation = id, %fault, "could not be looked at"),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn watch_one(&self, id: &str, chain: bool) -> Result<(), NodeFault> {
+        let negotiation = self.negotiation(id).await?;
+        if self.decide_by_rule(id, &negotiation).await? {
+            return Ok(());
+        }
+        if !negotiation.decide(Input::Elapsed, chance::now()?)?.is_empty() {
+            return self.advance(id, None, |_, _| Ok((Input::Elapsed, vec![]))).await.map(|_| ());
+        }
+        match negotiation.countersigned() {
+            Some(countersigned) if chain => self.look(id, &negotiation, countersigned).await,
+            _ => Ok(()),
+        }
+    }
+
+    async fn look(&self, id: &str, negotiation: &Negotiation, countersigned: &Countersigned) -> Result<(), NodeFault> {
+        let Countersigned { offer, core } = countersigned;
+        let sighting = self
+            .registry
+            .sighting(Depth::Finalised, offer.recorder, core.contract_id, core.withdrawal_account, offer.iat)
+            .await?;
+        let (verified, trail) = (self.core(&core.text)?, &mut Trail::default());
+        let late = sighting.head.time > offer.record_by;
+        let observation = match concluded(&verified, &sighting, trail) {
+            Ok(entry) => {
+                let acknowledgement = Acknowledgement::sign(&verified, &entry, &*self.signer)?;
+                Observation::Concluded(entry, acknowledgement)
+            }
+            Err(_) if sighting.entry.is_none() && late => Observation::Nothing(sighting.head),
+            Err(_) if sighting.entry.is_none() => return Ok(()),
+            Err(refusal) => Observation::Broken(refusal),
+        };
+        let waits = negotiation.opening().role == Role::Provider && matches!(negotiation.state(), State::Agreed(..));
+        if waits && matches!(observation, Observation::Concluded(..)) {
+            return Ok(());
+        }
+        if matches!(negotiation.state(), State::Terminated(..)) && !matches!(observation, Observation::Concluded(..)) {
+            return if late { self.unwatch(id).await } else { Ok(()) };
+        }
+        self.advance(id, None, |_, _| Ok((Input::Observed(observation.clone()), vec![]))).await.map(|_| ())
+    }
+
+    /// A core of this node's own log, read again.
+    pub(super) fn core(&self, text: &str) -> Result<Verified<Core>, NodeFault> {
+        Ok(Core::read(&Unverified::new(text), &self.documents(), &mut Trail::default())?)
+    }
+}
