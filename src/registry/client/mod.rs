@@ -291,6 +291,10 @@ impl Registry for Client {
         self.pen.own().ok().map(writing::Signer::account)
     }
 
+    fn account(&self, secret: &[u8; 32]) -> Option<Account> {
+        account_of(secret).ok()
+    }
+
     async fn head(&self, depth: Depth) -> Result<Head, RegistryFault> {
         let heads = try_join_all(self.endpoints().map(|endpoint| endpoint.head(depth))).await?;
         let lowest = heads.iter().map(|head| head.number).min().unwrap_or_default();
