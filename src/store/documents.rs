@@ -1,0 +1,139 @@
+//! Documents, counters and the keys of contracts.
+
+use serde_json::Value;
+use sqlx::{SqliteConnection, query, query_scalar};
+use zeroize::Zeroizing;
+
+use super::damage::{Place, damaged, fault};
+use crate::node::StoreFault;
+
+pub(super) async fn put(
+    db: &mut SqliteConnection,
+    kind: &str,
+    id: &str,
+    value: &Value,
+) -> Result<(), StoreFault> {
+    query(
+        "INSERT INTO documents (kind, id, value) VALUES (?, ?, ?)
+         ON CONFLICT (kind, id) DO UPDATE SET value = excluded.value",
+    )
+    .bind(kind)
+    .bind(id)
+    .bind(value.to_string())
+    .execute(db)
+    .await
+    .map_err(fault)?;
+    Ok(())
+}
+
+pub(super) async fn put_once(
+    db: &mut SqliteConnection,
+    kind: &str,
+    id: &str,
+    value: &Value,
+) -> Result<bool, StoreFault> {
+    let written = query("INSERT INTO documents (kind, id, value) VALUES (?, ?, ?) ON CONFLICT DO NOTHING")
+        .bind(kind)
+        .bind(id)
+        .bind(value.to_string())
+        .execute(db)
+        .await
+        .map_err(fault)?;
+    Ok(written.rows_affected() == 1)
+}
+
+pub(super) async fn one(db: &mut SqliteConnection, kind: &str, id: &str) -> Result<Option<Value>, StoreFault> {
+    let row = query("SELECT value FROM documents WHERE kind = ? AND id = ?")
+        .bind(kind)
+        .bind(id)
+        .fetch_optional(db)
+        .await
+        .map_err(fault)?;
+    row.map(|row| Place::new(&row, format!("{kind} {id}")).json("value")).transpose()
+}
+
+pub(super) async fn all(db: &mut SqliteConnection, kind: &str) -> Result<Vec<(String, Value)>, StoreFault> {
+    let rows = query("SELECT id, value FROM documents WHERE kind = ? ORDER BY id")
+        .bind(kind)
+        .fetch_all(db)
+        .await
+        .map_err(fault)?;
+    rows.iter()
+        .map(|row| {
+            let id: String = Place::new(row, format!("a {kind}")).read("id")?;
+            let value = Place::new(row, format!("{kind} {id}")).json("value")?;
+            Ok((id, value))
+        })
+        .collect()
+}
+
+pub(super) async fn remove(db: &mut SqliteConnection, kind: &str, id: &str) -> Result<bool, StoreFault> {
+    let removed = query("DELETE FROM documents WHERE kind = ? AND id = ?")
+        .bind(kind)
+        .bind(id)
+        .execute(db)
+        .await
+        .map_err(fault)?;
+    Ok(removed.rows_affected() == 1)
+}
+
+pub(super) async fn count(
+    db: &mut SqliteConnection,
+    kind: &str,
+    id: &str,
+    limit: u64,
+) -> Result<Option<u64>, StoreFault> {
+    let counted: Option<i64> = query_scalar(
+        "INSERT INTO counters (kind, id, value) SELECT ?1, ?2, 1 WHERE ?3 > 0
+         ON CONFLICT (kind, id) DO UPDATE SET value = value + 1 WHERE value < ?3 RETURNING value",
+    )
+    .bind(kind)
+    .bind(id)
+    .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+    .fetch_optional(db)
+    .await
+    .map_err(fault)?;
+    counted.map(|value| whole(kind, id, value)).transpose()
+}
+
+pub(super) async fn counted(db: &mut SqliteConnection, kind: &str, id: &str) -> Result<u64, StoreFault> {
+    let value: Option<i64> = query_scalar("SELECT value FROM counters WHERE kind = ? AND id = ?")
+        .bind(kind)
+        .bind(id)
+        .fetch_optional(db)
+        .await
+        .map_err(fault)?;
+    value.map_or(Ok(0), |value| whole(kind, id, value))
+}
+
+fn whole(kind: &str, id: &str, value: i64) -> Result<u64, StoreFault> {
+    u64::try_from(value).map_err(|_| damaged(format!("counter {kind} {id}"), value))
+}
+
+/// A name stands for one key for ever: another secret would lose the contract that the first was made for.
+pub(super) async fn keep_key(db: &mut SqliteConnection, name: &str, secret: &[u8; 32]) -> Result<(), StoreFault> {
+    query("INSERT INTO keys (name, secret) VALUES (?, ?) ON CONFLICT DO NOTHING")
+        .bind(name)
+        .bind(secret.as_slice())
+        .execute(&mut *db)
+        .await
+        .map_err(fault)?;
+    match key(db, name).await? {
+        Some(kept) if kept.as_slice() == secret => Ok(()),
+        _ => Err(StoreFault::Failed(format!("another key is kept under {name}"))),
+    }
+}
+
+pub(super) async fn key(db: &mut SqliteConnection, name: &str) -> Result<Option<Zeroizing<[u8; 32]>>, StoreFault> {
+    let row =
+        query("SELECT secret FROM keys WHERE name = ?").bind(name).fetch_optional(db).await.map_err(fault)?;
+    let Some(row) = row else { return Ok(None) };
+    let place = Place::new(&row, format!("key {name}"));
+    let bytes: &[u8] = place.read("secret")?;
+    let mut secret = Zeroizing::new([0; 32]);
+    if bytes.len() != secret.len() {
+        return Err(place.damaged("secret", "not 32 bytes"));
+    }
+    secret.copy_from_slice(bytes);
+    Ok(Some(secret))
+}

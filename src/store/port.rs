@@ -1,0 +1,183 @@
+//! The port: which call reads, which writes, and that a write is one transaction.
+
+use async_trait::async_trait;
+use serde_json::Value;
+use sqlx::pool::PoolConnection;
+use sqlx::{Sqlite as Database, Transaction};
+use zeroize::Zeroizing;
+
+use super::damage::fault;
+use super::{Sqlite, documents, inbox, ledger, outbox};
+use crate::encoding::{Digest, Timestamp};
+use crate::identity::Did;
+use crate::negotiation::{Event, StateName};
+use crate::node::{Commit, Kept, Mark, Order, Outgoing, Parked, Store, StoreFault};
+
+impl Sqlite {
+    async fn reading(&self) -> Result<PoolConnection<Database>, StoreFault> {
+        self.readers.acquire().await.map_err(fault)
+    }
+
+    /// Whoever drops it before [`done`] has written nothing.
+    async fn writing(&self) -> Result<Transaction<'static, Database>, StoreFault> {
+        self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(fault)
+    }
+}
+
+async fn done<T>(transaction: Transaction<'static, Database>, outcome: T) -> Result<T, StoreFault> {
+    transaction.commit().await.map_err(fault)?;
+    Ok(outcome)
+}
+
+#[async_trait]
+impl Store for Sqlite {
+    async fn commit(&self, commit: Commit) -> Result<(), StoreFault> {
+        let mut db = self.writing().await?;
+        ledger::commit(&mut db, &commit).await?;
+        done(db, ()).await
+    }
+
+    async fn log(&self, negotiation: &str) -> Result<Option<Vec<Event>>, StoreFault> {
+        ledger::log(&mut *self.reading().await?, negotiation).await
+    }
+
+    async fn find(&self, peer: &Did, pid: &str) -> Result<Option<String>, StoreFault> {
+        ledger::find(&mut *self.reading().await?, peer, pid).await
+    }
+
+    async fn negotiations(&self, states: &[StateName]) -> Result<Vec<String>, StoreFault> {
+        ledger::negotiations(&mut *self.reading().await?, states).await
+    }
+
+    async fn watched(&self) -> Result<Vec<String>, StoreFault> {
+        ledger::watched(&mut *self.reading().await?).await
+    }
+
+    async fn keep_envelope(&self, envelope: &[u8], at: Timestamp) -> Result<Kept, StoreFault> {
+        let mut db = self.writing().await?;
+        let outcome = inbox::keep(&mut db, envelope, at, self.limits).await?;
+        done(db, outcome).await
+    }
+
+    async fn envelopes(&self, limit: u32) -> Result<Vec<(Digest, Vec<u8>)>, StoreFault> {
+        inbox::envelopes(&mut *self.reading().await?, limit).await
+    }
+
+    async fn drop_envelope(&self, digest: Digest) -> Result<(), StoreFault> {
+        let mut db = self.writing().await?;
+        inbox::drop_envelope(&mut db, digest).await?;
+        done(db, ()).await
+    }
+
+    async fn answered(&self, from: &Did, message: &str) -> Result<Option<Outgoing>, StoreFault> {
+        outbox::answered(&mut *self.reading().await?, from, message).await
+    }
+
+    async fn park(&self, parked: Parked, limit: u32) -> Result<bool, StoreFault> {
+        let mut db = self.writing().await?;
+        let outcome = inbox::park(&mut db, &parked, limit).await?;
+        done(db, outcome).await
+    }
+
+    async fn parked(&self, peer: &Did, thread: &str) -> Result<Vec<Parked>, StoreFault> {
+        inbox::parked(&mut *self.reading().await?, peer, thread).await
+    }
+
+    async fn unpark(&self, from: &Did, message: &str) -> Result<(), StoreFault> {
+        let mut db = self.writing().await?;
+        inbox::unpark(&mut db, from, message).await?;
+        done(db, ()).await
+    }
+
+    async fn clear_parked(&self, before: Timestamp) -> Result<u64, StoreFault> {
+        let mut db = self.writing().await?;
+        let outcome = inbox::clear_parked(&mut db, before).await?;
+        done(db, outcome).await
+    }
+
+    async fn queue(&self, outgoing: Outgoing, mark: Option<Mark>) -> Result<(), StoreFault> {
+        let mut db = self.writing().await?;
+        outbox::queue(&mut db, &outgoing, mark.as_ref()).await?;
+        done(db, ()).await
+    }
+
+    async fn due(&self, now: Timestamp, limit: u32) -> Result<Vec<Outgoing>, StoreFault> {
+        outbox::due(&mut *self.reading().await?, now, limit).await
+    }
+
+    async fn attempted(&self, outgoing: &str, next: Option<Timestamp>, note: Option<&str>) -> Result<(), StoreFault> {
+        let mut db = self.writing().await?;
+        outbox::attempted(&mut db, outgoing, next, note).await?;
+        done(db, ()).await
+    }
+
+    async fn acknowledged(&self, outgoing: &str, to: &Did, note: Option<&str>) -> Result<(), StoreFault> {
+        let mut db = self.writing().await?;
+        outbox::acknowledged(&mut db, outgoing, to, note).await?;
+        done(db, ()).await
+    }
+
+    async fn next_due(&self) -> Result<Option<Timestamp>, StoreFault> {
+        outbox::next_due(&mut *self.reading().await?).await
+    }
+
+    async fn sent(&self, negotiation: &str) -> Result<Vec<Outgoing>, StoreFault> {
+        outbox::sent(&mut *self.reading().await?, negotiation).await
+    }
+
+    async fn orders(&self, now: Timestamp) -> Result<Vec<Order>, StoreFault> {
+        ledger::orders(&mut *self.reading().await?, now).await
+    }
+
+    async fn performed(&self, order: i64, retry: Option<(Timestamp, &str)>) -> Result<(), StoreFault> {
+        let mut db = self.writing().await?;
+        ledger::performed(&mut db, order, retry).await?;
+        done(db, ()).await
+    }
+
+    async fn keep_key(&self, name: &str, secret: &[u8; 32]) -> Result<(), StoreFault> {
+        let mut db = self.writing().await?;
+        documents::keep_key(&mut db, name, secret).await?;
+        done(db, ()).await
+    }
+
+    async fn key(&self, name: &str) -> Result<Option<Zeroizing<[u8; 32]>>, StoreFault> {
+        documents::key(&mut *self.reading().await?, name).await
+    }
+
+    async fn put(&self, kind: &str, id: &str, value: &Value) -> Result<(), StoreFault> {
+        let mut db = self.writing().await?;
+        documents::put(&mut db, kind, id, value).await?;
+        done(db, ()).await
+    }
+
+    async fn one(&self, kind: &str, id: &str) -> Result<Option<serde_json::Value>, StoreFault> {
+        documents::one(&mut *self.reading().await?, kind, id).await
+    }
+
+    async fn all(&self, kind: &str) -> Result<Vec<(String, serde_json::Value)>, StoreFault> {
+        documents::all(&mut *self.reading().await?, kind).await
+    }
+
+    async fn put_once(&self, kind: &str, id: &str, value: &Value) -> Result<bool, StoreFault> {
+        let mut db = self.writing().await?;
+        let outcome = documents::put_once(&mut db, kind, id, value).await?;
+        done(db, outcome).await
+    }
+
+    async fn remove(&self, kind: &str, id: &str) -> Result<bool, StoreFault> {
+        let mut db = self.writing().await?;
+        let outcome = documents::remove(&mut db, kind, id).await?;
+        done(db, outcome).await
+    }
+
+    async fn count(&self, kind: &str, id: &str, limit: u64) -> Result<Option<u64>, StoreFault> {
+        let mut db = self.writing().await?;
+        let outcome = documents::count(&mut db, kind, id, limit).await?;
+        done(db, outcome).await
+    }
+
+    async fn counted(&self, kind: &str, id: &str) -> Result<u64, StoreFault> {
+        documents::counted(&mut *self.reading().await?, kind, id).await
+    }
+}
