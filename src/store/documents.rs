@@ -7,12 +7,7 @@ use zeroize::Zeroizing;
 use super::damage::{Place, damaged, fault};
 use crate::node::StoreFault;
 
-pub(super) async fn put(
-    db: &mut SqliteConnection,
-    kind: &str,
-    id: &str,
-    value: &Value,
-) -> Result<(), StoreFault> {
+pub(super) async fn put(db: &mut SqliteConnection, kind: &str, id: &str, value: &Value) -> Result<(), StoreFault> {
     query(
         "INSERT INTO documents (kind, id, value) VALUES (?, ?, ?)
          ON CONFLICT (kind, id) DO UPDATE SET value = excluded.value",
@@ -125,8 +120,7 @@ pub(super) async fn keep_key(db: &mut SqliteConnection, name: &str, secret: &[u8
 }
 
 pub(super) async fn key(db: &mut SqliteConnection, name: &str) -> Result<Option<Zeroizing<[u8; 32]>>, StoreFault> {
-    let row =
-        query("SELECT secret FROM keys WHERE name = ?").bind(name).fetch_optional(db).await.map_err(fault)?;
+    let row = query("SELECT secret FROM keys WHERE name = ?").bind(name).fetch_optional(db).await.map_err(fault)?;
     let Some(row) = row else { return Ok(None) };
     let place = Place::new(&row, format!("key {name}"));
     let bytes: &[u8] = place.read("secret")?;

@@ -44,10 +44,7 @@ pub(super) async fn keep(
     Ok(Kept::New)
 }
 
-pub(super) async fn envelopes(
-    db: &mut SqliteConnection,
-    limit: u32,
-) -> Result<Vec<(Digest, Vec<u8>)>, StoreFault> {
+pub(super) async fn envelopes(db: &mut SqliteConnection, limit: u32) -> Result<Vec<(Digest, Vec<u8>)>, StoreFault> {
     let rows = query("SELECT number, digest, bytes FROM envelopes ORDER BY number LIMIT ?")
         .bind(limit)
         .fetch_all(db)
@@ -97,11 +94,7 @@ pub(super) async fn park(db: &mut SqliteConnection, parked: &Parked, limit: u32)
     Ok(written.rows_affected() == 1)
 }
 
-pub(super) async fn parked(
-    db: &mut SqliteConnection,
-    peer: &Did,
-    thread: &str,
-) -> Result<Vec<Parked>, StoreFault> {
+pub(super) async fn parked(db: &mut SqliteConnection, peer: &Did, thread: &str) -> Result<Vec<Parked>, StoreFault> {
     let rows = query("SELECT * FROM parked WHERE sender = ? AND thread = ? ORDER BY number")
         .bind(peer.as_str())
         .bind(thread)

@@ -129,10 +129,7 @@ pub(super) async fn find(db: &mut SqliteConnection, peer: &Did, pid: &str) -> Re
         .map_err(fault)
 }
 
-pub(super) async fn negotiations(
-    db: &mut SqliteConnection,
-    states: &[StateName],
-) -> Result<Vec<String>, StoreFault> {
+pub(super) async fn negotiations(db: &mut SqliteConnection, states: &[StateName]) -> Result<Vec<String>, StoreFault> {
     query_scalar(
         "SELECT id FROM negotiations WHERE ?1 = '[]' OR state IN (SELECT value FROM json_each(?1)) ORDER BY number DESC",
     )

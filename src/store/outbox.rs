@@ -117,11 +117,7 @@ macro_rules! waiting {
     };
 }
 
-pub(super) async fn due(
-    db: &mut SqliteConnection,
-    now: Timestamp,
-    limit: u32,
-) -> Result<Vec<Outgoing>, StoreFault> {
+pub(super) async fn due(db: &mut SqliteConnection, now: Timestamp, limit: u32) -> Result<Vec<Outgoing>, StoreFault> {
     let rows = query(waiting!("o.*", "AND o.due <= ? ORDER BY o.number LIMIT ?"))
         .bind(now.seconds())
         .bind(limit)

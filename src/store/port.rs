@@ -19,7 +19,7 @@ impl Sqlite {
     }
 
     /// Whoever drops it before [`done`] has written nothing.
-    async fn writing(&self) -> Result<Transaction<'static, Database>, StoreFault> {
+    pub(super) async fn writing(&self) -> Result<Transaction<'static, Database>, StoreFault> {
         self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(fault)
     }
 }
