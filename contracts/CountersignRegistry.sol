@@ -28,8 +28,15 @@ contract CountersignRegistry is ICountersignRegistry {
     function recordPacked() external {
         uint256 length = msg.data.length - 4;
         if (length == 0 || length % 48 != 0) revert Ragged(length);
-        for (uint256 i = 4; i < msg.data.length; i += 48) {
-            _record(msg.sender, bytes16(msg.data[i:i + 16]), bytes32(msg.data[i + 16:i + 48]));
+        for (uint256 i = 4; i < msg.data.length;) {
+            bytes16 contractId;
+            bytes32 hash;
+            assembly ("memory-safe") {
+                contractId := and(calldataload(i), not(0xffffffffffffffffffffffffffffffff))
+                hash := calldataload(add(i, 16))
+                i := add(i, 48)
+            }
+            _record(msg.sender, contractId, hash);
         }
     }
 

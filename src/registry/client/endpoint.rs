@@ -99,17 +99,22 @@ impl Endpoint {
         Ok(Some(Head { number: answer.inner.number, hash: digest(hash), time }))
     }
 
-    /// Calls the registry as of one block.
+    /// Calls the registry as of one block; `None` where no contract stood at the address yet.
     pub(super) async fn ask<C: SolCall>(
         &self,
         registry: Address,
         call: &C,
         block: BlockId,
-    ) -> Result<C::Return, RegistryFault> {
+    ) -> Result<Option<C::Return>, RegistryFault> {
         let request = TransactionRequest::default().to(registry).input(call.abi_encode().into());
         let answer =
             self.provider.call(request).block(block).await.map_err(|cause| self.unreachable("status", &cause))?;
-        C::abi_decode_returns_validate(&answer).map_err(|_| self.nonsense("the registry's answer is malformed"))
+        if answer.is_empty() {
+            return Ok(None);
+        }
+        C::abi_decode_returns_validate(&answer)
+            .map(Some)
+            .map_err(|_| self.nonsense("the registry's answer is malformed"))
     }
 
     /// Logs of a filter; `Err(None)` where the node finds the range too wide.

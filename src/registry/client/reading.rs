@@ -117,7 +117,9 @@ impl Reader {
             contractId: id(contract_id),
             party: party.map_or(Address::ZERO, address),
         };
-        endpoint.ask(address(self.urn.address), &call, block).await
+        let nothing = contract::statusReturn { hash: B256::ZERO, endedAt: 0, withdrawnAt: 0 };
+        // The finalised head may be older than the registry itself, and then nothing stands in it.
+        Ok(endpoint.ask(address(self.urn.address), &call, block).await?.unwrap_or(nothing))
     }
 
     /// [`crate::node::port::Registry::sighting`] as one endpoint shows it at `head`.

@@ -12,6 +12,8 @@ use super::state::{At, State};
 
 /// A transaction's data fits in so many bytes of a blueprint (127 chunks of 4 KiB).
 const LARGEST: usize = 127 * 4096;
+/// Gas that the transactions of one block may take for execution.
+const CAPACITY: u64 = 2 * EXECUTION_CAP;
 const WAITING: usize = 1000;
 const WAITING_EACH: usize = 16;
 /// Seconds after which the queue drops what it could not include, silently.
@@ -154,11 +156,17 @@ impl Ledger {
     pub(super) fn draw(&mut self, now: u64) -> Vec<Pending> {
         let mut drawn: Vec<Pending> = Vec::new();
         let mut nonces: HashMap<Address, u64> = HashMap::new();
+        let mut capacity = CAPACITY;
         loop {
             let next = self.waiting.iter().position(|it| {
                 let nonce = nonces.get(&it.sender).copied().unwrap_or_else(|| self.now().account(it.sender).nonce);
                 it.envelope.nonce() == nonce
             });
+            let Some(pending) = next.and_then(|index| self.waiting.get(index)) else { break };
+            capacity = capacity.saturating_sub(pending.envelope.gas_limit().saturating_sub(pending.data_gas));
+            if capacity == 0 {
+                break;
+            }
             let Some(pending) = next.and_then(|index| self.waiting.remove(index)) else { break };
             nonces.insert(pending.sender, pending.envelope.nonce() + 1);
             drawn.push(pending);

@@ -8,6 +8,8 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{DefaultBodyLimit, State};
+use axum::http::header::CONNECTION;
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::post;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -32,13 +34,15 @@ pub(super) async fn serve(
     axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await
 }
 
-async fn handle(State(ledger): State<Arc<RwLock<Ledger>>>, body: Result<Bytes, BytesRejection>) -> Json<Value> {
+async fn handle(State(ledger): State<Arc<RwLock<Ledger>>>, body: Result<Bytes, BytesRejection>) -> Response {
     let Ok(body) = body else {
-        return Json(reply(&Value::Null, Err(Fault::invalid(format!("the request exceeds {LARGEST} bytes")))));
+        let answer = reply(&Value::Null, Err(Fault::invalid(format!("the request exceeds {LARGEST} bytes"))));
+        // The rest of the body is never read, so the connection is of no further use.
+        return ([(CONNECTION, "close")], Json(answer)).into_response();
     };
     // Execution takes milliseconds and holds the ledger: it has no place on the runtime's own threads.
     let answered = tokio::task::spawn_blocking(move || all(&ledger, &body)).await;
-    Json(answered.unwrap_or_else(|_| reply(&Value::Null, Err(Fault::new(-32603, "Internal error")))))
+    Json(answered.unwrap_or_else(|_| reply(&Value::Null, Err(Fault::new(-32603, "Internal error"))))).into_response()
 }
 
 fn all(ledger: &RwLock<Ledger>, body: &[u8]) -> Value {
