@@ -480,3 +480,59 @@ async fn the_embedded_chain_has_etherlinks_manners() {
     assert_eq!((&answer[1]["id"], &answer[1]["result"]), (&json!("two"), &json!(chain.chain_id().to_string())));
     chain.shutdown().await.unwrap();
 }
+
+/// Puts `runtime` on the chain, paid by the rich account.
+async fn place_code(url: &Url, runtime: &[u8]) -> Account {
+    use alloy::consensus::{SignableTransaction as _, TxEip1559, TxEnvelope};
+    use alloy::eips::eip2718::Encodable2718 as _;
+    use alloy::primitives::{TxKind, hex};
+    use alloy::signers::{SignerSync as _, local::PrivateKeySigner};
+
+    // PUSH1 length, DUP1, PUSH1 offset, PUSH0, CODECOPY, PUSH0, RETURN
+    let mut code = vec![0x60, runtime.len().try_into().unwrap(), 0x80, 0x60, 0x09, 0x5f, 0x39, 0x5f, 0xf3];
+    code.extend_from_slice(runtime);
+    let rich = account_of(&RICH).unwrap();
+    let nonce = ask(url, "eth_getTransactionCount", json!([rich, "latest"])).await["result"].clone();
+    let transaction = TxEip1559 {
+        chain_id: chain_id(url).await.unwrap(),
+        nonce: u64::from_str_radix(nonce.as_str().unwrap().trim_start_matches("0x"), 16).unwrap(),
+        gas_limit: 2_000_000,
+        max_fee_per_gas: 2_000_000_000,
+        to: TxKind::Create,
+        input: code.into(),
+        ..TxEip1559::default()
+    };
+    let signer = PrivateKeySigner::from_slice(&RICH).unwrap();
+    let signature = signer.sign_hash_sync(&transaction.signature_hash()).unwrap();
+    let raw = TxEnvelope::from(transaction.into_signed(signature)).encoded_2718();
+    let hash = ask(url, "eth_sendRawTransaction", json!([hex::encode_prefixed(raw)])).await["result"].clone();
+    for _ in 0..100 {
+        let receipt = ask(url, "eth_getTransactionReceipt", json!([hash])).await["result"].clone();
+        if let Some(address) = receipt["contractAddress"].as_str() {
+            return address.parse().unwrap();
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("no receipt of {hash}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_with_code_answers_for_its_signatures_itself() {
+    let chain = Chain::open(quick(None)).await.unwrap();
+    let url = chain.url();
+    let deployment = deploy(url, &RICH).await.unwrap();
+    // Answers ERC-1271's magic value, or that of another function, whatever it is asked.
+    let answering = |magic: [u8; 4]| {
+        let [a, b, c, d] = magic;
+        [0x63, a, b, c, d, 0x60, 0xe0, 0x1b, 0x5f, 0x52, 0x60, 0x20, 0x5f, 0xf3]
+    };
+    let yes = place_code(url, &answering([0x16, 0x26, 0xba, 0x7e])).await;
+    let no = place_code(url, &answering([0xff, 0xff, 0xff, 0xff])).await;
+    let payer = client(&[url], deployment.urn, Some(&RICH)).await.unwrap();
+    let ((id, hash), deadline) = (fresh(), now().plus(600));
+    payer.record_for(yes, id, hash, deadline, b"any").await.unwrap();
+    let seen = payer.sighting(Depth::Latest, yes, id, None, now().plus(-60)).await.unwrap();
+    assert_eq!(seen.entry.unwrap().hash, hash);
+    refused(payer.record_for(no, id, hash, deadline, b"any").await, "not a signature");
+    chain.shutdown().await.unwrap();
+}
