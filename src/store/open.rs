@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{SqlSafeStr, SqlitePool};
+use sqlx::{Connection as _, SqlSafeStr, SqlitePool};
 
 use super::damage::fault;
 use crate::node::StoreFault;
@@ -84,8 +84,10 @@ impl Sqlite {
 }
 
 fn pool(connections: u32) -> SqlitePoolOptions {
-    // A connection to a file does not go stale: nothing to test, nothing to renew.
+    // A connection to a file does not go stale: nothing to renew. But on a full disk SQLite rolls back by itself, sqlx's
+    // own rollback then fails, and the connection counts as inside a transaction for ever: it is replaced.
     SqlitePoolOptions::new()
+        .before_acquire(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }))
         .max_connections(connections)
         .test_before_acquire(false)
         .idle_timeout(None)
