@@ -41,3 +41,6 @@ pub use rule::{concluded, in_force};
 pub use template::ApprovedTemplate;
 pub use termination::Termination;
 pub use trust::{ChainTrust, Identity, Trust};
+
+#[cfg(test)]
+mod tests;
