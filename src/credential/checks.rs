@@ -38,13 +38,13 @@ crate::checks! {
     OFFER_CLAIMS = "offer.claims": "an offer has exactly its open claims, each well-formed";
     OFFER_VCT = "offer.vct": "vct names a contract offer";
     OFFER_CNF = "offer.cnf": "cnf is there and holds exactly one public jwk";
-    OFFER_NONCE = "offer.nonce": "negotiation_nonce is the base64url of at least 16 bytes";
+    OFFER_NONCE = "offer.nonce": "negotiation_nonce has 22 to 256 printable characters, so that 128 random bits fit in";
     OFFER_WINDOWS = "offer.windows": "iat < accept_by <= record_by < exp";
     OFFER_KEY_PROVIDER = "offer.key.provider": "the consumer's one-time key is not the key that signed the offer";
     OFFER_KEY_FRESH = "offer.key.fresh": "the consumer's one-time key is made for the contract: it stands in no participant credential and signs no statement about itself";
     OFFER_HIDDEN = "offer.digest.hidden": "there are exactly nine digests and each is explained by a disclosure";
     OFFER_DISCLOSURES = "offer.disclosures": "the disclosures are exactly the nine, one each";
-    OFFER_SALT = "offer.salt": "a salt is the base64url of at least 16 bytes, and no two are the same";
+    OFFER_SALT = "offer.salt": "a salt has 22 to 256 printable characters, so that 128 random bits fit in, and no two are the same";
     OFFER_NESTED = "offer.nested": "no disclosed value holds _sd or ...";
     OFFER_VALUE = "offer.value": "each disclosed value has exactly its members, each well-formed";
     OFFER_ASSET = "offer.asset": "an asset has an id, a lowercase hexadecimal SHA-256, either a size or a version, and an http(s) endpoint";

@@ -6,6 +6,7 @@ mod offers;
 mod papers;
 mod presentations;
 mod rules;
+mod sd_jwts;
 
 use std::collections::BTreeMap;
 

@@ -132,7 +132,8 @@ fn what_travels_beside_the_signature_is_explained_by_it() {
 #[test]
 fn terms_and_fee_are_what_the_template_yields() {
     let world = World::new();
-    let cases: [(&Check, fn(&mut Vec<Value>)); 4] = [
+    type Change = fn(&mut Vec<Value>);
+    let cases: [(&Check, Change); 4] = [
         (&policy::TEMPLATE_MATCH, |nine| nine[7][2]["permission"][0]["action"] = json!("distribute")),
         (&policy::TEMPLATE_VALUE, |nine| {
             nine[7][2]["permission"][0]["constraint"][0]["rightOperand"] = json!(11);

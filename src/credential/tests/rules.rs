@@ -26,14 +26,15 @@ fn rule_r_holds_exactly_under_its_conditions() {
         change(&mut sighting);
         concluded(&core, &sighting, &mut Trail::default()).map(drop).map_err(|refusal| refusal.check)
     };
-    let entry = |sighting: &mut Sighting, change: fn(&mut Entry)| change(sighting.entry.as_mut().unwrap());
+    type Change = fn(&mut Entry);
+    let entry = |sighting: &mut Sighting, change: Change| change(sighting.entry.as_mut().unwrap());
     assert_eq!(concluded(|_| {}), Ok(()));
     assert_eq!(concluded(|sighting| sighting.entry = None), Err(&checks::RULE_MISSING));
     assert_eq!(concluded(|sighting| sighting.chain_id += 1), Err(&checks::RULE_CHAIN));
     assert_eq!(concluded(|sighting| sighting.registry = account(1)), Err(&checks::RULE_REGISTRY));
     assert_eq!(concluded(|sighting| sighting.recorder = account(1)), Err(&checks::RULE_RECORDER));
     assert_eq!(concluded(|sighting| sighting.contract_id.0 = uuid::Uuid::from_u128(7)), Err(&checks::RULE_CONTRACT));
-    let entries: [(&Check, fn(&mut Entry)); 6] = [
+    let entries: [(&Check, Change); 6] = [
         (&checks::RULE_CHAIN, |entry| entry.chain_id += 1),
         (&checks::RULE_REGISTRY, |entry| entry.registry = account(1)),
         (&checks::RULE_RECORDER, |entry| entry.recorder = account(1)),
