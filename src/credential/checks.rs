@@ -101,5 +101,5 @@ crate::checks! {
     FILE_ENTRY_CHAIN = "entry.chain": "the stated entry's chain is the offer's";
     FILE_ENTRY_TIME = "entry.time": "the stated entry's block is no later than record_by";
     FILE_ACKNOWLEDGED = "file.acknowledgements": "acknowledgements are the consumer's, then the provider's, by keys in their participant credentials";
-    FILE_HISTORY = "file.history": "each message of the history is signed by a party, with a key in its participant credential";
+    FILE_HISTORY = "file.history": "each message of the history is a JWS of one party, in its own name, by a key in its participant credential";
 }

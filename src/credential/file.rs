@@ -30,9 +30,10 @@ pub struct ContractFile {
     /// The consumer's, then the provider's.
     #[serde(default)]
     pub acknowledgements: Vec<String>,
-    /// The signed messages of the negotiation, oldest first: compact JWSs of either party.
+    /// The signed messages of the negotiation, oldest first: each a JWS of either party, compact (a string) or general
+    /// JSON with one signature (an object), as it came out of its envelope.
     #[serde(default)]
-    pub history: Vec<String>,
+    pub history: Vec<Value>,
     /// DID documents as they were; informative.
     #[serde(default)]
     pub did_documents: Map<String, Value>,

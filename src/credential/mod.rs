@@ -9,6 +9,7 @@ mod core;
 mod entry;
 mod exact;
 mod file;
+mod history;
 mod key_binding;
 mod key_statement;
 mod not_signed;

@@ -1,7 +1,8 @@
+use super::history::history_signed;
 use super::offer::joined;
 use super::{Acknowledgement, ContractFile, Core, Entry, Identity, Offer, Papers, Trust, checks};
 use crate::check::{Refusal, Trail};
-use crate::identity::{Documents, Jws, Unverified, Verified, verify_signed_by};
+use crate::identity::{Documents, Unverified, Verified};
 
 /// The first verdict about a contract file (`protocol.md` 7): what holds without a network.
 #[derive(Clone, Debug)]
@@ -67,7 +68,7 @@ fn prove(
         "the disclosures stand in another order".into()
     })?;
     acknowledged(file, &core, &offer, documents, trail)?;
-    history_signed(file, &offer, documents, trail)?;
+    history_signed(&file.history, &offer, documents, trail)?;
     Ok((core, offer))
 }
 
@@ -108,23 +109,6 @@ fn acknowledged(
             format!("{} acknowledged with a key that its participant credential does not list", party.did)
         })?;
         acknowledgement.agrees(core, &file.entry, trail)?;
-    }
-    Ok(())
-}
-
-fn history_signed(file: &ContractFile, offer: &Offer, documents: &Documents, trail: &mut Trail) -> Result<(), Refusal> {
-    for text in &file.history {
-        let jws = Jws::parse(text)?;
-        let signer = jws.header().kid.as_ref().map(|kid| kid.did().clone());
-        let party = [&offer.provider, &offer.consumer].into_iter().find(|party| Some(&party.did) == signer.as_ref());
-        let party = party.ok_or_else(|| checks::FILE_HISTORY.refuse("a message is signed by neither party"))?;
-        let key = verify_signed_by(&jws, &jws.header().typ, &party.did, documents, trail)?;
-        let claims = jws.claims()?;
-        let claimed = ["iss", "from"].iter().find_map(|name| claims.get(*name));
-        let own = claimed.is_none_or(|did| did.as_str() == Some(party.did.as_str()));
-        trail.hold(&checks::FILE_HISTORY, own && party.signs_with(&key.thumbprint()), || {
-            format!("a message that {} signed with {} is not its own", party.did, key.thumbprint())
-        })?;
     }
     Ok(())
 }

@@ -13,10 +13,19 @@ fn file(world: &World) -> ContractFile {
         template: TemplatePaper { approval: world.approval.clone(), rest: Map::new() },
         acknowledgements: vec![acknowledge(&world.consumer), acknowledge(&world.provider)],
         entry,
-        history: vec![world.statement()],
+        history: vec![world.statement().into(), kept(world, &world.provider)],
         did_documents: Map::new(),
         rest: Map::new(),
     }
+}
+
+/// A message as it comes out of an envelope: general JSON, kid beside the protected header.
+fn kept(world: &World, signer: &SecretKey) -> Value {
+    let message = json!({"from": world.provider.did(), "type": "urn:countersign:negotiation/1.0/offer"}).to_string();
+    let compact = sign_jws(signer, "application/didcomm-signed+json", false, message.as_bytes()).unwrap();
+    let parts: Vec<&str> = compact.split('.').collect();
+    json!({"payload": parts[1], "signatures": [
+        {"protected": parts[0], "signature": parts[2], "header": {"kid": signer.kid()}}]})
 }
 
 fn refused(world: &World, change: impl FnOnce(&mut ContractFile)) -> &'static Check {
@@ -49,8 +58,17 @@ fn what_a_file_holds_is_checked() {
         sign_jws(signer, TYP_KEY_STATEMENT, true, payload.to_string().as_bytes()).unwrap()
     };
     let (foreign, borrowed) = (sign(&stranger, json!({})), sign(&world.consumer, json!({"iss": stranger.did()})));
-    assert_eq!(refused(&world, |file| file.history.push(foreign)), &checks::FILE_HISTORY);
-    assert_eq!(refused(&world, |file| file.history.push(borrowed)), &checks::FILE_HISTORY);
+    assert_eq!(refused(&world, |file| file.history.push(foreign.into())), &checks::FILE_HISTORY);
+    assert_eq!(refused(&world, |file| file.history.push(borrowed.into())), &checks::FILE_HISTORY);
+    let consumers = kept(&world, &world.consumer);
+    assert_eq!(refused(&world, |file| file.history.push(consumers)), &checks::FILE_HISTORY);
+    let mut two = kept(&world, &world.provider);
+    let second = two["signatures"][0].clone();
+    two["signatures"].as_array_mut().unwrap().push(second);
+    assert_eq!(refused(&world, |file| file.history.push(two)), &checks::FILE_HISTORY);
+    let mut unnamed = kept(&world, &world.provider);
+    unnamed["signatures"][0].as_object_mut().unwrap().remove("header");
+    assert_eq!(refused(&world, |file| file.history.push(unnamed)), &checks::FILE_HISTORY);
     let read = |json: Value| ContractFile::read(json.to_string().as_bytes()).unwrap_err().check;
     assert_eq!(read(json!({})), &checks::FILE_FORM);
     let mut json = serde_json::to_value(file(&world)).unwrap();
