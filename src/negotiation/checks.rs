@@ -10,7 +10,6 @@ crate::checks! {
     SUPERSEDED = "negotiation.superseded": "an acceptance names the offer that stands";
     SAME_ACCEPTANCE = "negotiation.same-acceptance": "an offer has one acceptance";
     ENTRY = "negotiation.entry": "an entry or an acknowledgement is about this contract: hash, id, recorder, registry";
-    CANCEL = "negotiation.cancel": "after acceptance a consumer can only ask the provider to cancel";
     RECORDED = "negotiation.recorded": "a provider does not terminate what it has handed to the registry";
     REQUEST = "negotiation.request": "a request brings one asset, a key with its statement, and the sender's participant credential";
 }
