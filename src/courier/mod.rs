@@ -1,1 +1,7 @@
-//! Outbound messages.
+//! Outbound messages over HTTP, to addresses that may be hostile.
+
+mod address;
+mod inbox;
+
+pub use address::{AddressPolicy, client};
+pub use inbox::HttpCourier;

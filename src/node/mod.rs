@@ -47,7 +47,6 @@ pub(crate) mod kind {
     pub const TEMPLATE: &str = "template";
     pub const PARTICIPANT: &str = "participant";
     pub const CONTACT: &str = "contact";
-    pub const STATEMENT: &str = "statement";
     pub const RECEIPT: &str = "receipt";
 }
 
@@ -87,6 +86,11 @@ impl Node {
     /// The party's DID.
     pub fn did(&self) -> &Did {
         self.signer.did()
+    }
+
+    /// Who signs for it.
+    pub fn signer(&self) -> &dyn Signer {
+        &*self.signer
     }
 
     /// How it behaves.

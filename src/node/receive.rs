@@ -127,15 +127,18 @@ impl Node {
     /// What came too early may be in time now.
     pub(super) async fn hear_parked(&self, id: &str, heard: &Heard) -> Result<(), NodeFault> {
         for parked in self.store.parked(&heard.from, &heard.thread).await? {
-            let opened = Opened::read(&parked.signed)?;
-            let message = opened.verify(self.did(), &self.documents(), chance::now()?, &mut Trail::default())?;
-            let (Ok(incoming), negotiation) = (wire::read(&message), self.negotiation(id).await?) else { continue };
+            // What no longer reads or verifies (it expired meanwhile) must not hold back what waits behind it.
+            let Ok((incoming, message)) = self.reread(&parked.signed) else {
+                self.store.unpark(&parked.from, &parked.message).await?;
+                continue;
+            };
+            let negotiation = self.negotiation(id).await?;
             let Some(message_kind) = incoming.content.kind() else { continue };
             let peer = negotiation.opening().role.other();
             if arrow(negotiation.state().name(), peer, message_kind) == Arrow::Early {
                 continue;
             }
-            let again = Heard { message: message.id.clone(), signed: parked.signed.clone(), ..heard.clone() };
+            let again = Heard { message, signed: parked.signed.clone(), ..heard.clone() };
             match Box::pin(self.hear_in(id, &again, &incoming)).await {
                 Ok(()) | Err(NodeFault::Refused(_) | NodeFault::Store(StoreFault::Repeated)) => {}
                 Err(fault) => return Err(fault),
@@ -143,6 +146,12 @@ impl Node {
             self.store.unpark(&parked.from, &parked.message).await?;
         }
         Ok(())
+    }
+
+    fn reread(&self, signed: &str) -> Result<(Incoming, String), NodeFault> {
+        let opened = Opened::read(signed)?;
+        let message = opened.verify(self.did(), &self.documents(), chance::now()?, &mut Trail::default())?;
+        Ok((wire::read(&message)?, message.id.clone()))
     }
 
     async fn park(&self, heard: &Heard, now: Timestamp) -> Result<(), NodeFault> {

@@ -1,0 +1,130 @@
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use axum::Router;
+use axum::extract::{ConnectInfo, Request};
+use axum::http::{StatusCode, header};
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse, Response};
+use subtle::ConstantTimeEq;
+
+use super::Problem;
+use crate::encoding::Digest;
+
+/// The owner's key to the management interface; only its hash is kept in memory.
+#[derive(Clone)]
+pub struct ApiKey(Digest);
+
+impl ApiKey {
+    /// The key behind a text of at least 128 bits of randomness.
+    pub fn new(text: &str) -> Self {
+        Self(Digest::of(text))
+    }
+
+    fn opens(&self, request: &Request) -> bool {
+        let given = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let given = Digest::of(given.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default());
+        bool::from(given.as_bytes().ct_eq(self.0.as_bytes()))
+    }
+}
+
+/// Lets only the owner in, and no page of another origin that a browser shows.
+pub fn with_api_key(router: Router, key: ApiKey) -> Router {
+    router.layer(from_fn(move |request: Request, next: Next| {
+        let key = key.clone();
+        async move {
+            if request.headers().contains_key(header::ORIGIN) {
+                return Problem::new(StatusCode::FORBIDDEN, "requests from a browser page are not taken here")
+                    .into_response();
+            }
+            if key.opens(&request) {
+                return next.run(request).await;
+            }
+            let problem = Problem::new(
+                StatusCode::UNAUTHORIZED,
+                "send the key that the file `api-key` in the node's home holds as `Authorization: Bearer …`",
+            );
+            let mut response = problem.into_response();
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, header::HeaderValue::from_static("Bearer"));
+            response
+        }
+    }))
+}
+
+/// How much one address may ask: a bucket that refills.
+#[derive(Clone, Copy, Debug)]
+pub struct Share {
+    /// Requests per second, sustained.
+    pub per_second: f64,
+    /// Requests at once.
+    pub burst: f64,
+}
+
+impl Default for Share {
+    fn default() -> Self {
+        Self { per_second: 50.0, burst: 200.0 }
+    }
+}
+
+/// How many addresses are remembered; beyond it the fullest buckets are forgotten first.
+const REMEMBERED: usize = 10_000;
+
+type Buckets = Arc<Mutex<HashMap<IpAddr, (f64, Instant)>>>;
+
+/// Holds each address to its share; the answer is 429 beyond it.
+pub fn with_share(router: Router, share: Share) -> Router {
+    let buckets = Buckets::default();
+    router.layer(from_fn(move |request: Request, next: Next| {
+        let buckets = Arc::clone(&buckets);
+        async move {
+            let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
+            match peer {
+                Some(ip) if !spend(&buckets, ip, share) => too_many(),
+                _ => next.run(request).await,
+            }
+        }
+    }))
+}
+
+fn too_many() -> Response {
+    let mut response = Problem::new(StatusCode::TOO_MANY_REQUESTS, "too many requests; slow down").into_response();
+    response.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from_static("1"));
+    response
+}
+
+fn spend(buckets: &Buckets, ip: IpAddr, share: Share) -> bool {
+    let now = Instant::now();
+    // The map holds plain numbers, which a panic elsewhere cannot leave half-written.
+    let mut buckets = buckets.lock().unwrap_or_else(PoisonError::into_inner);
+    if buckets.len() >= REMEMBERED {
+        let refill = |(tokens, at): &(f64, Instant)| tokens + now.duration_since(*at).as_secs_f64() * share.per_second;
+        buckets.retain(|_, bucket| refill(bucket) < share.burst);
+        if buckets.len() >= REMEMBERED {
+            return false;
+        }
+    }
+    let (tokens, at) = buckets.entry(ip).or_insert((share.burst, now));
+    *tokens = (*tokens + now.duration_since(*at).as_secs_f64() * share.per_second).min(share.burst);
+    *at = now;
+    let enough = *tokens >= 1.0;
+    if enough {
+        *tokens -= 1.0;
+    }
+    enough
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_beyond_its_share_waits_and_others_do_not() {
+        let (buckets, share) = (Buckets::default(), Share { per_second: 0.001, burst: 2.0 });
+        let (one, other) = ([10, 0, 0, 1].into(), [10, 0, 0, 2].into());
+        assert!(spend(&buckets, one, share) && spend(&buckets, one, share));
+        assert!(!spend(&buckets, one, share));
+        assert!(spend(&buckets, other, share));
+    }
+}

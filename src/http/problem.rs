@@ -1,0 +1,62 @@
+use axum::Json;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+use crate::check::Refusal;
+use crate::node::{NodeFault, RegistryFault};
+
+/// An error as a caller sees it: a status, the check that failed where one did, and what to do; never an inner cause.
+#[derive(Debug)]
+pub struct Problem {
+    status: StatusCode,
+    check: Option<&'static str>,
+    message: String,
+}
+
+impl Problem {
+    /// A problem that no check names.
+    pub fn new(status: StatusCode, message: impl Into<String>) -> Self {
+        Self { status, check: None, message: message.into() }
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        let id = refusal.check.id();
+        let status =
+            if id.starts_with("negotiation.") { StatusCode::CONFLICT } else { StatusCode::UNPROCESSABLE_ENTITY };
+        Self { status, check: Some(id), message: refusal.detail }
+    }
+}
+
+impl From<NodeFault> for Problem {
+    fn from(fault: NodeFault) -> Self {
+        match fault {
+            NodeFault::Refused(refusal) => refusal.into(),
+            fault @ NodeFault::Unknown { .. } => Self::new(StatusCode::NOT_FOUND, fault.to_string()),
+            fault @ NodeFault::Unready(_) => Self::new(StatusCode::CONFLICT, fault.to_string()),
+            NodeFault::Registry(RegistryFault::Refused(why)) => {
+                Self::new(StatusCode::BAD_GATEWAY, format!("the chain refused the transaction: {why}"))
+            }
+            NodeFault::Registry(fault) => {
+                tracing::warn!(%fault, "the registry failed a caller");
+                Self::new(StatusCode::BAD_GATEWAY, "the registry cannot be reached or trusted now; try again later")
+            }
+            fault => {
+                tracing::error!(%fault, "a request failed inside");
+                Self::new(StatusCode::INTERNAL_SERVER_ERROR, "the node failed; its log says why")
+            }
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut error = json!({ "message": self.message });
+        if let Some(check) = self.check {
+            error["check"] = check.into();
+        }
+        (self.status, Json(json!({ "error": error }))).into_response()
+    }
+}

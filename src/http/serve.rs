@@ -1,0 +1,50 @@
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use axum::Router;
+use axum::http::StatusCode;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::timeout::TimeoutLayer;
+use tower_http::trace::TraceLayer;
+
+/// A router that is being served.
+#[derive(Debug)]
+pub struct Served {
+    stop: CancellationToken,
+    task: JoinHandle<std::io::Result<()>>,
+}
+
+impl Served {
+    /// Ends it after the requests that are under way, at most ten seconds later.
+    pub async fn shutdown(self) {
+        self.stop.cancel();
+        let _ = tokio::time::timeout(Duration::from_secs(10), self.task).await;
+    }
+
+    /// Waits until it ends by itself: only when the listener fails.
+    ///
+    /// # Errors
+    /// The listener's.
+    pub async fn ended(&mut self) -> std::io::Result<()> {
+        (&mut self.task).await.map_err(std::io::Error::other)?
+    }
+}
+
+/// Serves a router on a listener, with the limits that every interface has: a panic ends one request only, a handler
+/// has `within` to begin its answer.
+pub fn serve(listener: TcpListener, router: Router, within: Duration) -> Served {
+    let stop = CancellationToken::new();
+    let router = router
+        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, within))
+        .layer(CatchPanicLayer::new())
+        .layer(TraceLayer::new_for_http());
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    let stopped = stop.clone();
+    let task = tokio::spawn(async move {
+        axum::serve(listener, service).with_graceful_shutdown(async move { stopped.cancelled().await }).await
+    });
+    Served { stop, task }
+}
