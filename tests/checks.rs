@@ -32,17 +32,9 @@ const PENDING: &[&str] = &[
     "message.rate",
     "message.sender",
     "message.thread",
-    "negotiation.accept-by",
-    "negotiation.entry",
     "negotiation.party",
     "negotiation.pids",
-    "negotiation.record-by",
-    "negotiation.recorded",
     "negotiation.request",
-    "negotiation.same-acceptance",
-    "negotiation.state",
-    "negotiation.superseded",
-    "negotiation.terminal",
 ];
 
 /// Checks that are declared ahead of the code that will apply them.
