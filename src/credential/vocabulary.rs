@@ -29,6 +29,10 @@ pub const TYP_KEY_STATEMENT: &str = "countersign-key+jwt";
 pub const TYP_ENTRY: &str = "countersign-entry+jwt";
 /// `typ` of a signed termination.
 pub const TYP_TERMINATION: &str = "countersign-termination+jwt";
+/// `typ` of a provider's fee statement.
+pub const TYP_FEE_STATEMENT: &str = "countersign-statement+jwt";
+/// `typ` of an operator's receipt for a fee statement.
+pub const TYP_FEE_RECEIPT: &str = "countersign-statement-receipt+jwt";
 
 /// The only hash of `_sd_alg` and `transaction_data_hashes_alg`.
 pub const SHA_256: &str = "sha-256";

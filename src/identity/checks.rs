@@ -5,7 +5,7 @@ crate::checks! {
     DID_KEY = "did.key": "the key that a DID or a JWK spells is a canonical P-256 or Ed25519 public key";
     DID_DOCUMENT = "did.document": "the DID's document is at hand and belongs to that DID";
     JWK = "jwk.members": "a JWK has exactly the members kty, crv, x and (for P-256) y";
-    JWS_FORM = "jws.form": "a JWS is three base64url parts, compact, of at most 64 KiB";
+    JWS_FORM = "jws.form": "a JWS is three base64url parts, compact, of at most 64 KiB (a fee statement: 8 MiB)";
     JWS_HEADER = "jws.header": "a JWS header has exactly alg, typ and kid (no kid in a KB-JWT); crit, jwk, jku and x5u are never followed";
     JWS_ALG = "jws.alg": "the algorithm is ES256 or EdDSA and fits the key";
     JWS_TYP = "jws.typ": "the typ names exactly the kind of statement that is expected here";

@@ -4,7 +4,7 @@ use super::{Algorithm, Did, DidUrl, Documents, PublicKey, Signer, SigningFailed,
 use crate::check::{Refusal, Trail};
 use crate::encoding::{self, checks as spelling};
 
-/// The longest JWS that is read, in bytes.
+/// The longest JWS that is read, in bytes, where its kind does not say otherwise.
 pub const MAX_JWS: usize = 64 * 1024;
 
 /// A protected header: exactly these members, nothing a sender could steer a verifier with.
@@ -33,7 +33,15 @@ impl Jws {
     /// # Errors
     /// `jws.form`, `jws.header`, `jws.alg`, `encoding.*`.
     pub fn parse(compact: &str) -> Result<Self, Refusal> {
-        checks::JWS_FORM.hold(compact.len() <= MAX_JWS, || format!("a JWS of {} bytes", compact.len()))?;
+        Self::parse_within(compact, MAX_JWS)
+    }
+
+    /// Takes a compact JWS of a longer kind apart: at most `limit` bytes.
+    ///
+    /// # Errors
+    /// As [`Jws::parse`].
+    pub fn parse_within(compact: &str, limit: usize) -> Result<Self, Refusal> {
+        checks::JWS_FORM.hold(compact.len() <= limit, || format!("a JWS of {} bytes", compact.len()))?;
         let parts: Vec<&str> = compact.split('.').collect();
         let [header, payload, signature] = parts[..] else {
             return Err(checks::JWS_FORM.refuse(format!("{} parts, expected 3", parts.len())));
@@ -61,7 +69,8 @@ impl Jws {
     /// # Errors
     /// `encoding.*` when it is no such object.
     pub fn claims(&self) -> Result<serde_json::Map<String, Value>, Refusal> {
-        match encoding::parse_json(&self.payload, MAX_JWS)? {
+        // Parsing has bounded the payload already.
+        match encoding::parse_json(&self.payload, self.payload.len())? {
             Value::Object(claims) => Ok(claims),
             _ => Err(spelling::JSON.refuse("the payload is not a JSON object")),
         }

@@ -1,5 +1,5 @@
 use super::StoreFault;
-use super::port::RegistryFault;
+use super::port::{NotDelivered, RegistryFault};
 use crate::check::Refusal;
 use crate::credential::NotSigned;
 use crate::identity::SigningFailed;
@@ -29,6 +29,9 @@ pub enum NodeFault {
     /// The registry could not be read or written: try again later.
     #[error(transparent)]
     Registry(#[from] RegistryFault),
+    /// The other side could not be reached or did not take it: try again later.
+    #[error(transparent)]
+    NotDelivered(#[from] NotDelivered),
     /// A key could not be used.
     #[error("a key could not be used: {0}")]
     Key(String),

@@ -3,6 +3,7 @@
 //! A message is opened, read, verified against the negotiation it belongs to, decided on, committed, and only then has
 //! an effect. Clock and randomness live here; everything below takes them as arguments.
 
+mod auditor;
 pub mod chance;
 pub mod checks;
 mod consent;
@@ -18,6 +19,7 @@ pub mod port;
 mod receive;
 mod run;
 mod settings;
+mod statement;
 mod store;
 mod view;
 mod wallet;
@@ -26,6 +28,7 @@ mod wire;
 
 use std::sync::Arc;
 
+pub use auditor::{AdmissionOrder, Approval, Audited, Auditor, Member};
 pub use consent::{Listing, Waiting};
 pub use contacts::NewContact;
 pub use desk::RequestOrder;
@@ -33,6 +36,7 @@ pub use fault::NodeFault;
 pub use offering::OfferOrder;
 pub use port::{Courier, Depth, NotDelivered, Registry, RegistryFault};
 pub use settings::{Consent, Matter, Point, RecordConsent, Rule, Settings, Windows};
+pub use statement::StatementView;
 pub use store::{Commit, Index, Kept, Mark, Order, Outgoing, Parked, Store, StoreFault};
 use tokio::sync::Notify;
 pub use view::{NegotiationView, OfferView};
@@ -48,6 +52,9 @@ pub(crate) mod kind {
     pub const PARTICIPANT: &str = "participant";
     pub const CONTACT: &str = "contact";
     pub const RECEIPT: &str = "receipt";
+    pub const MEMBER: &str = "member";
+    pub const APPROVAL: &str = "approval";
+    pub const AUDIT: &str = "audit";
 }
 
 /// A wallet's node: one party's keys, store, registry and courier.

@@ -5,14 +5,19 @@ use async_trait::async_trait;
 use crate::credential::{Account, ContractId, Entry, Head, RegistryUrn, Sighting};
 use crate::encoding::{Digest, Timestamp};
 
-/// Carries sealed envelopes to inboxes.
+/// Carries sealed envelopes to inboxes, and statements to operators.
 #[async_trait]
 pub trait Courier: Send + Sync {
     /// Posts an envelope to an inbox; done when the inbox has said that it keeps it.
     async fn deliver(&self, inbox: &str, envelope: Vec<u8>) -> Result<(), NotDelivered>;
+
+    /// Posts a fee statement to an operator; its answer, a JSON document with its receipt.
+    async fn post_statement(&self, url: &str, _statement: &str) -> Result<String, NotDelivered> {
+        Err(NotDelivered(format!("no statement goes to {url} from here")))
+    }
 }
 
-/// The inbox did not take the envelope; worth another try later.
+/// The other side did not take it; worth another try later.
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
 #[error("not delivered: {0}")]
 pub struct NotDelivered(pub String);

@@ -1,0 +1,298 @@
+//! The operator's desk: admits members, approves templates, audits statements.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::{Depth, NodeFault, Registry, Store, StoreFault, chance, kind};
+use crate::check::Trail;
+use crate::credential::{Account, Admission, ApprovedTemplate, LegalId, Participant, checks as credentials, rfc3339};
+use crate::encoding::{Digest, Timestamp};
+use crate::identity::{Did, DidDocument, Documents, Signer, Thumbprint, Unverified};
+use crate::operator::{Audit, Books, Receipt, Statement, Summary, audit};
+use crate::policy::Template;
+
+/// How long a member is admitted, unless the order says otherwise, in seconds.
+const A_YEAR: i64 = 365 * 24 * 3600;
+/// How many places of the registry are looked up at a time.
+const ABREAST: usize = 8;
+
+/// An operator: its key, what it keeps, and the registry that it reads.
+pub struct Auditor {
+    signer: Arc<dyn Signer>,
+    store: Arc<dyn Store>,
+    registry: Arc<dyn Registry>,
+}
+
+/// Whom to admit.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AdmissionOrder {
+    /// The member.
+    pub did: Did,
+    /// Its name in law.
+    pub legal_name: String,
+    /// Its registration.
+    pub legal_id: LegalId,
+    /// ISO 3166-1 alpha-2 code.
+    pub country: String,
+    /// Thumbprints of the keys that it signs with; those that a did:key or did:jwk spells when absent.
+    #[serde(default)]
+    pub keys: Option<Vec<Thumbprint>>,
+    /// CAIP-10 accounts that record for it.
+    #[serde(default)]
+    pub recorders: Vec<String>,
+    /// Valid from; now when absent.
+    #[serde(default)]
+    pub nbf: Option<At>,
+    /// Valid before; a year later when absent.
+    #[serde(default)]
+    pub exp: Option<At>,
+}
+
+/// A time in a JSON document: RFC 3339, UTC.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(transparent)]
+pub struct At(#[serde(with = "rfc3339")] pub Timestamp);
+
+/// A member, as it was admitted once.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Member {
+    /// The member.
+    pub did: Did,
+    /// Its name in law.
+    pub legal_name: String,
+    /// Its registration.
+    pub legal_id: LegalId,
+    /// ISO 3166-1 alpha-2 code.
+    pub country: String,
+    /// Thumbprints of the keys that it signs with.
+    pub keys: Vec<Thumbprint>,
+    /// CAIP-10 accounts that record for it.
+    pub recorders: Vec<String>,
+    /// Valid from.
+    #[serde(with = "rfc3339")]
+    pub nbf: Timestamp,
+    /// Valid before.
+    #[serde(with = "rfc3339")]
+    pub exp: Timestamp,
+    /// `b64u(H(credential))`, as offers name it.
+    pub digest: String,
+    /// The participant credential, its tilde included.
+    pub credential: String,
+}
+
+/// A template that was approved.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Approval {
+    /// The template's id.
+    pub id: String,
+    /// The template's version.
+    pub version: String,
+    /// For people.
+    pub title: String,
+    /// `b64u(H(the template's bytes))`, as offers name it.
+    pub hash: String,
+    /// The approval: a JWS whose payload is the template.
+    pub approval: String,
+}
+
+/// An audit with what the operator signed about it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Audited {
+    /// The audit.
+    pub audit: Audit,
+    /// The receipt: a JWS.
+    pub receipt: String,
+}
+
+impl Auditor {
+    /// An operator of `signer`'s DID that reads `registry`.
+    pub fn new(signer: Arc<dyn Signer>, store: Arc<dyn Store>, registry: Arc<dyn Registry>) -> Self {
+        Self { signer, store, registry }
+    }
+
+    /// The operator's DID: what others pin.
+    pub fn did(&self) -> &Did {
+        self.signer.did()
+    }
+
+    /// Admits a member: signs its participant credential and keeps a copy.
+    ///
+    /// # Errors
+    /// `participant.claims`, `account.form`, `did.document` when the order breaks a rule.
+    pub async fn admit(&self, order: &AdmissionOrder) -> Result<Member, NodeFault> {
+        let now = chance::now()?;
+        let (nbf, exp) = (order.nbf.map_or(now, |at| at.0), order.exp.map_or(now.plus(A_YEAR), |at| at.0));
+        for recorder in &order.recorders {
+            account(recorder).ok_or_else(|| {
+                credentials::ACCOUNT.refuse(format!("`{recorder}` is not eip155:<chain id>: and an account"))
+            })?;
+        }
+        let keys = match &order.keys {
+            Some(keys) => keys.clone(),
+            None => DidDocument::of_key_did(&order.did)?.keys.iter().map(|(_, key)| key.thumbprint()).collect(),
+        };
+        let admission = Admission {
+            did: order.did.clone(),
+            legal_name: order.legal_name.clone(),
+            legal_id: order.legal_id.clone(),
+            country: order.country.clone(),
+            keys,
+            recorders: order.recorders.clone(),
+            iat: now,
+            nbf,
+            exp,
+        };
+        let credential = Participant::admit(&admission, &*self.signer)?;
+        let member = Member {
+            did: admission.did,
+            legal_name: admission.legal_name,
+            legal_id: admission.legal_id,
+            country: admission.country,
+            keys: admission.keys,
+            recorders: admission.recorders,
+            nbf,
+            exp,
+            digest: Digest::of(&credential).b64u(),
+            credential,
+        };
+        // Each admission stays: an audit judges a recorder by the credential that was valid at its entry.
+        self.store.put(kind::MEMBER, &member.digest, &json!(member)).await?;
+        Ok(member)
+    }
+
+    /// Every admission.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn members(&self) -> Result<Vec<Member>, NodeFault> {
+        self.kept(kind::MEMBER).await
+    }
+
+    /// Approves a template: signs its bytes as they are and keeps a copy.
+    ///
+    /// # Errors
+    /// `template.*`, `fee.schedule`, `encoding.*` when the bytes are no template.
+    pub async fn approve(&self, template: &[u8]) -> Result<Approval, NodeFault> {
+        let Template { id, version, title, .. } = Template::parse(template)?;
+        let hash = Digest::of(template).b64u();
+        let approval = ApprovedTemplate::approve(template, &*self.signer)?;
+        let approval = Approval { id, version, title, hash, approval };
+        self.store.put(kind::APPROVAL, &approval.hash, &json!(approval)).await?;
+        Ok(approval)
+    }
+
+    /// Every approval.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn approvals(&self) -> Result<Vec<Approval>, NodeFault> {
+        self.kept(kind::APPROVAL).await
+    }
+
+    /// Audits a statement against the registry, keeps the audit and signs a receipt.
+    ///
+    /// # Errors
+    /// What [`Statement::verify`] refuses; `Registry` when the chain cannot be read: nothing is kept then.
+    pub async fn receive_statement(&self, statement: &str) -> Result<Audited, NodeFault> {
+        let id = Digest::of(statement).b64u();
+        if let Some(known) = self.one(&id).await?.filter(|known| known.audit.problems.is_empty()) {
+            return Ok(known);
+        }
+        let now = chance::now()?;
+        let (text, operator) = (Unverified::new(statement), self.did().clone());
+        let statement = off_the_runtime(move || {
+            Statement::verify(&text, &operator, &Documents::default(), now, &mut Trail::default())
+        })
+        .await??;
+        let urn = self.registry.urn();
+        let mut members = self.members().await?;
+        members.retain(|member| member.did == statement.claims.iss);
+        let recorders = members.iter().flat_map(|member| &member.recorders).chain(&statement.member.recorders);
+        let recorders: BTreeSet<Account> = recorders
+            .filter_map(|recorder| account(recorder))
+            .filter_map(|(chain, account)| (chain == urn.chain_id).then_some(account))
+            .collect();
+
+        let head = self.registry.head(Depth::Finalised).await?;
+        let mut entries = Vec::new();
+        for recorder in recorders {
+            entries.extend(self.registry.entries(recorder, statement.claims.from, statement.claims.until).await?);
+        }
+        let sightings: Vec<_> = stream::iter(statement.lookups(&urn))
+            .map(|at| self.registry.sighting(Depth::Finalised, at.recorder, at.contract_id, at.account, at.since))
+            .buffered(ABREAST)
+            .try_collect()
+            .await?;
+        let admitted: Vec<_> = members.into_iter().map(|member| Unverified::new(member.credential)).collect();
+        let operator = self.did().clone();
+        let audit = off_the_runtime(move || {
+            let books = Books {
+                operator: &operator,
+                documents: &Documents::default(),
+                admitted: &admitted,
+                registry: urn,
+                head,
+                entries: &entries,
+                sightings: &sightings,
+                now,
+            };
+            audit(&statement, &books)
+        })
+        .await?;
+        let receipt = Receipt::sign(&audit, &*self.signer)?;
+        let audited = Audited { audit, receipt };
+        self.store.put(kind::AUDIT, &id, &json!(audited)).await?;
+        Ok(audited)
+    }
+
+    /// Every audit in one line, by period.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn audits(&self) -> Result<Vec<Summary>, NodeFault> {
+        let audits: Vec<Audited> = self.kept(kind::AUDIT).await?;
+        let mut lines: Vec<Summary> = audits.iter().map(|audited| audited.audit.summary()).collect();
+        lines.sort_by_key(|line| (line.from, line.until, line.at));
+        Ok(lines)
+    }
+
+    /// One audit.
+    ///
+    /// # Errors
+    /// `Unknown` when there is none of that id.
+    pub async fn audited(&self, id: &str) -> Result<Audited, NodeFault> {
+        self.one(id).await?.ok_or_else(|| NodeFault::unknown("audit", id))
+    }
+
+    async fn one(&self, id: &str) -> Result<Option<Audited>, NodeFault> {
+        let kept = self.store.one(kind::AUDIT, id).await?;
+        Ok(kept.map(|kept| read(kind::AUDIT, id, kept)).transpose()?)
+    }
+
+    async fn kept<T: DeserializeOwned>(&self, kind: &str) -> Result<Vec<T>, NodeFault> {
+        let kept = self.store.all(kind).await?;
+        Ok(kept.into_iter().map(|(id, value)| read(kind, &id, value)).collect::<Result<_, _>>()?)
+    }
+}
+
+fn read<T: DeserializeOwned>(kind: &str, id: &str, kept: serde_json::Value) -> Result<T, StoreFault> {
+    serde_json::from_value(kept).map_err(|cause| StoreFault::Damaged(format!("{kind} {id}: {cause}")))
+}
+
+/// Chain and account of a CAIP-10 text for an EVM chain.
+fn account(caip10: &str) -> Option<(u64, Account)> {
+    let (chain, account) = caip10.strip_prefix("eip155:")?.split_once(':')?;
+    let parsed: u64 = chain.parse().ok()?;
+    (parsed.to_string() == chain).then_some((parsed, account.parse().ok()?))
+}
+
+/// A long statement holds thousands of signatures; other callers do not wait for them.
+async fn off_the_runtime<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, NodeFault> {
+    tokio::task::spawn_blocking(work).await.map_err(|cause| StoreFault::Failed(cause.to_string()).into())
+}
