@@ -9,18 +9,34 @@ use std::path::{Path, PathBuf};
 use countersign::check::Check;
 
 /// Every module's list.
-const MODULES: [(&str, &[&Check]); 7] = [
+const MODULES: [(&str, &[&Check]); 8] = [
     ("encoding", countersign::encoding::checks::ALL),
     ("identity", countersign::identity::checks::ALL),
     ("policy", countersign::policy::checks::ALL),
     ("credential", countersign::credential::checks::ALL),
     ("negotiation", countersign::negotiation::checks::ALL),
     ("inbox", countersign::inbox::checks::ALL),
+    ("operator", countersign::operator::checks::ALL),
     ("node", countersign::node::checks::ALL),
 ];
 
 /// Checks that no test shows refusing yet.
 const PENDING: &[&str] = &[
+    "operator.statement",
+    "operator.signer",
+    "operator.period",
+    "operator.final",
+    "operator.provider",
+    "operator.registry",
+    "operator.duplicate",
+    "operator.entry",
+    "operator.time",
+    "operator.recorder",
+    "operator.template",
+    "operator.fee",
+    "operator.overshared",
+    "operator.missing",
+    "operator.receipt",
     "did.document",
     "did.syntax",
     "encoding.time",

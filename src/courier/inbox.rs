@@ -2,13 +2,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::{AddressPolicy, client};
+use super::{AddressPolicy, client, statement};
 use crate::node::{Courier, NotDelivered};
 
 /// The media type of a sealed envelope (DIDComm v2.1).
 const ENCRYPTED: &str = "application/didcomm-encrypted+json";
 
-/// Posts envelopes to inboxes over HTTP.
+/// Posts envelopes to inboxes, and statements to operators, over HTTP.
 pub struct HttpCourier {
     pub(super) client: reqwest::Client,
     pub(super) policy: AddressPolicy,
@@ -32,5 +32,10 @@ impl Courier for HttpCourier {
         let answer = request.send().await.map_err(|cause| NotDelivered(cause.without_url().to_string()))?;
         let status = answer.status();
         if status.is_success() { Ok(()) } else { Err(NotDelivered(format!("the inbox answered {status}"))) }
+    }
+
+    async fn post_statement(&self, url: &str, text: &str) -> Result<String, NotDelivered> {
+        let url = self.policy.allow(url).map_err(|refusal| NotDelivered(refusal.to_string()))?;
+        statement::post(&self.client, url, text).await
     }
 }

@@ -2,6 +2,7 @@
 
 mod address;
 mod inbox;
+mod statement;
 
 pub use address::{AddressPolicy, client};
 pub use inbox::HttpCourier;

@@ -5,6 +5,7 @@
 
 mod guard;
 mod inbox;
+pub mod operator;
 mod problem;
 mod serve;
 mod wallet;

@@ -39,6 +39,7 @@ impl From<NodeFault> for Problem {
             NodeFault::Registry(RegistryFault::Refused(why)) => {
                 Self::new(StatusCode::BAD_GATEWAY, format!("the chain refused the transaction: {why}"))
             }
+            fault @ NodeFault::NotDelivered(_) => Self::new(StatusCode::BAD_GATEWAY, fault.to_string()),
             NodeFault::Registry(fault) => {
                 tracing::warn!(%fault, "the registry failed a caller");
                 Self::new(StatusCode::BAD_GATEWAY, "the registry cannot be reached or trusted now; try again later")

@@ -28,7 +28,7 @@ mod wire;
 
 use std::sync::Arc;
 
-pub use auditor::{AdmissionOrder, Approval, Audited, Auditor, Member};
+pub use auditor::{AdmissionOrder, Approval, At, Audited, Auditor, Member};
 pub use consent::{Listing, Waiting};
 pub use contacts::NewContact;
 pub use desk::RequestOrder;
@@ -52,6 +52,7 @@ pub(crate) mod kind {
     pub const PARTICIPANT: &str = "participant";
     pub const CONTACT: &str = "contact";
     pub const RECEIPT: &str = "receipt";
+    pub const STATEMENT: &str = "statement";
     pub const MEMBER: &str = "member";
     pub const APPROVAL: &str = "approval";
     pub const AUDIT: &str = "audit";
