@@ -22,21 +22,6 @@ const MODULES: [(&str, &[&Check]); 8] = [
 
 /// Checks that no test shows refusing yet.
 const PENDING: &[&str] = &[
-    "operator.statement",
-    "operator.signer",
-    "operator.period",
-    "operator.final",
-    "operator.provider",
-    "operator.registry",
-    "operator.duplicate",
-    "operator.entry",
-    "operator.time",
-    "operator.recorder",
-    "operator.template",
-    "operator.fee",
-    "operator.overshared",
-    "operator.missing",
-    "operator.receipt",
     "did.document",
     "did.syntax",
     "encoding.time",
