@@ -33,6 +33,8 @@ pub const TYP_TERMINATION: &str = "countersign-termination+jwt";
 pub const TYP_FEE_STATEMENT: &str = "countersign-statement+jwt";
 /// `typ` of an operator's receipt for a fee statement.
 pub const TYP_FEE_RECEIPT: &str = "countersign-statement-receipt+jwt";
+/// `typ` of a gate's delivery receipt.
+pub const TYP_RECEIPT: &str = "countersign-receipt+jwt";
 
 /// The only hash of `_sd_alg` and `transaction_data_hashes_alg`.
 pub const SHA_256: &str = "sha-256";

@@ -1,1 +1,19 @@
-//! Whether a presentation opens a data endpoint.
+//! The gate's decision: an answer to a challenge, what the registry says, the time → a grant or a refusal.
+//!
+//! Opens on what is final, closes on what is newest (`protocol.md` 8). Nothing here reads a clock, a chain or a store.
+
+mod admit;
+mod challenge;
+pub mod checks;
+mod known;
+mod policy;
+mod receipt;
+
+pub use admit::{Answer, Grant, Recognised, Usage, fresh_head, recognise};
+pub use challenge::{Challenge, ChallengeKey};
+pub use known::{Known, KnownCores};
+pub use policy::{GatePolicy, GuardedAsset};
+pub use receipt::{ByteRange, Receipt};
+
+#[cfg(test)]
+mod tests;
