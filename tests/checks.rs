@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use countersign::check::Check;
 
 /// Every module's list.
-const MODULES: [(&str, &[&Check]); 8] = [
+const MODULES: [(&str, &[&Check]); 9] = [
     ("encoding", countersign::encoding::checks::ALL),
     ("identity", countersign::identity::checks::ALL),
     ("policy", countersign::policy::checks::ALL),
@@ -17,6 +17,7 @@ const MODULES: [(&str, &[&Check]); 8] = [
     ("negotiation", countersign::negotiation::checks::ALL),
     ("inbox", countersign::inbox::checks::ALL),
     ("operator", countersign::operator::checks::ALL),
+    ("gate", countersign::gate::checks::ALL),
     ("node", countersign::node::checks::ALL),
 ];
 
@@ -25,6 +26,28 @@ const PENDING: &[&str] = &[
     "did.document",
     "did.syntax",
     "encoding.time",
+    "gate.asset.digest",
+    "gate.asset.disclosed",
+    "gate.asset.endpoint",
+    "gate.asset.guarded",
+    "gate.chain.disagreement",
+    "gate.chain.unreachable",
+    "gate.challenge.expired",
+    "gate.challenge.replayed",
+    "gate.challenge.unknown",
+    "gate.delivery.digest",
+    "gate.head.stale",
+    "gate.not-final",
+    "gate.provider",
+    "gate.receipt.claims",
+    "gate.recorder",
+    "gate.registry",
+    "gate.terms.disclosed",
+    "gate.token.asset",
+    "gate.token.expired",
+    "gate.token.missing",
+    "gate.token.spent",
+    "gate.token.unknown",
     "jws.alg",
     "jws.form",
     "message.form",

@@ -9,6 +9,6 @@ mod json;
 mod time;
 
 pub use b64u::{decode, encode};
-pub use digest::Digest;
+pub use digest::{Digest, Hasher};
 pub use json::{Json, MAX_DEPTH, canonical, parse_json};
 pub use time::Timestamp;

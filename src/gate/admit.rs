@@ -139,12 +139,8 @@ impl Recognised {
             format!("final has {} in block {}, the newest block has not", entry.hash, entry.block)
         })?;
         fresh_head(finalised.head.time, policy.max_head_age, now, trail)?;
-        let facts = Facts {
-            uses: usage.uses,
-            first_use: usage.first_use,
-            purpose: self.purpose.clone(),
-            ..Facts::at(moment)
-        };
+        let facts =
+            Facts { uses: usage.uses, first_use: usage.first_use, purpose: self.purpose.clone(), ..Facts::at(moment) };
         self.terms.permits("use", &facts)?;
         Ok(Grant {
             contract_id: core.claims.contract_id,
@@ -201,8 +197,7 @@ fn recorded_lately(refusal: Refusal, core: &Core, latest: &Sighting) -> Refusal 
 
 fn guarded<'a>(asset: &Asset, policy: &'a GatePolicy, trail: &mut Trail) -> Result<&'a GuardedAsset, Refusal> {
     let guarded = policy.asset(&asset.id);
-    let guarded =
-        guarded.ok_or_else(|| checks::ASSET_GUARDED.refuse(format!("`{}` is not guarded here", asset.id)))?;
+    let guarded = guarded.ok_or_else(|| checks::ASSET_GUARDED.refuse(format!("`{}` is not guarded here", asset.id)))?;
     trail.held(&checks::ASSET_GUARDED);
     trail.hold(&checks::ASSET_DIGEST, guarded.sha256 == asset.sha256, || {
         format!("the contract's asset has {}, the guarded one {}", asset.sha256, guarded.sha256)

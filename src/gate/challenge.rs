@@ -44,13 +44,7 @@ impl ChallengeKey {
     ///
     /// # Errors
     /// `gate.challenge.unknown`, `gate.challenge.expired`.
-    pub fn recognise(
-        &self,
-        nonce: &str,
-        aud: &str,
-        now: Timestamp,
-        trail: &mut Trail,
-    ) -> Result<Challenge, Refusal> {
+    pub fn recognise(&self, nonce: &str, aud: &str, now: Timestamp, trail: &mut Trail) -> Result<Challenge, Refusal> {
         let unknown = || checks::CHALLENGE_UNKNOWN.refuse("the nonce was not given out here");
         let bytes = encoding::decode(nonce).map_err(|_| unknown())?;
         if bytes.len() != RANDOM + TIME + TAG {

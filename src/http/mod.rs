@@ -3,6 +3,7 @@
 //! The two never share a port: the public side takes envelopes, presentations and statements from anybody; the
 //! management side decides, and wants the owner's key with every request.
 
+pub mod gate;
 mod guard;
 mod inbox;
 pub mod operator;

@@ -1,9 +1,9 @@
 use axum::Json;
-use axum::http::StatusCode;
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
-use crate::check::Refusal;
+use crate::check::{Check, Refusal};
 use crate::node::{NodeFault, RegistryFault};
 
 /// An error as a caller sees it: a status, the check that failed where one did, and what to do; never an inner cause.
@@ -18,6 +18,11 @@ impl Problem {
     /// A problem that no check names.
     pub fn new(status: StatusCode, message: impl Into<String>) -> Self {
         Self { status, check: None, message: message.into() }
+    }
+
+    /// A problem that a check names.
+    pub fn of_check(status: StatusCode, check: &'static Check, message: impl Into<String>) -> Self {
+        Self { status, check: Some(check.id()), message: message.into() }
     }
 }
 
@@ -58,6 +63,10 @@ impl IntoResponse for Problem {
         if let Some(check) = self.check {
             error["check"] = check.into();
         }
-        (self.status, Json(json!({ "error": error }))).into_response()
+        let mut response = (self.status, Json(json!({ "error": error }))).into_response();
+        if self.status == StatusCode::UNAUTHORIZED {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
     }
 }

@@ -13,6 +13,7 @@ mod deliver;
 mod desk;
 mod fault;
 mod flow;
+mod gatekeeper;
 mod offering;
 mod perform;
 pub mod port;
@@ -33,6 +34,9 @@ pub use consent::{Listing, Waiting};
 pub use contacts::NewContact;
 pub use desk::RequestOrder;
 pub use fault::NodeFault;
+pub use gatekeeper::{
+    Admission, Admitted, Delivery, GateSettings, Gatekeeper, ReceiptState, ServedAsset, Source, Standing,
+};
 pub use offering::OfferOrder;
 pub use port::{Courier, Depth, NotDelivered, Registry, RegistryFault};
 pub use settings::{Consent, Matter, Point, RecordConsent, Rule, Settings, Windows};

@@ -1,0 +1,99 @@
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use axum::body::{Body, Bytes};
+use futures::future::BoxFuture;
+use futures::stream::{BoxStream, Stream};
+use futures::{FutureExt as _, StreamExt as _};
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::source::Found;
+use crate::encoding::{Digest, Hasher};
+use crate::node::{Delivery, Gatekeeper};
+
+/// A body on its way out: cut when its contract is shut, and settled when it is dropped, whether it went through or not.
+pub(super) struct Outgoing {
+    bytes: BoxStream<'static, std::io::Result<Bytes>>,
+    cut: BoxFuture<'static, ()>,
+    sent: u64,
+    expected: Option<u64>,
+    /// Of a body that has to have the asset's digest.
+    hasher: Option<Hasher>,
+    ended: bool,
+    delivery: Option<(Arc<Gatekeeper>, Delivery)>,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Outgoing {
+    pub(super) fn new(
+        gatekeeper: Arc<Gatekeeper>,
+        delivery: Delivery,
+        found: Found,
+        place: OwnedSemaphorePermit,
+    ) -> Self {
+        let mut standing = delivery.standing.clone();
+        let cut = async move {
+            // A sender that is gone tells nothing any more, least of all that all is well.
+            let _ = standing.wait_for(|standing| standing.cuts()).await;
+        };
+        Self {
+            bytes: found.bytes,
+            cut: cut.boxed(),
+            sent: 0,
+            expected: found.length,
+            hasher: found.whole.then(Hasher::default),
+            ended: false,
+            delivery: Some((gatekeeper, delivery)),
+            _place: place,
+        }
+    }
+
+    pub(super) fn into_body(self) -> Body {
+        Body::from_stream(self)
+    }
+
+    /// Whether everything was handed over.
+    fn whole(&self) -> bool {
+        self.expected.map_or(self.ended, |expected| self.sent == expected)
+    }
+}
+
+impl Stream for Outgoing {
+    type Item = std::io::Result<Bytes>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let cut = || std::io::Error::other("the contract opens the gate no longer");
+        if !self.whole() && self.cut.poll_unpin(context).is_ready() {
+            return Poll::Ready(Some(Err(cut())));
+        }
+        let chunk = std::task::ready!(self.bytes.poll_next_unpin(context));
+        match &chunk {
+            Some(Ok(bytes)) => {
+                self.sent = self.sent.saturating_add(bytes.len() as u64);
+                if let Some(hasher) = &mut self.hasher {
+                    hasher.update(bytes);
+                }
+            }
+            Some(Err(cause)) => tracing::error!(%cause, "the data's source broke off"),
+            None => self.ended = true,
+        }
+        Poll::Ready(chunk)
+    }
+}
+
+impl Drop for Outgoing {
+    fn drop(&mut self) {
+        let (Some((gatekeeper, delivery)), Ok(runtime)) = (self.delivery.take(), tokio::runtime::Handle::try_current())
+        else {
+            return;
+        };
+        let sent = self.sent;
+        if self.whole() {
+            let digest: Option<Digest> = self.hasher.take().map(Hasher::finish);
+            runtime.spawn(async move { gatekeeper.delivered(delivery, sent, digest).await });
+        } else {
+            runtime.spawn(async move { gatekeeper.broke_off(delivery, sent).await });
+        }
+    }
+}

@@ -1,0 +1,236 @@
+use std::collections::HashSet;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use serde_json::json;
+use tracing::{error, info, warn};
+
+use super::admission::unreadable;
+use super::token::Token;
+use super::{Contract, GateSettings, Gatekeeper, Open, Standing, kind, read};
+use crate::check::{Check, Refusal, Trail};
+use crate::credential::{Sighting, checks as credentials, in_force};
+use crate::encoding::{Digest, Timestamp};
+use crate::gate::{Known, checks, fresh_head};
+use crate::node::{Depth, NodeFault, chance};
+
+/// How many contracts are read at a time.
+const AT_ONCE: usize = 8;
+/// How often what ran out is cleared away, in seconds.
+const CLEARING: i64 = 60;
+
+/// How the chain was read last.
+pub(super) struct Reading {
+    fault: Option<Refusal>,
+    /// When it was read without a fault.
+    good: Option<Timestamp>,
+    /// Time of the finalised head then.
+    head: Option<Timestamp>,
+    cleared: Option<Timestamp>,
+}
+
+impl Reading {
+    pub(super) const fn none() -> Self {
+        Self { fault: None, good: None, head: None, cleared: None }
+    }
+
+    /// Whether tokens can be honoured by what is known of the chain.
+    pub(super) fn hold(&self, settings: &GateSettings, now: Timestamp) -> Result<(), Refusal> {
+        if let Some(fault) = &self.fault {
+            return Err(fault.clone());
+        }
+        let unread = || checks::CHAIN_UNREACHABLE.refuse("the chain was not read yet");
+        let (good, head) = self.good.zip(self.head).ok_or_else(unread)?;
+        // A poll that hangs is as bad as one that fails.
+        checks::CHAIN_UNREACHABLE
+            .hold(now <= good.plus(settings.max_head_age), || format!("the chain was last read at {good}"))?;
+        fresh_head(head, settings.max_head_age, now, &mut Trail::default())
+    }
+}
+
+/// The check behind a durable shut, by its id.
+pub(super) fn shutting(id: &str) -> &'static Check {
+    [&credentials::FORCE_WITHDRAWN, &credentials::FORCE_EXPIRED]
+        .into_iter()
+        .find(|check| check.id() == id)
+        .unwrap_or(&credentials::FORCE_ENDED)
+}
+
+fn is_final(check: &Check) -> bool {
+    [&credentials::FORCE_WITHDRAWN, &credentials::FORCE_EXPIRED, &credentials::FORCE_ENDED].contains(&check)
+}
+
+impl Gatekeeper {
+    /// Reads the chain again and again until `stop`.
+    pub async fn run(self: Arc<Self>, stop: impl Future<Output = ()> + Send) {
+        let mut stop = std::pin::pin!(stop);
+        loop {
+            tokio::select! {
+                () = &mut stop => return,
+                () = self.poll() => {}
+            }
+            tokio::select! {
+                () = &mut stop => return,
+                () = tokio::time::sleep(Duration::from_millis(self.settings.poll_ms)) => {}
+            }
+        }
+    }
+
+    /// Reads the chain once: its finalised head, and every contract that has tokens or running deliveries at the newest
+    /// block. Shuts what was ended or withdrawn, at once and for good.
+    pub async fn poll(&self) {
+        match self.round().await {
+            Ok(()) => {}
+            Err(NodeFault::Refused(refusal)) => self.unread(refusal),
+            Err(fault) => {
+                error!(%fault, "the watch on the chain failed");
+                self.unread(checks::CHAIN_UNREACHABLE.refuse("the watch on the chain failed"));
+            }
+        }
+    }
+
+    /// Whether the chain was read and is fresh.
+    ///
+    /// # Errors
+    /// The check by which every token is denied at the moment.
+    pub fn ready(&self) -> Result<(), NodeFault> {
+        Ok(self.lock().chain.hold(&self.settings, chance::now()?)?)
+    }
+
+    async fn round(&self) -> Result<(), NodeFault> {
+        let head = self.registry.head(Depth::Finalised).await.map_err(unreadable)?;
+        fresh_head(head.time, self.settings.max_head_age, chance::now()?, &mut Trail::default())?;
+        let watched = self.watched()?;
+        let judged: Vec<_> = futures::stream::iter(watched)
+            .map(|(core, known)| async move { (core, self.judge_again(&known).await) })
+            .buffer_unordered(AT_ONCE)
+            .collect()
+            .await;
+        let mut fault = None;
+        for (core, standing) in judged {
+            match standing {
+                Ok(()) => self.stands(core, Standing::Open),
+                Err(NodeFault::Refused(refusal)) if is_final(refusal.check) => {
+                    self.shut_for_good(core, refusal).await?
+                }
+                Err(NodeFault::Refused(refusal)) => {
+                    self.suspend(core, &refusal)?;
+                    let chain = [&checks::CHAIN_UNREACHABLE, &checks::CHAIN_DISAGREEMENT, &checks::REGISTRY];
+                    fault = fault.or_else(|| chain.contains(&refusal.check).then_some(refusal));
+                }
+                Err(other) => return Err(other),
+            }
+        }
+        if let Some(refusal) = fault {
+            return Err(refusal.into());
+        }
+        let now = chance::now()?;
+        let clear = {
+            let mut open = self.lock();
+            if open.chain.fault.take().is_some() || open.chain.good.is_none() {
+                info!(finalised = head.number, "the chain is read");
+            }
+            (open.chain.good, open.chain.head) = (Some(now), Some(head.time));
+            let due = open.chain.cleared.is_none_or(|last| last.plus(CLEARING) <= now);
+            due.then(|| open.chain.cleared = Some(now)).is_some()
+        };
+        if clear { self.clear(now).await } else { Ok(()) }
+    }
+
+    /// Contracts with tokens or deliveries; the others are forgotten, they are read again when somebody answers.
+    fn watched(&self) -> Result<Vec<(Digest, Arc<Known>)>, NodeFault> {
+        let now = chance::now()?;
+        let mut open = self.lock();
+        let Open { contracts, tokens, .. } = &mut *open;
+        tokens.retain(|_, token| now < token.expires);
+        let live: HashSet<Digest> = tokens.values().map(|token| token.grant.core).collect();
+        contracts.retain(|core, contract| live.contains(core) || contract.standing.receiver_count() > 0);
+        let not_shut = |contract: &Contract| !matches!(*contract.standing.borrow(), Standing::Shut(_));
+        let watched = contracts.iter().filter(|(_, contract)| not_shut(contract));
+        Ok(watched.map(|(core, contract)| (*core, Arc::clone(&contract.known))).collect())
+    }
+
+    async fn judge_again(&self, known: &Known) -> Result<(), NodeFault> {
+        let core = &known.core;
+        let (claims, account) = (&core.claims, core.acceptance.withdrawal_account);
+        let seen =
+            self.registry.sighting(Depth::Latest, claims.recorder, claims.contract_id, account, claims.iat).await;
+        let seen: Sighting = seen.map_err(unreadable)?;
+        let moment = chance::now()?.max(seen.head.time);
+        in_force(core, &seen, moment, &mut Trail::default())?;
+        let recorded = seen.entry.is_some_and(|entry| entry.hash == core.hash);
+        Ok(checks::CHAIN_DISAGREEMENT.hold(recorded, || "the entry is gone from the newest block".into())?)
+    }
+
+    fn stands(&self, core: Digest, standing: Standing) {
+        if let Some(contract) = self.lock().contracts.get(&core) {
+            contract.standing.send_if_modified(|now| {
+                let moves = !matches!(now, Standing::Shut(_)) && *now != standing;
+                if moves {
+                    *now = standing;
+                }
+                moves
+            });
+        }
+    }
+
+    /// Denies until the chain says otherwise; what runs is cut once that lasts longer than a head may be old.
+    fn suspend(&self, core: Digest, refusal: &Refusal) -> Result<(), NodeFault> {
+        let now = chance::now()?;
+        let standing = self.lock().contracts.get(&core).map(|contract| contract.standing.borrow().clone());
+        let since = match standing {
+            Some(Standing::Suspended { since, .. }) => since,
+            _ => now,
+        };
+        let cut = now > since.plus(self.settings.max_head_age);
+        warn!(%core, check = refusal.check.id(), detail = refusal.detail, cut, "suspended");
+        self.stands(core, Standing::Suspended { refusal: refusal.clone(), since, cut });
+        Ok(())
+    }
+
+    async fn shut_for_good(&self, core: Digest, refusal: Refusal) -> Result<(), NodeFault> {
+        warn!(%core, check = refusal.check.id(), detail = refusal.detail, "shut");
+        // Memory first: nobody is served while the store is busy.
+        self.stands(core, Standing::Shut(refusal.clone()));
+        self.store.put_once(kind::SHUT, &core.hex(), &json!([refusal.check.id(), refusal.detail])).await?;
+        Ok(())
+    }
+
+    /// The chain cannot be relied on: every token is denied, and what runs is cut once that lasts.
+    fn unread(&self, refusal: Refusal) {
+        warn!(check = refusal.check.id(), detail = refusal.detail, "the chain cannot be relied on");
+        let (lasting, contracts) = {
+            let mut open = self.lock();
+            let good = open.chain.good;
+            open.chain.fault = Some(refusal.clone());
+            let limit = |good: Timestamp| good.plus(self.settings.max_head_age);
+            let lasting = chance::now().is_ok_and(|now| good.is_none_or(|good| now > limit(good)));
+            (lasting, open.contracts.keys().copied().collect::<Vec<_>>())
+        };
+        if let (true, Ok(since)) = (lasting, chance::now()) {
+            for core in contracts {
+                self.stands(core, Standing::Suspended { refusal: refusal.clone(), since, cut: true });
+            }
+        }
+    }
+
+    /// Clears away used challenges and tokens that ran out.
+    async fn clear(&self, now: Timestamp) -> Result<(), NodeFault> {
+        for (id, value) in self.store.all(kind::NONCE).await? {
+            let expires: Timestamp = read(kind::NONCE, &id, value)?;
+            if expires <= now {
+                self.store.remove(kind::NONCE, &id).await?;
+            }
+        }
+        for (id, value) in self.store.all(kind::TOKEN).await? {
+            let token: Token = read(kind::TOKEN, &id, value)?;
+            if token.expires <= now {
+                self.store.remove(kind::TOKEN, &id).await?;
+                self.store.remove(kind::SPENT, &id).await?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,139 @@
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use tokio::sync::watch;
+use tracing::{error, info, warn};
+
+use super::token::Admitted;
+use super::{Gatekeeper, Standing, kind, read};
+use crate::credential::rfc3339;
+use crate::encoding::{Digest, Timestamp};
+use crate::gate::{ByteRange, Grant, Receipt, checks};
+use crate::node::{NodeFault, chance};
+
+/// A delivery that runs.
+#[derive(Debug)]
+pub struct Delivery {
+    /// Its id, as its receipt is asked for.
+    pub id: String,
+    /// Tells when it has to be cut.
+    pub standing: watch::Receiver<Standing>,
+    grant: Grant,
+    token: Digest,
+    presentation: Digest,
+    range: Option<ByteRange>,
+    from: Timestamp,
+}
+
+/// How far a receipt is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ReceiptState {
+    /// The delivery runs.
+    Running,
+    /// It is signed.
+    Signed(String),
+    /// There is no such delivery for this token, or it broke off.
+    None,
+}
+
+/// A delivery as the gate keeps it, done or broken off.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Kept {
+    token: Digest,
+    core: Digest,
+    presentation: Digest,
+    asset: String,
+    bytes: u64,
+    range: Option<ByteRange>,
+    #[serde(with = "rfc3339")]
+    from: Timestamp,
+    #[serde(with = "rfc3339")]
+    to: Timestamp,
+    receipt: Option<String>,
+}
+
+impl Gatekeeper {
+    /// Begins a delivery of the whole asset, or of a part of it.
+    ///
+    /// # Errors
+    /// When there is no time or randomness.
+    pub fn begin(&self, admitted: Admitted, range: Option<ByteRange>) -> Result<Delivery, NodeFault> {
+        let Admitted { grant, token, presentation, standing } = admitted;
+        let id = chance::nonce()?;
+        self.lock().deliveries.insert(id.clone(), token);
+        Ok(Delivery { id, standing, grant, token, presentation, range, from: chance::now()? })
+    }
+
+    /// Signs the receipt of a delivery that went through and keeps it with the presentation. `digest` is of what was
+    /// delivered, where that was the whole asset: other bytes than the contract's get no receipt.
+    pub async fn delivered(&self, delivery: Delivery, bytes: u64, digest: Option<Digest>) {
+        let id = delivery.id.clone();
+        let expected = &delivery.grant.asset_sha256;
+        let receipt = match digest.map(|digest| digest.hex()) {
+            Some(found) if found.strip_prefix("0x") != Some(expected) => {
+                let check = checks::DELIVERY_DIGEST.id();
+                error!(check, delivery = id, found, expected, "delivered other bytes than the contract's asset");
+                Ok(None)
+            }
+            _ => self.receipt(&delivery, bytes).map(Some),
+        };
+        let kept = match receipt {
+            Ok(receipt) => self.keep(delivery, bytes, receipt).await,
+            Err(fault) => Err(fault),
+        };
+        if let Err(fault) = kept {
+            error!(%fault, delivery = id, "a delivery's receipt could not be kept");
+        }
+        self.lock().deliveries.remove(&id);
+    }
+
+    /// Keeps what is known of a delivery that broke off or was cut; it gets no receipt.
+    pub async fn broke_off(&self, delivery: Delivery, bytes: u64) {
+        let id = delivery.id.clone();
+        let cut = delivery.standing.borrow().cuts();
+        warn!(delivery = id, contract = %delivery.grant.contract_id, bytes, cut, "a delivery broke off");
+        if let Err(fault) = self.keep(delivery, bytes, None).await {
+            error!(%fault, delivery = id, "a delivery could not be kept");
+        }
+        self.lock().deliveries.remove(&id);
+    }
+
+    /// The receipt of a delivery, for the token that it was made with.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn receipt_of(&self, token: &str, delivery: &str) -> Result<ReceiptState, NodeFault> {
+        let token = Digest::of(token);
+        let running = self.lock().deliveries.get(delivery).copied();
+        let kept = self.store.one(kind::DELIVERY, delivery).await?;
+        let kept: Option<Kept> = kept.map(|value| read(kind::DELIVERY, delivery, value)).transpose()?;
+        Ok(match kept {
+            Some(kept) if kept.token == token => kept.receipt.map_or(ReceiptState::None, ReceiptState::Signed),
+            None if running == Some(token) => ReceiptState::Running,
+            _ => ReceiptState::None,
+        })
+    }
+
+    fn receipt(&self, delivery: &Delivery, bytes: u64) -> Result<String, NodeFault> {
+        let receipt = Receipt {
+            iss: self.signer.did().clone(),
+            core_sha256: delivery.grant.core.b64u(),
+            asset_sha256: delivery.grant.asset_sha256.clone(),
+            bytes,
+            range: delivery.range,
+            from: delivery.from,
+            to: chance::now()?.max(delivery.from),
+        };
+        Ok(receipt.sign(&*self.signer)?)
+    }
+
+    async fn keep(&self, delivery: Delivery, bytes: u64, receipt: Option<String>) -> Result<(), NodeFault> {
+        let Delivery { id, grant, token, presentation, range, from, .. } = delivery;
+        if receipt.is_some() {
+            info!(delivery = id, contract = %grant.contract_id, asset = grant.asset, bytes, "delivered");
+        }
+        let to = chance::now()?.max(from);
+        let kept = Kept { token, core: grant.core, presentation, asset: grant.asset, bytes, range, from, to, receipt };
+        Ok(self.store.put(kind::DELIVERY, &id, &json!(kept)).await?)
+    }
+}

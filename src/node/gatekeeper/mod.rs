@@ -1,0 +1,197 @@
+//! The gate at work: challenges, tokens, the watch on the chain, deliveries and their receipts.
+//!
+//! Whatever cannot be read or decided denies. Tokens, used challenges, uses, shut contracts and receipts outlive a
+//! restart; what is in memory is a view of them.
+
+mod admission;
+mod chain;
+mod delivery;
+mod settings;
+mod token;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+pub use admission::Admission;
+pub use delivery::{Delivery, ReceiptState};
+pub use settings::{GateSettings, ServedAsset, Source};
+pub use token::Admitted;
+use tokio::sync::watch;
+
+use super::{NodeFault, Registry, Store, StoreFault, chance};
+use crate::check::{Refusal, Trail};
+use crate::encoding::{Digest, Timestamp};
+use crate::gate::{Challenge, ChallengeKey, GatePolicy, Known, KnownCores};
+use crate::identity::{Documents, Signer, Unverified};
+
+/// The kinds of documents that a gate keeps.
+mod kind {
+    pub const NONCE: &str = "gate-nonce";
+    pub const CONTRACT: &str = "gate-contract";
+    pub const SHUT: &str = "gate-shut";
+    pub const TOKEN: &str = "gate-token";
+    pub const SPENT: &str = "gate-spent";
+    pub const USES: &str = "gate-uses";
+    pub const FIRST_USE: &str = "gate-first-use";
+    pub const PRESENTATION: &str = "gate-presentation";
+    pub const DELIVERY: &str = "gate-delivery";
+}
+
+const CHALLENGE_KEY: &str = "gate-challenge";
+const KNOWN_CORES: usize = 4096;
+
+/// A data endpoint's guard.
+pub struct Gatekeeper {
+    settings: GateSettings,
+    policy: GatePolicy,
+    signer: Arc<dyn Signer>,
+    store: Arc<dyn Store>,
+    registry: Arc<dyn Registry>,
+    documents: Documents,
+    challenges: ChallengeKey,
+    cores: Mutex<KnownCores>,
+    open: Mutex<Open>,
+}
+
+/// What is open at the moment.
+struct Open {
+    contracts: HashMap<Digest, Contract>,
+    tokens: HashMap<Digest, token::Token>,
+    deliveries: HashMap<String, Digest>,
+    chain: chain::Reading,
+}
+
+/// A contract that has tokens or deliveries.
+struct Contract {
+    known: Arc<Known>,
+    standing: watch::Sender<Standing>,
+}
+
+/// Whether a contract opens the gate right now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It does.
+    Open,
+    /// Not as long as this lasts, which began at `since`; deliveries end when it lasts longer than a head may be old.
+    Suspended {
+        /// Why.
+        refusal: Refusal,
+        /// Since when.
+        since: Timestamp,
+        /// Whether running deliveries are cut.
+        cut: bool,
+    },
+    /// Never again.
+    Shut(Refusal),
+}
+
+impl Standing {
+    /// Whether a delivery that runs has to end.
+    pub fn cuts(&self) -> bool {
+        matches!(self, Self::Shut(_) | Self::Suspended { cut: true, .. })
+    }
+
+    fn hold(&self) -> Result<(), Refusal> {
+        match self {
+            Self::Open => Ok(()),
+            Self::Suspended { refusal, .. } | Self::Shut(refusal) => Err(refusal.clone()),
+        }
+    }
+}
+
+impl Gatekeeper {
+    /// A gate with `signer`'s key for its receipts; goes on where the store says that it stopped.
+    ///
+    /// # Errors
+    /// When the settings cannot be meant, or the store fails.
+    pub async fn open(
+        settings: GateSettings,
+        signer: Arc<dyn Signer>,
+        store: Arc<dyn Store>,
+        registry: Arc<dyn Registry>,
+    ) -> Result<Arc<Self>, NodeFault> {
+        let policy = settings.policy(registry.urn())?;
+        let challenges = ChallengeKey::new(&*match store.key(CHALLENGE_KEY).await? {
+            Some(secret) => secret,
+            None => {
+                let secret = zeroize::Zeroizing::new(chance::random()?);
+                store.keep_key(CHALLENGE_KEY, &secret).await?;
+                secret
+            }
+        });
+        let gate = Self {
+            settings,
+            policy,
+            signer,
+            store,
+            registry,
+            documents: Documents::default(),
+            challenges,
+            cores: Mutex::new(KnownCores::new(KNOWN_CORES)),
+            open: Mutex::new(Open {
+                contracts: HashMap::new(),
+                tokens: HashMap::new(),
+                deliveries: HashMap::new(),
+                chain: chain::Reading::none(),
+            }),
+        };
+        gate.recall().await?;
+        Ok(Arc::new(gate))
+    }
+
+    /// How it behaves.
+    pub fn settings(&self) -> &GateSettings {
+        &self.settings
+    }
+
+    /// Whose key signs its receipts.
+    pub fn signer(&self) -> &dyn Signer {
+        &*self.signer
+    }
+
+    /// Something to sign; nothing is kept until somebody answers.
+    ///
+    /// # Errors
+    /// When there is no time or randomness.
+    pub fn challenge(&self) -> Result<Challenge, NodeFault> {
+        let expires = chance::now()?.plus(self.settings.challenge_ttl);
+        Ok(self.challenges.challenge(&self.policy.origin, chance::random()?, expires))
+    }
+
+    /// Takes up the tokens that were good when the gate stopped.
+    async fn recall(&self) -> Result<(), NodeFault> {
+        let now = chance::now()?;
+        for (id, value) in self.store.all(kind::TOKEN).await? {
+            let token: token::Token = read(kind::TOKEN, &id, value)?;
+            if token.expires <= now {
+                self.store.remove(kind::TOKEN, &id).await?;
+                continue;
+            }
+            let core = token.grant.core;
+            if !self.lock().contracts.contains_key(&core) {
+                let Some(text) = self.store.one(kind::CONTRACT, &core.hex()).await? else { continue };
+                let text: String = read(kind::CONTRACT, &id, text)?;
+                let known = Known::read(&Unverified::new(text), &self.documents, &mut Trail::default())?;
+                let standing = self.shut(&core).await?.map_or(Standing::Open, Standing::Shut);
+                self.lock().contracts.insert(core, Contract::new(Arc::new(known), standing));
+            }
+            self.lock().tokens.insert(token.id, token);
+        }
+        Ok(())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Open> {
+        // Nobody panics while holding it; if somebody did, the maps are still whole.
+        self.open.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+impl Contract {
+    fn new(known: Arc<Known>, standing: Standing) -> Self {
+        Self { known, standing: watch::Sender::new(standing) }
+    }
+}
+
+fn read<T: serde::de::DeserializeOwned>(kind: &str, id: &str, value: serde_json::Value) -> Result<T, StoreFault> {
+    serde_json::from_value(value).map_err(|cause| StoreFault::Damaged(format!("{kind} {id}: {cause}")))
+}

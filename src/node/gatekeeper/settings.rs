@@ -1,0 +1,142 @@
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::credential::{Account, RegistryUrn};
+use crate::gate::{GatePolicy, GuardedAsset};
+use crate::identity::Did;
+use crate::node::NodeFault;
+
+/// How a gate behaves; read from its configuration.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GateSettings {
+    /// Its origin as the world sees it, for example `https://data.example`; the `aud` of its challenges.
+    pub origin: String,
+    /// Providers whose contracts open it.
+    pub providers: Vec<Did>,
+    /// Accounts that record for these providers; empty: whichever the signed offer names.
+    #[serde(default)]
+    pub recorders: Vec<Account>,
+    /// What it guards.
+    pub assets: Vec<ServedAsset>,
+    /// How often the chain is read, in milliseconds.
+    #[serde(default = "GateSettings::poll")]
+    pub poll_ms: u64,
+    /// How old the finalised head may be, in seconds.
+    #[serde(default = "GateSettings::head_age")]
+    pub max_head_age: i64,
+    /// How long a challenge can be answered, in seconds.
+    #[serde(default = "GateSettings::challenge")]
+    pub challenge_ttl: i64,
+    /// How long a token is good, in seconds; never past the contract's end.
+    #[serde(default = "GateSettings::token")]
+    pub token_ttl: i64,
+}
+
+/// An asset and where its data is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServedAsset {
+    /// Its IRI, as contracts name it.
+    pub id: String,
+    /// SHA-256 of its bytes, 64 lowercase hexadecimal digits.
+    pub sha256: String,
+    /// IANA media type.
+    pub media_type: String,
+    /// Where it is served on the gate's origin, for example `/assets/highway`.
+    pub path: String,
+    /// Where its bytes are.
+    pub source: Source,
+}
+
+/// Where an asset's bytes are.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Source {
+    /// A file.
+    File(PathBuf),
+    /// A directory; what is below the asset's path is looked up in it.
+    Directory(PathBuf),
+    /// An http or https URL behind the gate; what is below the asset's path is appended to it.
+    Upstream(String),
+}
+
+const OWN: [&str; 5] = ["/challenge", "/token", "/receipts", "/health", "/ready"];
+
+impl GateSettings {
+    const fn poll() -> u64 {
+        2000
+    }
+
+    const fn head_age() -> i64 {
+        600
+    }
+
+    const fn challenge() -> i64 {
+        120
+    }
+
+    const fn token() -> i64 {
+        300
+    }
+
+    /// The asset that a request path is about, with what of the path is below the asset's own.
+    pub fn asset_at<'a>(&self, path: &'a str) -> Option<(&ServedAsset, &'a str)> {
+        self.assets.iter().find_map(|asset| match (path.strip_prefix(asset.path.as_str())?, &asset.source) {
+            (rest, Source::File(_)) => rest.is_empty().then_some((asset, rest)),
+            (rest, _) => (rest.is_empty() || rest.starts_with('/')).then_some((asset, rest)),
+        })
+    }
+
+    /// What the decision needs of the settings.
+    ///
+    /// # Errors
+    /// `Unready`, naming the setting, where a setting cannot be meant.
+    pub(super) fn policy(&self, registry: RegistryUrn) -> Result<GatePolicy, NodeFault> {
+        let meant = |held: bool, what: &str| {
+            if held { Ok(()) } else { Err(NodeFault::Unready(format!("the gate's settings: {what}"))) }
+        };
+        let origin = url::Url::parse(&self.origin).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+        let origin = origin.map(|url| url.origin().ascii_serialization());
+        meant(
+            origin.as_deref() == Some(&self.origin),
+            "`origin` is scheme://host or scheme://host:port, nothing else",
+        )?;
+        meant(!self.providers.is_empty(), "`providers` names nobody, so nothing could open the gate")?;
+        meant((10..=300).contains(&self.challenge_ttl), "`challenge_ttl` is 10 to 300 seconds")?;
+        meant((1..=3600).contains(&self.token_ttl), "`token_ttl` is 1 to 3600 seconds")?;
+        meant((1..=86_400).contains(&self.max_head_age), "`max_head_age` is 1 to 86400 seconds")?;
+        meant((10..=600_000).contains(&self.poll_ms), "`poll_ms` is 10 to 600000")?;
+        for (place, asset) in self.assets.iter().enumerate() {
+            let name = &asset.path;
+            let path = name.len() > 1 && name.starts_with('/') && !name.ends_with('/') && !name.contains("//");
+            let plain = name.bytes().all(|b| b.is_ascii_alphanumeric() || b"/-._~%".contains(&b));
+            let own = OWN.iter().any(|own| name.strip_prefix(own).is_some_and(|r| r.is_empty() || r.starts_with('/')));
+            meant(path && plain && !own && !name.contains("/."), &format!("`{name}` is no path for an asset"))?;
+            let hex = |b: u8| matches!(b, b'0'..=b'9' | b'a'..=b'f');
+            let digest = asset.sha256.len() == 64 && asset.sha256.bytes().all(hex);
+            meant(digest, &format!("the sha256 of `{name}` is not 64 lowercase hexadecimal digits"))?;
+            let apart = |other: &ServedAsset| {
+                let below = |a: &str, b: &str| a == b || a.strip_prefix(b).is_some_and(|rest| rest.starts_with('/'));
+                other.id != asset.id && !below(&other.path, name) && !below(name, &other.path)
+            };
+            let others = &self.assets[..place];
+            meant(others.iter().all(apart), &format!("`{name}` or its id stands twice, or one path is below another"))?;
+        }
+        let guarded = |asset: &ServedAsset| GuardedAsset {
+            id: asset.id.clone(),
+            sha256: asset.sha256.clone(),
+            media_type: asset.media_type.clone(),
+            path: asset.path.clone(),
+        };
+        Ok(GatePolicy {
+            origin: self.origin.clone(),
+            providers: self.providers.clone(),
+            registry,
+            recorders: self.recorders.clone(),
+            assets: self.assets.iter().map(guarded).collect(),
+            max_head_age: self.max_head_age,
+        })
+    }
+}
