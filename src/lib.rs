@@ -11,9 +11,15 @@ pub mod negotiation;
 pub mod inbox;
 pub mod gate;
 pub mod operator;
+#[cfg(feature = "wallet")]
 pub mod node;
+#[cfg(feature = "wallet")]
 pub mod store;
+#[cfg(feature = "wallet")]
 pub mod registry;
+#[cfg(feature = "wallet")]
 pub mod courier;
+#[cfg(feature = "wallet")]
 pub mod http;
+#[cfg(feature = "wallet")]
 pub mod cli;
