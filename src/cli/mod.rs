@@ -1,3 +1,4 @@
 //! The command line.
 
 pub mod audit_table;
+pub mod verify;

@@ -100,6 +100,7 @@ crate::checks! {
     FILE_ENTRY_REGISTRY = "entry.registry": "the stated entry's registry is the offer's";
     FILE_ENTRY_CHAIN = "entry.chain": "the stated entry's chain is the offer's";
     FILE_ENTRY_TIME = "entry.time": "the stated entry's block is no later than record_by";
+    FILE_ENTRY_STATED = "entry.stated": "the entry that the file states is the one that stands in the registry, block, time and transaction included";
     FILE_ACKNOWLEDGED = "file.acknowledgements": "acknowledgements are the consumer's, then the provider's, by keys in their participant credentials";
     FILE_HISTORY = "file.history": "each message of the history is a JWS of one party, in its own name, by a key in its participant credential";
 }

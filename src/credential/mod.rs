@@ -38,7 +38,7 @@ pub use offer::{Asked, Draft, Offer, Papers, offer};
 pub use participant::{Admission, LegalId, Participant};
 pub use presentation::{disclosed, present, verify_presentation};
 pub use proven::{NotProven, Proven, proven};
-pub use rule::{concluded, in_force};
+pub use rule::{concluded, in_force, stated};
 pub use template::ApprovedTemplate;
 pub use termination::Termination;
 pub use trust::{ChainTrust, Identity, Trust};

@@ -31,6 +31,22 @@ pub fn concluded(core: &Core, finalised: &Sighting, trail: &mut Trail) -> Result
     Ok(entry.clone())
 }
 
+/// Holds the entry that a file states to the one that the registry shows.
+///
+/// Identities were judged at the stated block's time, so a file could choose that time if nobody looked.
+///
+/// # Errors
+/// `entry.stated`.
+pub fn stated(stated: &Entry, shown: &Entry, trail: &mut Trail) -> Result<(), Refusal> {
+    trail.hold(&checks::FILE_ENTRY_STATED, stated == shown, || {
+        format!(
+            "the file states transaction {}, log {} in block {} ({}) of {}, the registry shows transaction {}, log {} in block {} ({}) of {}",
+            stated.transaction, stated.log_index, stated.block, stated.block_hash, stated.block_time,
+            shown.transaction, shown.log_index, shown.block, shown.block_hash, shown.block_time
+        )
+    })
+}
+
 /// Whether a concluded contract is in force as of `now`: not ended, not withdrawn in any block seen, not past `exp`.
 ///
 /// # Errors
