@@ -19,6 +19,7 @@ const MODULES: [(&str, &[&Check]); 9] = [
     ("operator", countersign::operator::checks::ALL),
     ("gate", countersign::gate::checks::ALL),
     ("node", countersign::node::checks::ALL),
+    ("cli", countersign::cli::verify::checks::ALL),
 ];
 
 /// Checks that no test shows refusing yet.

@@ -76,9 +76,16 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
 
 fn inputs(args: &Args) -> anyhow::Result<(ContractFile, crate::credential::Trust)> {
     let trust = trusted(args.trust.as_deref(), args.home.as_deref())?;
-    let bytes = bytes(&args.file, MAX_CONTRACT_FILE)?;
-    let file = ContractFile::read(&bytes).with_context(|| format!("{} is no contract file", args.file.display()))?;
-    Ok((file, trust))
+    Ok((contract_file(&args.file)?, trust))
+}
+
+/// The contract file at `path`, or on standard input for `-`.
+///
+/// # Errors
+/// When it cannot be read, or is no contract file; the message says which of both, and why.
+pub fn contract_file(path: &Path) -> anyhow::Result<ContractFile> {
+    let bytes = bytes(path, MAX_CONTRACT_FILE)?;
+    ContractFile::read(&bytes).with_context(|| format!("{} is no contract file", path.display()))
 }
 
 /// Everything of a file, or of standard input for `-`; one byte more than `limit` at most, for the reader to refuse.

@@ -4,11 +4,12 @@ use std::process::ExitCode;
 
 use url::Url;
 
-use super::checks::{CHAIN, CODE, HEAD};
+use super::checks;
 use crate::check::{Check, Refusal, Trail};
+use crate::credential::checks as contract;
 use crate::credential::{
-    self, ContractFile, ContractId, Core, Entry, Head, Identity, Participant, Sighting, Trust, checks, concluded,
-    in_force, proven,
+    self, ContractFile, ContractId, Core, Entry, Head, Identity, Participant, Sighting, Trust, concluded, in_force,
+    proven,
 };
 use crate::encoding::Timestamp;
 use crate::identity::{Did, Documents, Verified};
@@ -135,7 +136,7 @@ impl Verdicts {
         let refusals: Vec<&Refusal> = asked.into_iter().flatten().filter_map(|it| it.refusal.as_ref()).collect();
         if refusals.is_empty() {
             Outcome::Holds
-        } else if refusals.iter().all(|refusal| [&CHAIN, &HEAD].contains(&refusal.check)) {
+        } else if refusals.iter().all(|refusal| [&checks::CHAIN, &checks::HEAD].contains(&refusal.check)) {
             Outcome::Unanswered
         } else {
             Outcome::Refused
@@ -193,10 +194,11 @@ async fn conclude(
     let core = Core::read(&file.core, documents, trail)?;
     let urn = core.claims.registry;
     let chain = trust.registry(&urn);
-    let chain = chain.ok_or_else(|| checks::OFFER_REGISTRY.refuse(format!("{urn} is not among those trusted")))?;
-    trail.held(&checks::OFFER_REGISTRY);
+    let chain = chain.ok_or_else(|| contract::OFFER_REGISTRY.refuse(format!("{urn} is not among those trusted")))?;
+    trail.held(&contract::OFFER_REGISTRY);
     let endpoints = if rpc.is_empty() {
-        let read = |url: &String| Url::parse(url).map_err(|cause| CHAIN.refuse(format!("an endpoint's URL: {cause}")));
+        let read =
+            |url: &String| Url::parse(url).map_err(|cause| checks::CHAIN.refuse(format!("an endpoint's URL: {cause}")));
         chain.rpc.iter().map(read).collect::<Result<_, _>>()?
     } else {
         rpc.to_vec()
@@ -204,9 +206,9 @@ async fn conclude(
     let mut config = ClientConfig::new(urn, endpoints);
     config.code_hash = Some(chain.code_hash);
     let client = Client::connect(config).await.map_err(unanswered)?;
-    trail.held(&CODE);
+    trail.held(&checks::CODE);
     let finalised = sighting(&client, &core, Depth::Finalised).await?;
-    trail.held(&CHAIN);
+    trail.held(&checks::CHAIN);
     let entry = concluded(&core, &finalised, trail)?;
     credential::stated(&file.entry, &entry, trail)?;
     Ok((core, client, entry))
@@ -214,11 +216,13 @@ async fn conclude(
 
 async fn still_in_force(core: &Core, chain: &Client, now: Timestamp, trail: &mut Trail) -> Result<Head, Refusal> {
     let latest = sighting(chain, core, Depth::Latest).await?;
-    trail.held(&CHAIN);
+    trail.held(&checks::CHAIN);
     in_force(core, &latest, now, trail)?;
     // An old block proves an end, and proves nothing against one.
     let head = latest.head;
-    trail.hold(&HEAD, now <= head.time.plus(MAX_HEAD_AGE), || format!("block {} is of {}", head.number, head.time))?;
+    trail.hold(&checks::HEAD, now <= head.time.plus(MAX_HEAD_AGE), || {
+        format!("block {} is of {}", head.number, head.time)
+    })?;
     Ok(head)
 }
 
@@ -229,7 +233,7 @@ async fn sighting(chain: &Client, core: &Core, depth: Depth) -> Result<Sighting,
 
 fn unanswered(fault: RegistryFault) -> Refusal {
     match fault {
-        RegistryFault::WrongRegistry(found) => CODE.refuse(found),
-        other => CHAIN.refuse(other.to_string()),
+        RegistryFault::WrongRegistry(found) => checks::CODE.refuse(found),
+        other => checks::CHAIN.refuse(other.to_string()),
     }
 }
