@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use countersign::check::Check;
 
 /// Every module's list.
-const MODULES: [(&str, &[&Check]); 9] = [
+const MODULES: &[(&str, &[&Check])] = &[
     ("encoding", countersign::encoding::checks::ALL),
     ("identity", countersign::identity::checks::ALL),
     ("policy", countersign::policy::checks::ALL),
@@ -168,7 +168,7 @@ fn aliases(path: &str, text: &str) -> BTreeMap<String, String> {
     for (at, _) in text.match_indices("use ") {
         let statement: String =
             text[at + 4..].split(';').next().unwrap().split_whitespace().collect::<Vec<_>>().join(" ");
-        for (module, _) in MODULES {
+        for &(module, _) in MODULES {
             let Some(inner) = statement.find(&format!("{module}::")) else { continue };
             let inner = &statement[inner + module.len() + 2..];
             // The nearest braces, or the rest of a path without any.
