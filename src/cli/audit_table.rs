@@ -79,3 +79,45 @@ fn aligned(text: &mut String, rows: &[[String; 6]]) -> std::fmt::Result {
 fn readable(text: &str, most: usize) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).take(most).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn audit(template: &str, detail: &str) -> Audit {
+        serde_json::from_value(json!({
+            "id": "x", "provider": "did:key:zDnaerDaTF5BXEavCrfRZEk316dpbLsfPDZ3WJ5hRTPFU2169",
+            "from": "2026-11-01T00:00:00Z", "until": "2026-12-01T00:00:00Z", "at": "2026-12-02T00:00:00Z",
+            "entries": [
+                {"contract_id": "urn:uuid:025b413f-8a9a-421e-a648-a7dd06839eb9", "rule": "fixed", "template": template,
+                    "fee": {"amount": "25.00", "currency": "EUR"}, "block_time": "2026-11-18T11:08:40Z", "disclosures": []},
+                {"contract_id": "urn:uuid:025b413f-8a9a-421e-a648-a7dd06839eba", "rule": "percentage", "template": "t",
+                    "fee": {"amount": "5.00", "currency": "EUR"}, "base": "100.00",
+                    "block_time": "2026-11-19T11:08:40Z", "disclosures": []},
+            ],
+            "totals": [{"amount": "30.00", "currency": "EUR"}],
+            "problems": [{"check": "operator.missing", "detail": detail}],
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn columns_stand_under_each_other() {
+        let text = table(&audit("purchase", "x"));
+        let fees: Vec<_> = text.lines().filter(|line| line.ends_with(" EUR")).collect();
+        assert_eq!(fees.len(), 3);
+        assert_eq!(fees[0].len(), fees[1].len());
+        assert!(fees[1].contains("100.00   5.00 EUR"));
+        assert_eq!(fees[2], "Total     30.00 EUR");
+        assert!(text.contains("Problems  1\n  the statement  operator.missing: x\n"));
+    }
+
+    #[test]
+    fn what_a_provider_wrote_cannot_steer_a_terminal() {
+        let text = table(&audit("a\u{1b}[2Jb\nc", "d\u{1b}]0;e\r\n"));
+        assert!(text.chars().all(|c| c == '\n' || !c.is_control()));
+        assert!(!text.contains("b\nc"));
+    }
+}
