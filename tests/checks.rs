@@ -56,8 +56,6 @@ const PENDING: &[&str] = &[
     "message.rate",
     "message.sender",
     "message.thread",
-    "negotiation.party",
-    "negotiation.pids",
     "negotiation.request",
 ];
 

@@ -8,7 +8,7 @@ mod support {
 use countersign::check::{Check, Refusal};
 use countersign::credential::{Entry, Head, Termination};
 use countersign::encoding::{Digest, Timestamp};
-use countersign::identity::Signer;
+use countersign::identity::{SecretKey, Signer};
 use countersign::negotiation::{
     Arrow, Command, Decider, Decision, Effect, Ending, Event, Input, Kind, Negotiation, Notice, Observation, Opening,
     Received, Role, StateName, arrow, checks,
@@ -112,7 +112,7 @@ impl World {
             Event::Accepted { core: offered.papers[0].clone(), by: None, at: now },
             Event::Agreed { entry: entry.clone(), at: now },
             Event::Verified { entry, acknowledgement: self.acknowledgement(Role::Consumer), at: now },
-            Event::Finalized { acknowledgement: self.acknowledgement(Role::Provider), at: now },
+            Event::Finalized { acknowledgement: self.acknowledgement(Role::Provider), entry: None, at: now },
         ];
         if state == StateName::Terminated {
             log.truncate(3);
@@ -357,6 +357,36 @@ fn evidence_is_of_this_contract() {
     for (core, entry) in [(other, entry(other, 7, at(90))), (own, elsewhere)] {
         let text = parties.acknowledge(core, &entry, &parties.consumer);
         assert_eq!(refused(&agreed, verified(&text, &parties.consumer), at(20)), &checks::ENTRY);
+    }
+}
+
+/// A receipt comes before finality: the block that it names may be replaced, and the contract file states the final one.
+#[test]
+fn both_sides_finalize_the_entry_that_became_final() {
+    let world = World::new();
+    let core = &world.deal.offers[0].cores[0];
+    let (receipt, mut last) = (entry(core, 7, at(90)), entry(core, 8, at(95)));
+    last.block_hash = Digest::of("the block that stayed");
+    let parties = &world.parties;
+    let acknowledged = |by: &SecretKey, entry: &Entry| parties.acknowledge(core, entry, by);
+
+    let mut provider = world.negotiation(Role::Provider, StateName::Agreed);
+    assert_eq!(provider.entry(), Some(&receipt));
+    let text = acknowledged(&parties.consumer, &last);
+    let heard = parties.acknowledged(&text, parties.consumer.did()).unwrap();
+    let decision = provider.decide(Input::Received(Received::Verification(heard, text)), at(99)).unwrap();
+    provider = after(&provider, &decision);
+    let concluded = Observation::Concluded(last.clone(), acknowledged(&parties.provider, &last));
+    let decision = provider.decide(Input::Observed(concluded), at(99)).unwrap();
+    provider = after(&provider, &decision);
+    assert_eq!((provider.state().name(), provider.entry()), (StateName::Finalized, Some(&last)));
+
+    let consumer = world.negotiation(Role::Consumer, StateName::Verified);
+    for (entry, holds) in [(consumer.entry().unwrap().clone(), true), (last, false)] {
+        let text = acknowledged(&parties.provider, &entry);
+        let heard = parties.acknowledged(&text, parties.provider.did()).unwrap();
+        let outcome = consumer.decide(Input::Received(Received::Finalization(heard, text)), at(99));
+        assert_eq!(outcome.map_err(|refusal| refusal.check).err(), (!holds).then_some(&checks::ENTRY));
     }
 }
 

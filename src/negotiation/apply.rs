@@ -82,7 +82,8 @@ impl Negotiation {
             (Event::Verified { entry, acknowledgement, at }, State::Agreed(countersigned, _)) => {
                 (State::Verified(countersigned, entry, acknowledgement), at, None)
             }
-            (Event::Finalized { acknowledgement, at }, State::Verified(countersigned, entry, first)) => {
+            (Event::Finalized { acknowledgement, entry, at }, State::Verified(countersigned, known, first)) => {
+                let entry = entry.unwrap_or(known);
                 (State::Finalized(countersigned, entry, [first, acknowledgement]), at, None)
             }
             (Event::Terminated { ending, at }, State::Requested | State::Offered(_)) => {

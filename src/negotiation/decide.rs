@@ -155,7 +155,14 @@ impl Negotiation {
             }
             Received::Finalization(acknowledged, text) => {
                 self.acknowledges_this_contract(&acknowledged)?;
-                Ok(Decision::moved(Event::Finalized { acknowledgement: text, at: now }))
+                // This side saw its entry at finality, so that another block is another chain or a lie.
+                let same = self.entry().is_some_and(|entry| {
+                    (acknowledged.block, acknowledged.block_hash) == (entry.block, entry.block_hash)
+                        && acknowledged.block_time == entry.block_time
+                });
+                checks::ENTRY
+                    .hold(same, || format!("the acknowledgement is of an entry in block {}", acknowledged.block))?;
+                Ok(Decision::moved(Event::Finalized { acknowledgement: text, entry: None, at: now }))
             }
             Received::Termination(termination) => {
                 if let Some(named) = &termination.offer_sha256 {
@@ -280,8 +287,12 @@ impl Negotiation {
                 // The receipt was lost with a crash; the entry stands all the same.
                 Decision::moved(Event::Agreed { entry: entry.clone(), at: now }).telling(Notice::Agreement { entry })
             }
-            (Observation::Concluded(_, acknowledgement), State::Verified(..)) if role == Role::Provider => {
-                Decision::moved(Event::Finalized { acknowledgement: acknowledgement.clone(), at: now })
+            (Observation::Concluded(entry, acknowledgement), State::Verified(_, known, _))
+                if role == Role::Provider =>
+            {
+                // The receipt's block may have been replaced since.
+                let entry = (entry != *known).then_some(entry);
+                Decision::moved(Event::Finalized { acknowledgement: acknowledgement.clone(), entry, at: now })
                     .telling(Notice::Finalization { acknowledgement })
             }
             (Observation::Concluded(entry, _), State::Terminated(_, Some(_)))

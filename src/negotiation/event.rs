@@ -99,6 +99,9 @@ pub enum Event {
     Finalized {
         /// The provider's signed acknowledgement.
         acknowledgement: String,
+        /// The entry at finality, where it stands in another block than this side knew: receipts come before finality.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        entry: Option<Entry>,
         /// When.
         #[serde(with = "rfc3339")]
         at: Timestamp,
