@@ -14,6 +14,3 @@ pub use challenge::{Challenge, ChallengeKey};
 pub use known::{Known, KnownCores};
 pub use policy::{GatePolicy, GuardedAsset};
 pub use receipt::{ByteRange, Receipt};
-
-#[cfg(test)]
-mod tests;
