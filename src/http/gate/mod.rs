@@ -94,6 +94,10 @@ async fn receipt(State(gate): State<Gate>, Path(id): Path<String>, headers: Head
     match gate.gatekeeper.receipt_of(token, &id).await.map_err(denied)? {
         ReceiptState::Signed(receipt) => Ok(([(header::CONTENT_TYPE, "application/jose")], receipt).into_response()),
         ReceiptState::Running => Ok((StatusCode::ACCEPTED, Json(json!({ "status": "running" }))).into_response()),
+        ReceiptState::Refused => {
+            let check = &checks::DELIVERY_DIGEST;
+            Err(Problem::of_check(StatusCode::NOT_FOUND, check, check.rule()))
+        }
         ReceiptState::None => Err(Problem::new(StatusCode::NOT_FOUND, "no receipt of that id for this token")),
     }
 }

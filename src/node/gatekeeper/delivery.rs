@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::sync::watch;
@@ -31,6 +33,8 @@ pub enum ReceiptState {
     Running,
     /// It is signed.
     Signed(String),
+    /// It delivered other bytes than the contract's.
+    Refused,
     /// There is no such delivery for this token, or it broke off.
     None,
 }
@@ -50,6 +54,8 @@ struct Kept {
     #[serde(with = "rfc3339")]
     to: Timestamp,
     receipt: Option<String>,
+    /// Whether all bytes went out; without a receipt they were not the contract's.
+    complete: bool,
 }
 
 impl Gatekeeper {
@@ -78,7 +84,7 @@ impl Gatekeeper {
             _ => self.receipt(&delivery, bytes).map(Some),
         };
         let kept = match receipt {
-            Ok(receipt) => self.keep(delivery, bytes, receipt).await,
+            Ok(receipt) => self.keep(delivery, bytes, receipt, true).await,
             Err(fault) => Err(fault),
         };
         if let Err(fault) = kept {
@@ -92,10 +98,17 @@ impl Gatekeeper {
         let id = delivery.id.clone();
         let cut = delivery.standing.borrow().cuts();
         warn!(delivery = id, contract = %delivery.grant.contract_id, bytes, cut, "a delivery broke off");
-        if let Err(fault) = self.keep(delivery, bytes, None).await {
+        if let Err(fault) = self.keep(delivery, bytes, None, false).await {
             error!(%fault, delivery = id, "a delivery could not be kept");
         }
         self.lock().deliveries.remove(&id);
+    }
+
+    /// Waits until every delivery that began is kept; for an orderly end, after the server took its last request.
+    pub async fn settled(&self) {
+        while !self.lock().deliveries.is_empty() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
     }
 
     /// The receipt of a delivery, for the token that it was made with.
@@ -108,7 +121,11 @@ impl Gatekeeper {
         let kept = self.store.one(kind::DELIVERY, delivery).await?;
         let kept: Option<Kept> = kept.map(|value| read(kind::DELIVERY, delivery, value)).transpose()?;
         Ok(match kept {
-            Some(kept) if kept.token == token => kept.receipt.map_or(ReceiptState::None, ReceiptState::Signed),
+            Some(kept) if kept.token == token => match kept.receipt {
+                Some(receipt) => ReceiptState::Signed(receipt),
+                None if kept.complete => ReceiptState::Refused,
+                None => ReceiptState::None,
+            },
             None if running == Some(token) => ReceiptState::Running,
             _ => ReceiptState::None,
         })
@@ -127,13 +144,30 @@ impl Gatekeeper {
         Ok(receipt.sign(&*self.signer)?)
     }
 
-    async fn keep(&self, delivery: Delivery, bytes: u64, receipt: Option<String>) -> Result<(), NodeFault> {
+    async fn keep(
+        &self,
+        delivery: Delivery,
+        bytes: u64,
+        receipt: Option<String>,
+        complete: bool,
+    ) -> Result<(), NodeFault> {
         let Delivery { id, grant, token, presentation, range, from, .. } = delivery;
         if receipt.is_some() {
             info!(delivery = id, contract = %grant.contract_id, asset = grant.asset, bytes, "delivered");
         }
         let to = chance::now()?.max(from);
-        let kept = Kept { token, core: grant.core, presentation, asset: grant.asset, bytes, range, from, to, receipt };
+        let kept = Kept {
+            token,
+            core: grant.core,
+            presentation,
+            asset: grant.asset,
+            bytes,
+            range,
+            from,
+            to,
+            receipt,
+            complete,
+        };
         Ok(self.store.put(kind::DELIVERY, &id, &json!(kept)).await?)
     }
 }
