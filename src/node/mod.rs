@@ -25,7 +25,7 @@ mod store;
 mod view;
 mod wallet;
 mod watch;
-mod wire;
+pub mod wire;
 
 use std::sync::Arc;
 
