@@ -110,7 +110,9 @@ impl FromStr for DidUrl {
 
     fn from_str(text: &str) -> Result<Self, Refusal> {
         match text.split_once('#') {
-            Some((did, fragment)) if !fragment.is_empty() && fragment.bytes().all(|b| b.is_ascii_graphic()) => {
+            Some((did, fragment))
+                if !did.is_empty() && !fragment.is_empty() && fragment.bytes().all(|b| b.is_ascii_graphic()) =>
+            {
                 Ok(Self { did: did.parse()?, fragment: fragment.to_owned() })
             }
             _ => Err(checks::JWS_KID.refuse(format!("`{}` is not an absolute DID URL", shortened(text)))),

@@ -169,7 +169,7 @@ pub struct Made {
     pub acceptance: String,
     pub core: String,
     pub presentation: String,
-    /// `<issuer JWT>~…~` without key binding, of what is shown.
+    /// `<issuer JWT>~D…~`: what is presented, without key binding.
     pub shown: String,
     pub termination: String,
     pub finalised: Sighting,
@@ -297,7 +297,7 @@ impl World {
         let mut shown = changed(vec!["asset", "terms"], changes.shown);
         let named = |name: &str| nine.iter().position(|parts| parts[1] == name).map(|at| &disclosures[at]);
         let shown = joined(&issuer_jwt, shown.drain(..).filter_map(named));
-        let bound = changed(shown.clone(), changes.presented);
+        let bound = changed(shown, changes.presented);
         let presentation = json!({
             "iat": self.at(1000), "aud": ORIGIN, "nonce": CHALLENGE, "sd_hash": Digest::of(&bound).b64u(),
         });
@@ -320,7 +320,7 @@ impl World {
             offer,
             acceptance,
             presentation,
-            shown,
+            shown: bound,
             termination: changed(termination, changes.termination).text(),
             finalised: changed(sighting.clone(), changes.finalised),
             latest: changed(sighting, changes.latest),
