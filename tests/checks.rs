@@ -24,11 +24,6 @@ const MODULES: &[(&str, &[&Check])] = &[
 
 /// Checks that no test shows refusing yet.
 const PENDING: &[&str] = &[
-    "did.document",
-    "did.syntax",
-    "encoding.time",
-    "jws.alg",
-    "jws.form",
     "message.form",
     "message.mode",
     "message.rate",
