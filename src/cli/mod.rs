@@ -1,4 +1,115 @@
 //! The command line.
 
+mod acts;
 pub mod audit_table;
+mod chain;
+mod demo;
+mod home;
+mod init;
+mod serve;
 pub mod verify;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+use clap::{Args, Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+
+use home::Home;
+
+/// A contract wallet for data spaces.
+///
+/// A provider issues a contract offer as a signed SD-JWT VC, the consumer countersigns it, the two exchange everything
+/// through an encrypted inbox, the provider records the contract's hash on Etherlink, and a data endpoint opens only
+/// for a valid contract with a valid registry entry.
+///
+/// Start here: `countersign demo` runs all of it on this machine.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 110)]
+struct Program {
+    /// What is logged, to stderr: `info`, `debug`, or per module (`countersign::node=debug`).
+    #[arg(long, env = "COUNTERSIGN_LOG", default_value = "warn", global = true)]
+    log: String,
+    /// Log as JSON, one object a line.
+    #[arg(long, global = true)]
+    log_json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Demo(demo::Demo),
+    Init(init::Init),
+    Serve(serve::Serve),
+    Chain(chain::Chain),
+    Deploy(chain::Deploy),
+    Admit(acts::Admit),
+    Approve(acts::Approve),
+    Verify(verify::Args),
+}
+
+/// Which home a command works on.
+#[derive(Clone, Debug, Args)]
+pub struct HomeArgument {
+    /// The node's home directory.
+    #[arg(long, env = "COUNTERSIGN_HOME", value_name = "DIR")]
+    home: Option<PathBuf>,
+}
+
+impl HomeArgument {
+    fn home(&self) -> Result<Home> {
+        match &self.home {
+            Some(dir) => Ok(Home::new(dir)),
+            None => bail!("name the node's home: --home DIR, or COUNTERSIGN_HOME"),
+        }
+    }
+}
+
+/// Runs the program: 0 done, 1 it did not hold or failed, 2 bad usage.
+pub fn main() -> ExitCode {
+    let program = Program::parse();
+    let filter = EnvFilter::try_new(&program.log).unwrap_or_else(|_| EnvFilter::new("warn"));
+    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    if program.log_json {
+        logs.json().init()
+    } else {
+        logs.init()
+    }
+    // A second installation would only fail because one is there already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    match run(program.command) {
+        Ok(code) => code,
+        Err(fault) => {
+            eprintln!("countersign: {fault:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        match command {
+            Command::Demo(demo) => demo.run().await,
+            Command::Init(init) => init.run(),
+            Command::Serve(serve) => serve.run().await,
+            Command::Chain(chain) => chain.run().await,
+            Command::Deploy(deploy) => deploy.run().await,
+            Command::Admit(admit) => admit.run(),
+            Command::Approve(approve) => approve.run(),
+            Command::Verify(verify) => verify::run(verify).await,
+        }
+    })
+}
+
+/// Waits until somebody asks the program to end: Ctrl-C or SIGTERM.
+async fn asked_to_end() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else { return };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+    }
+}

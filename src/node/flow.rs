@@ -7,7 +7,7 @@ use crate::credential::Termination;
 use crate::encoding::Timestamp;
 use crate::identity::Did;
 use crate::inbox;
-use crate::negotiation::{Decision, Effect, Event, Input, Negotiation, Notice, Role, State, StateName};
+use crate::negotiation::{Decision, Effect, Event, Input, Negotiation, Notice, State, StateName};
 
 /// How often a decision is made anew because somebody else moved the negotiation meanwhile.
 const TRIES: u32 = 8;
@@ -227,14 +227,5 @@ fn index(negotiation: &Negotiation, at: Timestamp) -> Index {
         state: negotiation.state().name(),
         watched,
         at,
-    }
-}
-
-/// This side's own pid.
-pub(super) fn own_pid(negotiation: &Negotiation) -> &str {
-    let opening = negotiation.opening();
-    match (opening.role, &opening.provider_pid) {
-        (Role::Provider, Some(pid)) => pid,
-        _ => &opening.consumer_pid,
     }
 }

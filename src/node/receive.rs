@@ -73,7 +73,8 @@ impl Node {
             return Ok(());
         }
         let incoming = wire::read(&message)?;
-        if let Content::State { answers, refused, .. } = &incoming.content {
+        if let Content::State { answers, state, refused } = &incoming.content {
+            tracing::debug!(from = %message.from, answers, %state, refused, "answered");
             self.learn_provider_pid(&message, &incoming).await?;
             self.store.acknowledged(answers, &message.from, refused.as_deref()).await?;
             self.bells.outbox.notify_one();

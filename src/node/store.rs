@@ -53,6 +53,9 @@ pub trait Store: Send + Sync {
     /// Every message of a negotiation, sent and to be sent, oldest first.
     async fn sent(&self, negotiation: &str) -> Result<Vec<Outgoing>, StoreFault>;
 
+    /// Every signed message of the counterparty that was dealt with in a negotiation, oldest first.
+    async fn received(&self, negotiation: &str) -> Result<Vec<String>, StoreFault>;
+
     /// Effects that are not done and are due.
     async fn orders(&self, now: Timestamp) -> Result<Vec<Order>, StoreFault>;
     /// Notes that an effect is done, or when it is tried again and why.

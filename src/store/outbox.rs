@@ -192,3 +192,12 @@ fn outgoing(row: &SqliteRow) -> Result<Outgoing, StoreFault> {
         note: place.read("note")?,
     })
 }
+
+/// The signed messages of the counterparty that were dealt with in a negotiation, oldest first.
+pub(super) async fn received(db: &mut SqliteConnection, negotiation: &str) -> Result<Vec<String>, StoreFault> {
+    query_scalar("SELECT signed FROM marks WHERE negotiation = ? AND signed IS NOT NULL ORDER BY number")
+        .bind(negotiation)
+        .fetch_all(db)
+        .await
+        .map_err(fault)
+}

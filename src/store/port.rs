@@ -125,6 +125,10 @@ impl Store for Sqlite {
         outbox::sent(&mut *self.reading().await?, negotiation).await
     }
 
+    async fn received(&self, negotiation: &str) -> Result<Vec<String>, StoreFault> {
+        outbox::received(&mut *self.reading().await?, negotiation).await
+    }
+
     async fn orders(&self, now: Timestamp) -> Result<Vec<Order>, StoreFault> {
         ledger::orders(&mut *self.reading().await?, now).await
     }

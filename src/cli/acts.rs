@@ -1,0 +1,82 @@
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result};
+use clap::Args;
+
+use super::HomeArgument;
+use crate::credential::{Admission, ApprovedTemplate, LegalId, Participant};
+use crate::identity::{Did, DidDocument};
+use crate::node::chance;
+
+/// Admits a member, as operator: prints its participant credential.
+///
+/// Example: countersign admit --home ./operator --did did:key:zDn… --legal-name "Alice Maps GmbH" --legal-id LEI=5299… --country DE --recorder eip155:42793:0x…
+#[derive(Debug, Args)]
+pub struct Admit {
+    #[command(flatten)]
+    home: HomeArgument,
+    /// The member's DID (did:key or did:jwk).
+    #[arg(long)]
+    did: Did,
+    /// The member's legal name.
+    #[arg(long)]
+    legal_name: String,
+    /// The member's legal id as SCHEME=VALUE, for example LEI=5299009N55YRQC69CN08.
+    #[arg(long, value_parser = legal_id)]
+    legal_id: LegalId,
+    /// ISO 3166 code of its country.
+    #[arg(long)]
+    country: String,
+    /// Accounts that record for it, in CAIP-10 form; may be given several times.
+    #[arg(long)]
+    recorder: Vec<String>,
+    /// For how many days.
+    #[arg(long, default_value_t = 365)]
+    days: i64,
+}
+
+fn legal_id(text: &str) -> Result<LegalId, String> {
+    let (scheme, value) = text.split_once('=').ok_or("expected SCHEME=VALUE")?;
+    Ok(LegalId { scheme: scheme.into(), value: value.into() })
+}
+
+impl Admit {
+    pub(super) fn run(&self) -> Result<ExitCode> {
+        let (key, now) = (self.home.home()?.signing_key()?, chance::now()?);
+        let document = DidDocument::of_key_did(&self.did)?;
+        let admission = Admission {
+            did: self.did.clone(),
+            legal_name: self.legal_name.clone(),
+            legal_id: self.legal_id.clone(),
+            country: self.country.clone(),
+            keys: document.keys.iter().map(|(_, key)| key.thumbprint()).collect(),
+            recorders: self.recorder.clone(),
+            iat: now,
+            nbf: now,
+            exp: now.plus(self.days.saturating_mul(24 * 3600)),
+        };
+        println!("{}", Participant::admit(&admission, &key)?);
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Approves a contract template, as operator: prints the signed approval.
+///
+/// Example: countersign approve --home ./operator fixtures/templates/licence.json
+#[derive(Debug, Args)]
+pub struct Approve {
+    #[command(flatten)]
+    home: HomeArgument,
+    /// The template, a JSON file; its bytes are what is signed.
+    file: PathBuf,
+}
+
+impl Approve {
+    pub(super) fn run(&self) -> Result<ExitCode> {
+        let key = self.home.home()?.signing_key()?;
+        let bytes = std::fs::read(&self.file).with_context(|| format!("cannot read {}", self.file.display()))?;
+        println!("{}", ApprovedTemplate::approve(&bytes, &key)?);
+        Ok(ExitCode::SUCCESS)
+    }
+}
