@@ -21,6 +21,7 @@ use countersign::identity::{Did, DidUrl, Documents, Jwk, Jws, SecretKey, Signer,
 use countersign::inbox::{
     AgreementKey, Attachment, Contact, Message, Opened, addressed_to, decrypt, seal_signed, sign,
 };
+use countersign::negotiation::{Event, Negotiation, Notice, Opening, Role};
 use countersign::node::wire;
 use countersign::operator::{StatedContract, Statement, StatementClaims};
 use countersign::policy::{Facts, Money, Policy, Template};
@@ -347,27 +348,49 @@ fn an_envelope_holds_what_its_sender_signed() {
     fuzz("signed message", &[signed.into_bytes()], |input| {
         text(input).and_then(|text| Opened::read(text).ok()).is_some_and(|opened| is_ours(&opened))
     });
-    let mut corpus = vec![message.clone(), message.clone(), message.clone()];
-    corpus[1].kind = "urn:countersign:negotiation/1.0/request".into();
-    corpus[1].attachments =
-        [("key-statement", &deal.request.key_statement), ("participant", &deal.request.participant)]
-            .map(|(id, text)| Attachment { id: id.into(), media_type: None, text: text.clone() })
-            .to_vec();
-    corpus[2].kind = "urn:countersign:negotiation/1.0/agreement".into();
-    corpus[2].attachments[0].id = "entry".into();
-    corpus[2].attachments[0].text = json!(entry(&deal.offers[0].cores[0], 7, at(90))).to_string();
-    let corpus: Vec<_> = corpus.iter().map(|message| message.write().unwrap().into_bytes()).collect();
-    fuzz("wire", &corpus, |input| {
-        // Whether these few bodies are whole is not the question here; that none of their ruins is a danger is.
-        let _ = Message::read(input).map(|message| wire::read(&message));
-        true
-    });
     fuzz("plaintext", &[message.write().unwrap().into_bytes()], |input| {
         let Ok(read) = Message::read(input) else { return false };
         if let Ok(written) = read.write() {
             assert_eq!(Message::read(written.as_bytes()).unwrap(), read);
         }
         true
+    });
+}
+
+#[test]
+fn messages_of_the_negotiation_are_read_or_refused() {
+    let (parties, deal) = world();
+    let offered = &deal.offers[0];
+    let seen = entry(&offered.cores[0], 7, at(90));
+    let acknowledgement = parties.acknowledge(&offered.cores[0], &seen, &parties.provider);
+    let opening = Opening {
+        role: Role::Provider,
+        us: parties.provider.did().clone(),
+        peer: parties.consumer.did().clone(),
+        consumer_pid: deal.pid.clone(),
+        provider_pid: Some("urn:uuid:p".into()),
+        began: Role::Consumer,
+    };
+    let begun = vec![
+        Event::Requested { opening, request: deal.request.clone(), at: at(0) },
+        Event::Offered { offer: Box::new(offered.paper.clone()), by: None, at: at(0) },
+        Event::Accepted { core: offered.papers[0].clone(), by: None, at: at(0) },
+    ];
+    let negotiation = Negotiation::replay(begun).unwrap();
+    let notices = [
+        Notice::Request(Box::new(deal.request.clone())),
+        Notice::Offer(Box::new(offered.paper.clone())),
+        Notice::Acceptance(offered.papers[0].clone()),
+        Notice::Agreement { entry: seen },
+        Notice::Verification { acknowledgement: acknowledgement.clone() },
+        Notice::Finalization { acknowledgement },
+    ];
+    let corpus = notices.iter().enumerate().map(|(index, notice)| {
+        let message = wire::write(&negotiation, notice, format!("urn:uuid:{index}"), at(0), None, None);
+        message.write().unwrap().into_bytes()
+    });
+    fuzz("wire", &corpus.collect::<Vec<_>>(), |input| {
+        Message::read(input).is_ok_and(|message| wire::read(&message).is_ok())
     });
 }
 
