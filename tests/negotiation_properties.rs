@@ -54,6 +54,7 @@ fn step(calm: u32) -> impl Strategy<Value = Step> {
         1 => any::<u8>().prop_map(Step::Drop),
         5 => Just(Step::Offer),
         4 => Just(Step::Record),
+        3 => Just(Step::Regret),
         1 => Just(Step::End),
         5 => any::<bool>().prop_map(Step::Accept),
         1 => Just(Step::CounterRequest),

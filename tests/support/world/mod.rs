@@ -46,6 +46,8 @@ pub enum Step {
     /// The provider's people.
     Offer,
     Record,
+    /// They order the record and change their minds at once.
+    Regret,
     End,
     /// The consumer's people; which of the two acceptances they sign.
     Accept(bool),
@@ -162,6 +164,12 @@ impl<'a> World<'a> {
             }
             Step::Offer => self.offer(),
             Step::Record => drop(self.provider.order(Command::Record(rule()), clock)),
+            Step::Regret => {
+                self.provider.order(Command::Record(rule()), clock);
+                self.provider.perform(&mut self.chain, clock, false);
+                let end = Command::Terminate { code: "cancelled".into(), reason: "changed plans".into() };
+                self.provider.order(end, clock);
+            }
             Step::End => {
                 if let Some(core) = self.provider.core() {
                     self.chain.submit(Call::End { by: RECORDER, id: core.claims.contract_id });
