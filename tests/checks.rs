@@ -23,14 +23,8 @@ const MODULES: &[(&str, &[&Check])] = &[
 ];
 
 /// Checks that no test shows refusing yet.
-const PENDING: &[&str] = &[
-    "message.form",
-    "message.mode",
-    "message.rate",
-    "message.sender",
-    "message.thread",
-    "negotiation.request",
-];
+const PENDING: &[&str] =
+    &["message.form", "message.mode", "message.rate", "message.sender", "message.thread", "negotiation.request"];
 
 /// Checks that are declared ahead of the code that will apply them.
 const UNAPPLIED: &[&str] = &[];

@@ -85,7 +85,9 @@ impl PublicKey {
         let refuse = || checks::DID_KEY.refuse("the bytes are not an Ed25519 key");
         let bytes: [u8; 32] = bytes.try_into().map_err(|_| refuse())?;
         let key = ed25519_dalek::VerifyingKey::from_bytes(&bytes).map_err(|_| refuse())?;
-        if key.is_weak() { Err(refuse()) } else { Ok(Self::Ed25519(bytes)) }
+        // A coordinate that was not reduced spells the same point a second time.
+        let canonical = key.to_edwards().compress().to_bytes() == bytes;
+        if key.is_weak() || !canonical { Err(refuse()) } else { Ok(Self::Ed25519(bytes)) }
     }
 
     /// `did:key` of this key.

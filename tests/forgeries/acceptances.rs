@@ -6,7 +6,7 @@ use serde_json::json;
 use super::{Forgery, forgery, hold, holder, provider};
 use crate::forge::{OFFERED, Token, Who, members};
 
-const FORGERIES: &[Forgery] = &[
+pub(super) const FORGERIES: &[Forgery] = &[
     forgery("acceptance.claims", "a log-in is passed off as an acceptance", holder, |forge| {
         forge.kb_jwt = Some(|token| {
             let claims = members(&mut token.claims);

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::{Forgery, forgery, hold, reader};
 use crate::forge::{OFFERED, Token, Who};
 
-const FORGERIES: &[Forgery] = &[
+pub(super) const FORGERIES: &[Forgery] = &[
     forgery("file.form", "the file is of a later format", reader, |forge| {
         forge.file = Some(|file| file["format"] = "countersign-contract-2".into());
     }),

@@ -1,13 +1,13 @@
 //! Who signed: keys, algorithms, kinds of statement, and signatures that are another's.
 
 use countersign::encoding::{decode, encode};
-use countersign::identity::{PublicKey, Signer};
+use countersign::identity::{PublicKey, SecretKey, Signer};
 use serde_json::json;
 
 use super::{Forgery, consumer, forgery, gate, hold, holder, party, reader};
 use crate::forge::{Who, members};
 
-const FORGERIES: &[Forgery] = &[
+pub(super) const FORGERIES: &[Forgery] = &[
     forgery("jws.alg", "the acceptance calls its ES256 signature EdDSA", holder, |forge| {
         forge.kb_jwt = Some(|token| token.header["alg"] = "EdDSA".into());
     }),
@@ -125,4 +125,34 @@ fn high_s(text: String) -> String {
 #[test]
 fn another_s_signature_is_refused() {
     hold(FORGERIES);
+}
+
+#[test]
+fn an_ed25519_key_and_its_signatures_have_one_spelling() {
+    let key = SecretKey::ed25519(&[9; 32]).unwrap();
+    let mut signature = key.sign(b"text").unwrap();
+    key.public_key().verify(b"text", &signature).unwrap();
+    // The same s, raised by the order of the group.
+    let order: [u8; 32] = [
+        0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14, 0, 0, 0, 0, 0,
+        0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x10,
+    ];
+    let mut carry = 0;
+    for (byte, add) in signature[32..].iter_mut().zip(order) {
+        carry += u16::from(*byte) + u16::from(add);
+        *byte = carry as u8;
+        carry >>= 8;
+    }
+    assert_eq!(key.public_key().verify(b"text", &signature).unwrap_err().check.id(), "jws.signature");
+
+    // Points that anybody can sign for, and points whose y is written with the field's prime added.
+    let mut one = [0; 32];
+    one[0] = 1;
+    assert_eq!(PublicKey::from_ed25519(&one).unwrap_err().check.id(), "did.key");
+    for (low, sign) in (0..19).flat_map(|low| [(low, 0x7f), (low, 0xff)]) {
+        let mut spelled = [0xff; 32];
+        (spelled[0], spelled[31]) = (0xed + low, sign);
+        let found = PublicKey::from_ed25519(&spelled).map(|_| low).map_err(|refusal| refusal.check.id());
+        assert_eq!(found, Err("did.key"), "y = p + {low}");
+    }
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{Forgery, consumer, forgery, hold, holder, party, reader};
 use crate::forge::{CHALLENGE, DAY, OFFERED, Token, Who, members};
 
-const FORGERIES: &[Forgery] = &[
+pub(super) const FORGERIES: &[Forgery] = &[
     forgery("offer.claims", "an open claim too many", holder, |forge| {
         forge.offer = Some(|token| token.claims["nbf"] = OFFERED.into());
     }),
@@ -43,7 +43,7 @@ const FORGERIES: &[Forgery] = &[
     party("offer.key.provider", "the provider holds the consumer's key and accepts its own offer", holder, |world| {
         world.holder = Who::Provider;
     }),
-    party("offer.key.fresh", "the consumer's one-time key is the key of its DID", consumer, |world| {
+    party("offer.key.fresh", "the consumer's one-time key is the key of its DID", reader, |world| {
         world.holder = Who::Consumer;
     }),
     forgery("offer.key.fresh", "the consumer's one-time key stands in its credential", consumer, |forge| {
@@ -98,10 +98,10 @@ const FORGERIES: &[Forgery] = &[
     forgery("offer.asset", "the asset's endpoint is a file of the consumer's", consumer, |forge| {
         forge.disclosures = Some(|nine| nine[4][2]["endpoint"] = "file:///etc/passwd".into());
     }),
-    forgery("offer.parties", "somebody else promises", consumer, |forge| {
+    forgery("offer.parties", "somebody else promises", reader, |forge| {
         forge.disclosures = Some(|nine| nine[2][2] = json!(Who::Stranger.did()));
     }),
-    forgery("offer.parties", "the consumer promises itself", consumer, |forge| {
+    forgery("offer.parties", "the consumer promises itself", reader, |forge| {
         forge.disclosures = Some(|nine| nine[2][2] = json!(Who::Consumer.did()));
     }),
     forgery("offer.participants", "the offer names another credential of the provider", consumer, |forge| {

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::{Forgery, consumer, counterparty, forgery, hold, reader};
 use crate::forge::{OFFERED, Who, members};
 
-const FORGERIES: &[Forgery] = &[
+pub(super) const FORGERIES: &[Forgery] = &[
     forgery("participant.claims", "the provider's credential says more than it may", consumer, |forge| {
         forge.provider_paper = Some(|token| token.claims["status"] = json!({}));
     }),
@@ -78,13 +78,20 @@ const FORGERIES: &[Forgery] = &[
     forgery("statement.parties", "the key statement was made to somebody else", consumer, |forge| {
         forge.statement = Some(|token| token.claims["aud"] = json!(Who::Stranger.did()));
     }),
-    forgery("statement.parties", "the provider makes the key statement", consumer, |forge| {
-        forge.statement = Some(|token| {
-            token.claims["iss"] = json!(Who::Provider.did());
-            token.header["kid"] = json!(Who::Provider.kid());
-            token.by = Who::Provider;
-        });
-    }),
+    forgery(
+        "statement.parties",
+        "somebody else makes the key statement, with a key that the consumer uses too",
+        consumer,
+        |forge| {
+            forge.consumer_paper =
+                Some(|token| token.claims["keys"] = json!([Who::Consumer.thumbprint(), Who::Stranger.thumbprint()]));
+            forge.statement = Some(|token| {
+                token.claims["iss"] = json!(Who::Stranger.did());
+                token.header["kid"] = json!(Who::Stranger.kid());
+                token.by = Who::Stranger;
+            });
+        },
+    ),
     forgery("statement.key", "the key statement is about another key", consumer, |forge| {
         forge.statement = Some(|token| token.claims["jkt"] = Who::Stranger.thumbprint());
     }),

@@ -2,12 +2,12 @@
 
 use countersign::encoding::{Digest, encode};
 use countersign::identity::Jws;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Forgery, forgery, gate, hold, operator};
 use crate::forge::{CHALLENGE, OFFERED, Token, Who};
 
-const FORGERIES: &[Forgery] = &[
+pub(super) const FORGERIES: &[Forgery] = &[
     forgery("presentation.form", "the same offer, signed again by its provider, is presented", gate, |forge| {
         forge.presented = Some(signed_again);
     }),
@@ -60,6 +60,11 @@ const FORGERIES: &[Forgery] = &[
             text.push_str(&text[last..].to_owned());
         });
     }),
+    forgery("offer.disclosures", "two prices are presented, each with a salt and a digest", gate, |forge| {
+        forge.disclosures = Some(|nine| nine[6] = second_price());
+        forge.shown = Some(|shown| *shown = vec!["price"]);
+        forge.presented = Some(|text| text.push_str(&format!("{}~", encode(second_price().to_string()))));
+    }),
     forgery("offer.nested", "digests stand inside the terms", gate, |forge| {
         forge.disclosures = Some(|nine| nine[7][2]["_sd"] = json!([Digest::of("a duty").b64u()]));
     }),
@@ -78,6 +83,10 @@ const FORGERIES: &[Forgery] = &[
         });
     }),
 ];
+
+fn second_price() -> Value {
+    json!([encode([42; 16]), "price", {"amount": "1.00", "currency": "EUR"}])
+}
 
 /// Another issuer JWT of the same meaning in front of the same disclosures.
 fn signed_again(text: &mut String) {

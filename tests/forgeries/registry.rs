@@ -3,10 +3,10 @@
 use countersign::credential::{Account, Mark};
 use countersign::encoding::{Digest, Timestamp};
 
-use super::{Forgery, chain, forgery, hold, newest};
+use super::{Forgery, chain, clerk, forgery, hold, newest};
 use crate::forge::OFFERED;
 
-const FORGERIES: &[Forgery] = &[
+pub(super) const FORGERIES: &[Forgery] = &[
     forgery("rule.chain", "the entry stands on another chain", chain, |forge| {
         forge.finalised = Some(|seen| seen.chain_id += 1);
     }),
@@ -45,10 +45,10 @@ const FORGERIES: &[Forgery] = &[
     forgery("rule.withdrawn", "the consumer withdrew a log before", chain, |forge| {
         forge.finalised = Some(|seen| seen.withdrawn = mark(100, 2));
     }),
-    forgery("entry.stated", "the file gives the contract another date", chain, |forge| {
+    forgery("entry.stated", "the file gives the contract another date", clerk, |forge| {
         forge.file = Some(|file| file["entry"]["block_time"] = at(60).rfc3339().into());
     }),
-    forgery("entry.stated", "the file names another transaction", chain, |forge| {
+    forgery("entry.stated", "the file names another transaction", clerk, |forge| {
         forge.file = Some(|file| file["entry"]["transaction"] = Digest::of("another").hex().into());
     }),
     forgery("force.ended", "the recorder ended it", newest, |forge| {

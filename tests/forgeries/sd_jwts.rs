@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::forge::{CHALLENGE, Change, OFFERED, ORIGIN, Token, Who, World, members};
 
 /// An SD-JWT with key binding about to be put together: disclosures of `name`, and of an element of `list`.
-struct Bare {
+pub(super) struct Bare {
     claims: Value,
     disclosures: Vec<Value>,
 }
@@ -57,7 +57,7 @@ fn verify(text: &str) -> Result<Value, Refusal> {
     sd_jwt.verify(Who::Provider.key().public_key(), "dc+sd-jwt", at, trail).map(Value::Object)
 }
 
-const FORGERIES: &[(&str, &str, Change<Bare>)] = &[
+pub(super) const FORGERIES: &[(&str, &str, Change<Bare>)] = &[
     ("sdjwt.alg", "another hash", Some(|bare| bare.claims["_sd_alg"] = "sha-512".into())),
     ("sdjwt.alg", "the hash is named below the top", Some(|bare| bare.claims["inner"] = json!({"_sd_alg": "sha-256"}))),
     ("sdjwt.disclosure", "a member's disclosure without a name", Some(|bare| bare.disclose(json!(["salt-9", 1])))),

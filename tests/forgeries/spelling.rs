@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{Forgery, consumer, forgery, hold, holder, reader};
 use crate::forge::members;
 
-const FORGERIES: &[Forgery] = &[
+pub(super) const FORGERIES: &[Forgery] = &[
     forgery("encoding.base64url", "the acceptance's signature is padded", holder, |forge| {
         forge.kb_jwt = Some(|token| token.after = Some(|text| text + "="));
     }),
