@@ -190,6 +190,8 @@ impl Gatekeeper {
         Ok(())
     }
 
+    /// The registry knows no way back from an end, so the gate needs none either: a reading that lags behind, or a chain
+    /// that lost the block, opens nothing again.
     async fn shut_for_good(&self, core: Digest, refusal: Refusal) -> Result<(), NodeFault> {
         warn!(%core, check = refusal.check.id(), detail = refusal.detail, "shut");
         // Memory first: nobody is served while the store is busy.

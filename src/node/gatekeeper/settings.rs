@@ -140,3 +140,67 @@ impl GateSettings {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SETTINGS: &str = r#"
+        origin = "https://data.example"
+        providers = ["did:key:zDnaerDaTF5BXEavCrfRZEk316dpbLsfPDZ3WJ5hRTPFU2169"]
+
+        [[assets]]
+        id = "urn:uuid:0d5c1c5e-7f0e-4d43-8a53-9f2f5b9a0001"
+        sha256 = "9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f"
+        media_type = "application/xml"
+        path = "/assets/highway"
+        source.file = "highway.xodr"
+
+        [[assets]]
+        id = "urn:uuid:0d5c1c5e-7f0e-4d43-8a53-9f2f5b9a0002"
+        sha256 = "9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f"
+        media_type = "application/zip"
+        path = "/assets/tiles"
+        source.upstream = "http://127.0.0.1:8080/tiles"
+    "#;
+
+    fn settings() -> GateSettings {
+        toml::from_str(SETTINGS).unwrap()
+    }
+
+    fn refused(change: impl FnOnce(&mut GateSettings)) -> String {
+        let registry = "urn:blockchain:eip155:127823:contract:0xabababababababababababababababababababab";
+        let mut settings = settings();
+        change(&mut settings);
+        settings.policy(registry.parse().unwrap()).map_or_else(|fault| fault.to_string(), |_| String::new())
+    }
+
+    #[test]
+    fn settings_say_which_of_them_cannot_be_meant() {
+        assert_eq!(refused(|_| {}), "");
+        for origin in ["https://data.example/", "https://data.example/x", "ftp://data.example", "HTTPS://data.example"]
+        {
+            assert!(refused(|settings| settings.origin = origin.into()).contains("origin"), "{origin}");
+        }
+        let paths =
+            ["", "/", "assets", "/assets/", "/a//b", "/a/../b", "/a?b", "/token", "/receipts/x", "/assets/tiles/x"];
+        for path in paths {
+            assert!(refused(|settings| settings.assets[0].path = path.into()).contains("path"), "{path}");
+        }
+        assert_eq!(refused(|settings| settings.assets[0].path = "/tokens".into()), "");
+        assert!(refused(|settings| settings.providers.clear()).contains("providers"));
+        assert!(refused(|settings| settings.assets[0].sha256 = "9F".repeat(32)).contains("sha256"));
+        assert!(refused(|settings| settings.max_head_age = 0).contains("max_head_age"));
+    }
+
+    #[test]
+    fn a_path_is_about_one_asset() {
+        let settings = settings();
+        let path = |path: &str| settings.asset_at(path).map(|(asset, below)| (asset.path.clone(), below.to_owned()));
+        assert_eq!(path("/assets/highway"), Some(("/assets/highway".into(), String::new())));
+        assert_eq!(path("/assets/tiles/1/2"), Some(("/assets/tiles".into(), "/1/2".into())));
+        for other in ["/assets/highway/x", "/assets/highwayx", "/assets/tilesx", "/assets", "/"] {
+            assert_eq!(path(other), None, "{other}");
+        }
+    }
+}
