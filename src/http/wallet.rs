@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::Problem;
 use crate::credential::{ContractId, vocabulary};
+use crate::identity::Did;
 use crate::negotiation::Decider;
 use crate::node::{Challenge, Listing, NewContact, Node, OfferOrder, Presentation, RequestOrder};
 
@@ -24,6 +25,8 @@ pub fn wallet_router(node: Arc<Node>) -> Router {
         .route("/api/templates", post(add_template))
         .route("/api/assets", get(listings).post(list))
         .route("/api/contacts", get(contacts).post(add_contact))
+        .route("/api/catalogs", post(ask_for_catalog))
+        .route("/api/catalogs/{id}", get(catalog))
         .route("/api/requests", post(request))
         .route("/api/waiting", get(waiting))
         .route("/api/negotiations", get(negotiations))
@@ -96,6 +99,24 @@ async fn add_contact(State(node): Owner, Json(new): Json<NewContact>) -> Answer 
 async fn contacts(State(node): Owner) -> Answer {
     let contacts = node.contacts().await?;
     Ok(Json(contacts.into_iter().map(|(did, inbox)| json!({ "did": did, "inbox": inbox })).collect()))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Whose {
+    provider: Did,
+}
+
+async fn ask_for_catalog(State(node): Owner, Json(whose): Json<Whose>) -> Result<impl IntoResponse, Problem> {
+    let id = node.ask_for_catalog(&whose.provider).await?;
+    Ok((StatusCode::ACCEPTED, Json(json!({ "id": id }))))
+}
+
+async fn catalog(State(node): Owner, Path(id): Path<String>) -> Result<impl IntoResponse, Problem> {
+    Ok(match node.catalog(&id).await? {
+        Some(catalog) => (StatusCode::OK, Json(json!({ "id": id, "catalog": catalog }))),
+        None => (StatusCode::ACCEPTED, Json(json!({ "id": id, "catalog": null }))),
+    })
 }
 
 async fn request(State(node): Owner, Json(order): Json<RequestOrder>) -> Result<impl IntoResponse, Problem> {

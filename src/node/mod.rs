@@ -4,6 +4,7 @@
 //! an effect. Clock and randomness live here; everything below takes them as arguments.
 
 mod auditor;
+mod catalog;
 pub mod chance;
 pub mod checks;
 mod consent;
@@ -55,6 +56,7 @@ pub(crate) mod kind {
     pub const TEMPLATE: &str = "template";
     pub const PARTICIPANT: &str = "participant";
     pub const CONTACT: &str = "contact";
+    pub const CATALOG: &str = "catalog";
     pub const RECEIPT: &str = "receipt";
     pub const STATEMENT: &str = "statement";
     pub const MEMBER: &str = "member";

@@ -72,6 +72,11 @@ impl Node {
             self.bells.outbox.notify_one();
             return Ok(());
         }
+        match wire::type_name(&message.kind) {
+            Some("catalog-request") => return self.show_catalog(&message).await,
+            Some("catalog") => return self.keep_catalog(&message).await,
+            _ => {}
+        }
         let incoming = wire::read(&message)?;
         if let Content::State { answers, state, refused } = &incoming.content {
             tracing::debug!(from = %message.from, answers, %state, refused, "answered");

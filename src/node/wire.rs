@@ -14,7 +14,8 @@ use crate::inbox::{Attachment, Message};
 use crate::negotiation::{Kind, Negotiation, Notice, OfferPaper, RequestPaper, StateName};
 use crate::policy::Money;
 
-const DSP_CONTEXT: &str = "https://w3id.org/dspace/2025/1/context.jsonld";
+/// The context of the Dataspace Protocol's messages.
+pub const DSP_CONTEXT: &str = "https://w3id.org/dspace/2025/1/context.jsonld";
 
 /// A message of this protocol, read but not believed.
 #[derive(Clone, Debug)]
