@@ -34,6 +34,9 @@ impl Serve {
         if configuration.listen.public == configuration.listen.management && configuration.listen.public.port() != 0 {
             bail!("[listen] public and management need different ports: one is for the world, one for you");
         }
+        if configuration.wallet.is_some() && configuration.operator.is_some() {
+            bail!("[wallet] and [operator] belong on different nodes: nobody audits itself");
+        }
         let bind = async |address| {
             TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}; is it in use?"))
         };
@@ -82,7 +85,10 @@ impl House {
         let registry = open_registry(home, configuration).await?;
         let alive = || {
             let ready = get(|| async { "ready" });
-            axum::Router::new().route("/health", get(|| async { "ok" })).route("/ready", ready)
+            axum::Router::new()
+                .route("/health", get(|| async { "ok" }))
+                .route("/ready", ready)
+                .route("/types/contract-offer", get(http::type_metadata))
         };
         // A gate says by itself whether it is ready: it is not while the chain cannot be read.
         let public = if configuration.gate.is_some() { axum::Router::new() } else { alive() };

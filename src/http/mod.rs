@@ -14,5 +14,5 @@ mod wallet;
 pub use guard::{ApiKey, Share, with_api_key, with_share};
 pub use inbox::inbox_router;
 pub use problem::Problem;
-pub use serve::{Served, serve};
+pub use serve::{Served, serve, type_metadata};
 pub use wallet::wallet_router;

@@ -3,6 +3,8 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::IntoResponse;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -47,4 +49,9 @@ pub fn serve(listener: TcpListener, router: Router, within: Duration) -> Served 
         axum::serve(listener, service).with_graceful_shutdown(async move { stopped.cancelled().await }).await
     });
     Served { stop, task }
+}
+
+/// The type metadata of the contract credential (SD-JWT VC section 6), for wallets that show it.
+pub async fn type_metadata() -> impl IntoResponse {
+    ([(CONTENT_TYPE, "application/json")], include_str!("../credential/type_metadata.json"))
 }

@@ -29,6 +29,7 @@ pub fn wallet_router(node: Arc<Node>) -> Router {
         .route("/api/catalogs/{id}", get(catalog))
         .route("/api/requests", post(request))
         .route("/api/waiting", get(waiting))
+        .route("/api/refused", get(refused))
         .route("/api/negotiations", get(negotiations))
         .route("/api/negotiations/{id}", get(negotiation))
         .route("/api/negotiations/{id}/offer", post(offer))
@@ -126,6 +127,10 @@ async fn request(State(node): Owner, Json(order): Json<RequestOrder>) -> Result<
 
 async fn waiting(State(node): Owner) -> Answer {
     Ok(Json(json!(node.waiting().await?)))
+}
+
+async fn refused(State(node): Owner) -> Answer {
+    Ok(Json(json!(node.refused())))
 }
 
 async fn negotiations(State(node): Owner) -> Answer {

@@ -19,6 +19,7 @@ mod offering;
 mod perform;
 pub mod port;
 mod receive;
+mod refused;
 mod run;
 mod settings;
 mod statement;
@@ -40,9 +41,11 @@ pub use gatekeeper::{
 };
 pub use offering::OfferOrder;
 pub use port::{Courier, Depth, NotDelivered, Registry, RegistryFault};
+pub use refused::RefusedMessage;
 pub use settings::{Consent, Matter, Point, RecordConsent, Rule, Settings, Windows};
 pub use statement::StatementView;
 pub use store::{Commit, Index, Kept, Mark, Order, Outgoing, Parked, Store, StoreFault};
+use refused::Refused;
 use tokio::sync::Notify;
 pub use view::{NegotiationView, OfferView};
 pub use wallet::{Challenge, Presentation};
@@ -73,6 +76,7 @@ pub struct Node {
     registry: Arc<dyn Registry>,
     courier: Arc<dyn Courier>,
     bells: Bells,
+    refused: Refused,
 }
 
 /// Who is woken when there is something to do.
@@ -94,7 +98,7 @@ impl Node {
         registry: Arc<dyn Registry>,
         courier: Arc<dyn Courier>,
     ) -> Self {
-        Self { signer, agreement, settings, store, registry, courier, bells: Bells::default() }
+        Self { signer, agreement, settings, store, registry, courier, bells: Bells::default(), refused: Refused::default() }
     }
 
     /// The party's DID.

@@ -49,14 +49,14 @@ impl Node {
         let opened = match inbox::decrypt(envelope, &self.agreement) {
             Ok(opened) => opened,
             Err(refusal) => {
-                tracing::warn!(check = %refusal.check, detail = refusal.detail, "an envelope was refused");
+                self.refused.note(None, &refusal, chance::now()?);
                 return Ok(self.store.drop_envelope(digest).await?);
             }
         };
         match self.hear(&opened).await {
             Ok(()) | Err(NodeFault::Store(StoreFault::Repeated)) => {}
             Err(NodeFault::Refused(refusal)) => {
-                tracing::warn!(check = %refusal.check, detail = refusal.detail, signer = %opened.signer_kid(), "a message was refused");
+                self.refused.note(Some(opened.signer_kid()), &refusal, chance::now()?);
             }
             Err(fault) => return Err(fault),
         }
@@ -91,7 +91,10 @@ impl Node {
         let found = self.store.find(&message.from, &incoming.consumer_pid).await?;
         match (found, &incoming.content) {
             (None, Content::Request(request)) if incoming.provider_pid.is_none() => {
-                self.take_request(&heard, &incoming, request, now).await
+                match self.take_request(&heard, &incoming, request, now).await {
+                    Err(NodeFault::Refused(refusal)) => self.turn_away(&heard, &incoming, refusal, now).await,
+                    done => done,
+                }
             }
             (None, _) => self.park(&heard, now).await,
             (Some(id), _) => self.hear_in(&id, &heard, &incoming).await,
@@ -202,13 +205,13 @@ impl Node {
     ) -> Result<(), NodeFault> {
         checks::THREAD.hold(heard.thread == incoming.consumer_pid, || "thid is not the consumer's pid".into())?;
         self.vet_request(request, &incoming.consumer_pid, heard, now)?;
+        if let Some(contact) = &incoming.contact {
+            self.learn_contact(&heard.from, contact).await?;
+        }
         let listed = self.store.one(kind::ASSET, &request.asset).await?.is_some();
         moves::REQUEST.hold(listed, || format!("there is no asset {}", request.asset))?;
         let open = self.store.negotiations(&[StateName::Requested]).await?.len();
         checks::RATE.hold(open < OPEN_REQUESTS, || format!("{open} requests wait for an answer already"))?;
-        if let Some(contact) = &incoming.contact {
-            self.learn_contact(&heard.from, contact).await?;
-        }
         let id = chance::urn_uuid()?;
         let opening = Opening {
             role: Role::Provider,
@@ -220,6 +223,32 @@ impl Node {
         };
         self.begin(&id, Negotiation::begin(opening, request.clone(), now), Some(heard)).await?;
         self.hear_parked(&id, heard).await
+    }
+
+    /// Tells a member why its request was refused; somebody who is none gets no answer, wherever it says it is reached.
+    async fn turn_away(
+        &self,
+        heard: &Heard,
+        incoming: &Incoming,
+        refusal: Refusal,
+        now: Timestamp,
+    ) -> Result<(), NodeFault> {
+        if self.reach(&heard.from).await?.is_some() {
+            let answer = wire::Answer {
+                from: self.did(),
+                to: &heard.from,
+                thread: &heard.thread,
+                answers: &heard.message,
+                consumer_pid: &incoming.consumer_pid,
+                provider_pid: None,
+                state: StateName::Terminated,
+                refused: Some(&refusal),
+            };
+            let mark = self.answered(answer, None, None, now)?;
+            self.store.queue(mark.answer.clone(), Some(mark)).await?;
+            self.bells.outbox.notify_one();
+        }
+        Err(refusal.into())
     }
 
     fn vet_request(
