@@ -58,8 +58,7 @@ impl Node {
         if !listings.is_empty() {
             body["dataset"] = listings.iter().map(dataset).collect();
         }
-        let answer =
-            self.catalog_message("catalog", chance::urn_uuid()?, &message.from, &message.id, body, vec![])?;
+        let answer = self.catalog_message("catalog", chance::urn_uuid()?, &message.from, &message.id, body, vec![])?;
         self.post(&answer, Some(message)).await
     }
 

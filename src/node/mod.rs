@@ -41,11 +41,11 @@ pub use gatekeeper::{
 };
 pub use offering::OfferOrder;
 pub use port::{Courier, Depth, NotDelivered, Registry, RegistryFault};
+use refused::Refused;
 pub use refused::RefusedMessage;
 pub use settings::{Consent, Matter, Point, RecordConsent, Rule, Settings, Windows};
 pub use statement::StatementView;
 pub use store::{Commit, Index, Kept, Mark, Order, Outgoing, Parked, Store, StoreFault};
-use refused::Refused;
 use tokio::sync::Notify;
 pub use view::{NegotiationView, OfferView};
 pub use wallet::{Challenge, Presentation};
@@ -98,7 +98,16 @@ impl Node {
         registry: Arc<dyn Registry>,
         courier: Arc<dyn Courier>,
     ) -> Self {
-        Self { signer, agreement, settings, store, registry, courier, bells: Bells::default(), refused: Refused::default() }
+        Self {
+            signer,
+            agreement,
+            settings,
+            store,
+            registry,
+            courier,
+            bells: Bells::default(),
+            refused: Refused::default(),
+        }
     }
 
     /// The party's DID.

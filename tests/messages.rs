@@ -1,0 +1,325 @@
+//! What a provider's node does with messages that are sealed and signed in order, and wrong in one respect.
+
+#[path = "support/gate_world.rs"]
+#[allow(dead_code)]
+mod gate_world;
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use countersign::check::Trail;
+use countersign::credential::{Admission, ApprovedTemplate, KeyStatement, LegalId, Participant};
+use countersign::encoding::Timestamp;
+use countersign::identity::{Documents, SecretKey, Signer as _};
+use countersign::inbox::{AgreementKey, Attachment, Contact, Message, decrypt, seal};
+use countersign::node::{Courier, Listing, Node, NotDelivered, Settings, chance};
+use countersign::store::Sqlite;
+use gate_world::ScriptedChain;
+use serde_json::{Value, json};
+
+const TEMPLATE: &str = include_str!("../fixtures/templates/single-purchase.json");
+const ASSET: &str = "urn:uuid:3f0c6f0e-2a53-4b0e-8f4d-1d1f9a3c0001";
+
+fn key(seed: u8) -> SecretKey {
+    SecretKey::p256(&[seed; 32]).unwrap()
+}
+
+/// Keeps what would have been posted, instead of posting it.
+#[derive(Default)]
+struct Bag(Mutex<Vec<Vec<u8>>>);
+
+#[async_trait]
+impl Courier for Bag {
+    async fn deliver(&self, _inbox: &str, envelope: Vec<u8>) -> Result<(), NotDelivered> {
+        self.0.lock().unwrap().push(envelope);
+        Ok(())
+    }
+}
+
+/// A provider's node, and a consumer made by hand: key 1 the operator, 2 the provider, 3 the consumer, 4 the contract's.
+struct Scene {
+    node: Arc<Node>,
+    bag: Arc<Bag>,
+    now: Timestamp,
+    _loops: tokio::task::JoinSet<()>,
+    _dir: tempfile::TempDir,
+}
+
+fn credential(member: &SecretKey, operator: &SecretKey, now: Timestamp) -> String {
+    let admission = Admission {
+        did: member.did().clone(),
+        legal_name: "Member".into(),
+        legal_id: LegalId { scheme: "LEI".into(), value: "529900T8BM49AURSDO55".into() },
+        country: "DE".into(),
+        keys: vec![member.public_key().thumbprint()],
+        recorders: vec![],
+        iat: now,
+        nbf: now.plus(-60),
+        exp: now.plus(3600),
+    };
+    Participant::admit(&admission, operator).unwrap()
+}
+
+impl Scene {
+    async fn set() -> Self {
+        let (dir, now) = (tempfile::tempdir().unwrap(), chance::now().unwrap());
+        let registry = Arc::new(ScriptedChain::new(now));
+        let settings: Settings = serde_json::from_value(json!({
+            "trust": {
+                "operators": [key(1).did()], "pinned": [],
+                "chains": [{
+                    "chain_id": gate_world::REGISTRY.chain_id, "registry": gate_world::REGISTRY.address,
+                    "code_hash": format!("0x{}", "03".repeat(32)), "rpc": [],
+                }],
+            },
+            "inbox_url": "https://provider.example/inbox",
+        }))
+        .unwrap();
+        let store = Arc::new(Sqlite::open(&dir.path().join("store.sqlite")).await.unwrap());
+        let bag = Arc::new(Bag::default());
+        let agreement = vec![AgreementKey::of_did_key(&key(2)).unwrap()];
+        let node = Arc::new(Node::new(Arc::new(key(2)), agreement, settings, store, registry, bag.clone()));
+        let approval = ApprovedTemplate::approve(TEMPLATE.as_bytes(), &key(1)).unwrap();
+        let template = node.add_template(&approval).await.unwrap();
+        let listing: Listing = serde_json::from_value(json!({
+            "asset": {
+                "id": ASSET, "title": "Junction", "media_type": "application/xml", "sha256": "9f".repeat(32), "size": 1,
+                "endpoint": "https://data.example/junction.xodr",
+            },
+            "template": template, "parameters": { "uses": 3 }, "price": { "amount": "400.00", "currency": "EUR" },
+        }))
+        .unwrap();
+        node.list(&listing).await.unwrap();
+        let loops = node.run();
+        Self { node, bag, now, _loops: loops, _dir: dir }
+    }
+
+    /// An honest request under a fresh pid.
+    fn request(&self) -> Message {
+        let pid = chance::urn_uuid().unwrap();
+        let (consumer, contract) = (key(3), key(4));
+        let until = self.now.plus(3600);
+        let statement =
+            KeyStatement::state(&consumer, self.node.did(), &pid, contract.public_key(), self.now, until).unwrap();
+        let contact = Contact {
+            did: consumer.did().clone(),
+            url: "https://consumer.example/inbox".into(),
+            key: AgreementKey::of_did_key(&consumer).unwrap().public(),
+            iat: self.now,
+        };
+        let attach = |id: &str, text: String| Attachment { id: id.into(), media_type: None, text };
+        Message {
+            id: chance::urn_uuid().unwrap(),
+            kind: "urn:countersign:negotiation/1.0/request".into(),
+            from: consumer.did().clone(),
+            to: vec![self.node.did().clone()],
+            thid: Some(pid.clone()),
+            created_time: Some(self.now),
+            expires_time: None,
+            body: json!({
+                "@context": ["https://w3id.org/dspace/2025/1/context.jsonld"], "@type": "ContractRequestMessage",
+                "consumerPid": pid, "callbackAddress": consumer.did(),
+                "offer": { "@type": "Offer", "@id": "any", "target": ASSET, "permission": [{ "action": "use" }] },
+                "countersign": { "mode": "credential", "key": contract.public_key().jwk() },
+            }),
+            attachments: vec![
+                attach("key-statement", statement),
+                attach("participant", credential(&consumer, &key(1), self.now)),
+                attach("contact", contact.sign(&consumer).unwrap()),
+            ],
+        }
+    }
+
+    /// Sends a message as the consumer; the check that refused it, or `None` once a negotiation of it is there.
+    async fn send(&self, message: &Message, by: &SecretKey) -> Option<&'static str> {
+        let (refused, begun) = (self.node.refused().len(), self.node.views().await.unwrap().len());
+        let to = [AgreementKey::of_did_key(&key(2)).unwrap().public()];
+        let envelope = seal(message, by, &to, &mut |bytes| chance::fill(bytes).unwrap()).unwrap();
+        self.node.take_envelope(&envelope).await.unwrap();
+        for _ in 0..400 {
+            if let Some(message) = self.node.refused().get(refused) {
+                return Some(message.check);
+            }
+            if self.node.views().await.unwrap().len() > begun {
+                return None;
+            }
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+        panic!("the message was neither taken nor refused");
+    }
+
+    /// The answers that the consumer was sent so far.
+    fn answers(&self) -> Vec<Value> {
+        let keys = [AgreementKey::of_did_key(&key(3)).unwrap()];
+        let envelopes = self.bag.0.lock().unwrap().clone();
+        envelopes
+            .iter()
+            .map(|envelope| {
+                let opened = decrypt(envelope, &keys).unwrap();
+                let read = opened.verify(key(3).did(), &Documents::default(), self.now, &mut Trail::default());
+                read.unwrap().body.clone()
+            })
+            .collect()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_is_wrong_in_one_respect_begins_nothing_and_names_the_check() {
+    let scene = Scene::set().await;
+    assert_eq!(scene.send(&scene.request(), &key(3)).await, None, "the honest twin is taken");
+
+    let without = |name: &str| {
+        let mut message = scene.request();
+        message.attachments.retain(|attachment| attachment.id != name);
+        message
+    };
+    let with = |change: &dyn Fn(&mut Message)| {
+        let mut message = scene.request();
+        change(&mut message);
+        message
+    };
+    let replace = |message: &mut Message, name: &str, text: String| {
+        message.attachments.iter_mut().find(|attachment| attachment.id == name).unwrap().text = text;
+    };
+    let others_credential = credential(&key(5), &key(1), scene.now);
+    let foreign_operator = credential(&key(3), &key(6), scene.now);
+    let pid = |message: &Message| message.body["consumerPid"].as_str().unwrap().to_owned();
+    let statement = |by: &SecretKey, provider: &SecretKey, pid: &str, of: &SecretKey| {
+        KeyStatement::state(by, provider.did(), pid, of.public_key(), scene.now, scene.now.plus(3600)).unwrap()
+    };
+    let forgeries: Vec<(&str, &str, Message)> = vec![
+        ("message.form", "no participant credential", without("participant")),
+        ("message.form", "no key statement", without("key-statement")),
+        ("message.form", "another body", with(&|m| m.body["@type"] = "ContractOfferMessage".into())),
+        ("message.form", "an unknown wish", with(&|m| m.body["countersign"]["rebate"] = 1.into())),
+        ("message.form", "no target", with(&|m| m.body["offer"]["target"] = Value::Null)),
+        ("message.form", "an unknown type", with(&|m| m.kind = "urn:countersign:negotiation/1.0/gift".into())),
+        ("message.mode", "plain mode", with(&|m| m.body["countersign"]["mode"] = "plain".into())),
+        ("message.mode", "no mode", with(&|m| m.body["countersign"] = json!({ "key": key(4).public_key().jwk() }))),
+        ("message.sender", "another's credential", with(&|m| replace(m, "participant", others_credential.clone()))),
+        ("participant.issuer", "another operator", with(&|m| replace(m, "participant", foreign_operator.clone()))),
+        ("message.thread", "no thread", with(&|m| m.thid = None)),
+        ("message.thread", "another thread", with(&|m| m.thid = Some("urn:uuid:other".into()))),
+        (
+            "negotiation.request",
+            "an asset that is not listed",
+            with(&|m| m.body["offer"]["target"] = "urn:x:no".into()),
+        ),
+        (
+            "negotiation.request",
+            "a statement of another key",
+            with(&|m| {
+                let text = statement(&key(3), &key(2), &pid(m), &key(7));
+                replace(m, "key-statement", text);
+            }),
+        ),
+        (
+            "negotiation.request",
+            "a statement for another provider",
+            with(&|m| {
+                let text = statement(&key(3), &key(8), &pid(m), &key(4));
+                replace(m, "key-statement", text);
+            }),
+        ),
+        (
+            "negotiation.request",
+            "a statement of another negotiation",
+            with(&|m| {
+                let text = statement(&key(3), &key(2), "urn:uuid:other", &key(4));
+                replace(m, "key-statement", text);
+            }),
+        ),
+        (
+            "negotiation.request",
+            "another's statement",
+            with(&|m| {
+                let text = statement(&key(5), &key(2), &pid(m), &key(4));
+                replace(m, "key-statement", text);
+            }),
+        ),
+    ];
+    for (check, what, message) in forgeries {
+        assert_eq!(scene.send(&message, &key(3)).await, Some(check), "{what}");
+    }
+    assert_eq!(scene.node.views().await.unwrap().len(), 1, "only the honest request began a negotiation");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_member_hears_why_and_a_stranger_hears_nothing() {
+    let scene = Scene::set().await;
+    let mut stranger = scene.request();
+    let foreign = credential(&key(3), &key(6), scene.now);
+    stranger.attachments.iter_mut().find(|attachment| attachment.id == "participant").unwrap().text = foreign;
+    assert_eq!(scene.send(&stranger, &key(3)).await, Some("participant.issuer"));
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert!(scene.answers().is_empty(), "an answer would go wherever a stranger says");
+
+    let mut member = scene.request();
+    member.body["offer"]["target"] = "urn:x:no".into();
+    assert_eq!(scene.send(&member, &key(3)).await, Some("negotiation.request"));
+    for _ in 0..200 {
+        if let Some(answer) = scene.answers().first() {
+            assert_eq!(answer["countersign"]["answers"], member.id);
+            assert_eq!(answer["countersign"]["refused"]["check"], "negotiation.request");
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+    panic!("the member was not answered");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_thread_parks_no_more_than_its_share_of_early_messages() {
+    let scene = Scene::set().await;
+    let mut refused = None;
+    for number in 0..33 {
+        let mut early = scene.request();
+        early.id = format!("early-{number}");
+        early.kind = "urn:countersign:negotiation/1.0/verification".into();
+        early.thid = Some("urn:uuid:thread".into());
+        early.body["@type"] = "ContractAgreementVerificationMessage".into();
+        early.body["consumerPid"] = "urn:uuid:thread".into();
+        early.attachments = vec![Attachment { id: "entry".into(), media_type: None, text: "e30.e30.e30".into() }];
+        let to = [AgreementKey::of_did_key(&key(2)).unwrap().public()];
+        let envelope = seal(&early, &key(3), &to, &mut |bytes| chance::fill(bytes).unwrap()).unwrap();
+        scene.node.take_envelope(&envelope).await.unwrap();
+    }
+    for _ in 0..400 {
+        refused = scene.node.refused().first().map(|message| message.check);
+        if refused.is_some() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+    assert_eq!(refused, Some("message.rate"), "32 are parked, the 33rd is not");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_member_that_asks_is_shown_the_catalog_and_a_stranger_is_not() {
+    let scene = Scene::set().await;
+    let ask = |participant: String| {
+        let mut message = scene.request();
+        message.kind = "urn:countersign:negotiation/1.0/catalog-request".into();
+        message.body = json!({ "@type": "CatalogRequestMessage" });
+        message.attachments.retain(|attachment| attachment.id != "key-statement");
+        message.attachments.iter_mut().find(|a| a.id == "participant").unwrap().text = participant;
+        message
+    };
+    let stranger = ask(credential(&key(3), &key(6), scene.now));
+    assert_eq!(scene.send(&stranger, &key(3)).await, Some("participant.issuer"));
+
+    let member = ask(credential(&key(3), &key(1), scene.now));
+    let to = [AgreementKey::of_did_key(&key(2)).unwrap().public()];
+    let envelope = seal(&member, &key(3), &to, &mut |bytes| chance::fill(bytes).unwrap()).unwrap();
+    scene.node.take_envelope(&envelope).await.unwrap();
+    for _ in 0..400 {
+        if let Some(catalog) = scene.answers().first() {
+            assert_eq!(catalog["@type"], "Catalog");
+            assert_eq!(catalog["dataset"][0]["@id"], ASSET);
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+    panic!("the member was not shown the catalog");
+}
