@@ -33,7 +33,8 @@ impl Node {
                     Ok((Input::Observed(Observation::Receipt(entry.clone())), vec![]))
                 })
                 .await?;
-                Ok(self.store.performed(order.number, None).await?)
+                self.store.performed(order.number, None).await?;
+                self.hear_parked(&order.negotiation).await
             }
             Err(RegistryFault::Conflict(other)) => {
                 tracing::error!(negotiation = order.negotiation, %other, "another hash stands under this id");

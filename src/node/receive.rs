@@ -6,15 +6,14 @@ use super::wire::{self, Content, Incoming};
 use super::{Node, NodeFault, StoreFault, chance, checks, kind};
 use crate::check::{Refusal, Trail};
 use crate::credential::{
-    Acknowledgement, Asked, Core, KeyStatement, Offer, Papers, Participant, Termination, normalise_acceptance,
-    received_in_time,
+    Acknowledgement, Asked, Core, KeyStatement, Offer, Papers, Participant, Termination, received_in_time,
 };
 use crate::encoding::{Digest, Timestamp};
 use crate::identity::{Unverified, Verified};
 use crate::inbox::{self, Message, Opened};
 use crate::negotiation::{
-    Arrow, CorePaper, Event, Input, Kind, Negotiation, OfferPaper, Opening, Received, RequestPaper, Role, StateName,
-    arrow, checks as moves,
+    Arrow, CorePaper, Event, Input, Kind, Negotiation, OfferPaper, Opening, Received, RequestPaper, Role, State,
+    StateName, arrow, checks as moves,
 };
 
 /// How many early messages a negotiation may have waiting, and for how long, in seconds.
@@ -97,21 +96,34 @@ impl Node {
                 }
             }
             (None, _) => self.park(&heard, now).await,
-            (Some(id), _) => self.hear_in(&id, &heard, &incoming).await,
+            (Some(id), _) => self.hear_in(&id, &heard, &incoming).await.map(|_| ()),
         }
     }
 
-    async fn hear_in(&self, id: &str, heard: &Heard, incoming: &Incoming) -> Result<(), NodeFault> {
-        let Some(message_kind) = incoming.content.kind() else { return Ok(()) };
+    /// Deals with a message of a negotiation that is known; `false` when it was set aside, because it came too early.
+    async fn hear_in(&self, id: &str, heard: &Heard, incoming: &Incoming) -> Result<bool, NodeFault> {
+        let Some(message_kind) = incoming.content.kind() else { return Ok(true) };
         let before = self.negotiation(id).await?;
         let peer = before.opening().role.other();
         if arrow(before.state().name(), peer, message_kind) == Arrow::Early {
-            return self.park(heard, chance::now()?).await;
+            return self.park(heard, chance::now()?).await.map(|()| false);
         }
+        let seen = match (before.state(), message_kind) {
+            (State::Agreed(countersigned, _), Kind::Verification) => match self.final_entry(countersigned).await? {
+                None => return self.park(heard, chance::now()?).await.map(|()| false),
+                seen => seen,
+            },
+            _ => None,
+        };
         let moved = self
             .advance(id, Some(heard), |negotiation, now| {
                 let learned = belongs(negotiation, heard, incoming)?;
-                Ok((Input::Received(self.verified(negotiation, incoming, now)?), learned))
+                let received = self.verified(negotiation, incoming, now)?;
+                if let (Received::Verification(acknowledged, _), Some(entry)) = (&received, &seen) {
+                    let same = (acknowledged.block, acknowledged.block_hash) == (entry.block, entry.block_hash);
+                    moves::ENTRY.hold(same, || "the acknowledgement names another block than the entry's".into())?;
+                }
+                Ok((Input::Received(received), learned))
             })
             .await;
         match moved {
@@ -120,7 +132,7 @@ impl Node {
                 if let Some(contact) = &incoming.contact {
                     self.learn_contact(&heard.from, contact).await?;
                 }
-                self.hear_parked(id, heard).await
+                self.hear_parked(id).await.map(|()| true)
             }
             Err(NodeFault::Refused(refusal)) => {
                 let (now, negotiation) = (chance::now()?, self.negotiation(id).await?);
@@ -134,8 +146,9 @@ impl Node {
     }
 
     /// What came too early may be in time now.
-    pub(super) async fn hear_parked(&self, id: &str, heard: &Heard) -> Result<(), NodeFault> {
-        for parked in self.store.parked(&heard.from, &heard.thread).await? {
+    pub(super) async fn hear_parked(&self, id: &str) -> Result<(), NodeFault> {
+        let before = self.negotiation(id).await?;
+        for parked in self.store.parked(&before.opening().peer, before.thread()).await? {
             // What no longer reads or verifies (it expired meanwhile) must not hold back what waits behind it.
             let Ok((incoming, message)) = self.reread(&parked.signed) else {
                 self.store.unpark(&parked.from, &parked.message).await?;
@@ -147,9 +160,11 @@ impl Node {
             if arrow(negotiation.state().name(), peer, message_kind) == Arrow::Early {
                 continue;
             }
-            let again = Heard { message, signed: parked.signed.clone(), ..heard.clone() };
+            let again =
+                Heard { from: parked.from.clone(), message, thread: parked.thread, signed: parked.signed.clone() };
             match Box::pin(self.hear_in(id, &again, &incoming)).await {
-                Ok(()) | Err(NodeFault::Refused(_) | NodeFault::Store(StoreFault::Repeated)) => {}
+                Ok(false) => continue,
+                Ok(true) | Err(NodeFault::Refused(_) | NodeFault::Store(StoreFault::Repeated)) => {}
                 Err(fault) => return Err(fault),
             }
             self.store.unpark(&parked.from, &parked.message).await?;
@@ -222,7 +237,7 @@ impl Node {
             began: Role::Consumer,
         };
         self.begin(&id, Negotiation::begin(opening, request.clone(), now), Some(heard)).await?;
-        self.hear_parked(&id, heard).await
+        self.hear_parked(&id).await
     }
 
     /// Tells a member why its request was refused; somebody who is none gets no answer, wherever it says it is reached.
@@ -292,7 +307,7 @@ impl Node {
             Content::Acceptance(text) => {
                 let offer = negotiation.offer().ok_or_else(|| out_of_turn(negotiation, Kind::Acceptance))?;
                 let issuer_jwt = offer.text.split('~').next().unwrap_or_default();
-                let core = Unverified::<Core>::new(format!("{issuer_jwt}~{}", normalise_acceptance(text)));
+                let core = Unverified::<Core>::new(format!("{issuer_jwt}~{text}"));
                 let core = Core::read(&core, &documents, trail)?;
                 if negotiation.countersigned().is_none() {
                     received_in_time(&core, now, trail)?;

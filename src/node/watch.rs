@@ -3,7 +3,7 @@
 use super::port::Depth;
 use super::{Node, NodeFault, chance};
 use crate::check::Trail;
-use crate::credential::{Acknowledgement, Core, concluded};
+use crate::credential::{Acknowledgement, Core, Entry, concluded};
 use crate::identity::{Unverified, Verified};
 use crate::negotiation::{Countersigned, Input, Negotiation, Observation, Role, State};
 
@@ -54,12 +54,23 @@ impl Node {
         };
         let waits = negotiation.opening().role == Role::Provider && matches!(negotiation.state(), State::Agreed(..));
         if waits && matches!(observation, Observation::Concluded(..)) {
-            return Ok(());
+            // The consumer's verification may have come before this node could see the entry itself.
+            return self.hear_parked(id).await;
         }
         if matches!(negotiation.state(), State::Terminated(..)) && !matches!(observation, Observation::Concluded(..)) {
             return if late { self.unwatch(id).await } else { Ok(()) };
         }
         self.advance(id, None, |_, _| Ok((Input::Observed(observation.clone()), vec![]))).await.map(|_| ())
+    }
+
+    /// The entry as this node sees it at finality, if rule R holds; until then nobody has verified anything, whatever a
+    /// consumer says.
+    pub(super) async fn final_entry(&self, countersigned: &Countersigned) -> Result<Option<Entry>, NodeFault> {
+        let Countersigned { offer, core } = countersigned;
+        let (recorder, account) = (offer.recorder, core.withdrawal_account);
+        let sighting = self.registry.sighting(Depth::Finalised, recorder, core.contract_id, account, offer.iat).await?;
+        let core = self.core(&core.text)?;
+        Ok(concluded(&core, &sighting, &mut Trail::default()).ok())
     }
 
     /// A core of this node's own log, read again.
