@@ -83,7 +83,7 @@ fn inputs(args: &Args) -> anyhow::Result<(ContractFile, crate::credential::Trust
 ///
 /// # Errors
 /// When it cannot be read, or is no contract file; the message says which of both, and why.
-pub fn contract_file(path: &Path) -> anyhow::Result<ContractFile> {
+fn contract_file(path: &Path) -> anyhow::Result<ContractFile> {
     let bytes = bytes(path, MAX_CONTRACT_FILE)?;
     ContractFile::read(&bytes).with_context(|| format!("{} is no contract file", path.display()))
 }

@@ -57,7 +57,7 @@ pub(super) const FORGERIES: &[Forgery] = &[
     forgery("offer.disclosures", "one disclosure is presented twice", gate, |forge| {
         forge.presented = Some(|text| {
             let last = text[..text.len() - 1].rfind('~').unwrap() + 1;
-            text.push_str(&text[last..].to_owned());
+            *text = format!("{text}{}", &text[last..]);
         });
     }),
     forgery("offer.disclosures", "two prices are presented, each with a salt and a digest", gate, |forge| {

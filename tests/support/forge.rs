@@ -19,6 +19,9 @@ pub const NEGOTIATION: &str = "urn:uuid:5f0c8f4e-3c1b-4d7a-9b1e-0c5a5f1d0001";
 pub const ORIGIN: &str = "https://data.example";
 pub const CHALLENGE: &str = "a-gate-chose-this-nonce";
 
+/// By signer and text.
+type Signatures = HashMap<(Who, String), [u8; 64]>;
+
 /// Parties with fixed keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Who {
@@ -50,7 +53,7 @@ impl Who {
 
     /// A signature, remembered: most forgeries sign most things as the honest parties do.
     fn sign(self, message: &str) -> [u8; 64] {
-        static SIGNED: OnceLock<Mutex<HashMap<(Who, String), [u8; 64]>>> = OnceLock::new();
+        static SIGNED: OnceLock<Mutex<Signatures>> = OnceLock::new();
         let signed = SIGNED.get_or_init(Mutex::default);
         if let Some(signature) = signed.lock().unwrap().get(&(self, message.to_owned())) {
             return *signature;
