@@ -168,7 +168,8 @@ fn the_contract_is_about_what_is_guarded_here() {
     let mut story = Story::new(free());
     let refused = |story: &Story| story.recognise(&story.answer(), at(0)).unwrap_err();
     let honest = story.policy.clone();
-    let changes: [(fn(&mut GatePolicy), &'static Check); 6] = [
+    type Change = fn(&mut GatePolicy);
+    let changes: [(Change, &'static Check); 6] = [
         (|policy| policy.providers = vec![key(9).did().clone()], &checks::PROVIDER),
         (|policy| policy.assets[0].id = "urn:uuid:other".into(), &checks::ASSET_GUARDED),
         (|policy| policy.assets[0].sha256 = "00".repeat(32), &checks::ASSET_DIGEST),

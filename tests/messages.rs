@@ -1,7 +1,6 @@
 //! What a provider's node does with messages that are sealed and signed in order, and wrong in one respect.
 
 #[path = "support/gate_world.rs"]
-#[allow(dead_code)]
 mod gate_world;
 
 use std::sync::{Arc, Mutex};

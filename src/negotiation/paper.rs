@@ -97,7 +97,7 @@ impl OfferPaper {
             recorder: claims.recorder,
             template: claims.template_id.clone(),
             asset: contents.asset.clone(),
-            price: contents.price.clone(),
+            price: contents.price,
             fee: contents.fee.clone(),
             terms: contents.terms.clone(),
             promisor: contents.promisor.clone(),

@@ -32,6 +32,9 @@ pub async fn play(town: &Town, tell: &Teller) -> Result<Evidence> {
     let mut gate = GateFacts::default();
     let mut faults = Vec::new();
 
+    tell.chapter("The consumer asks for the catalog, through the encrypted inbox");
+    find(town, tell).await?;
+
     tell.chapter("A negotiation that its provider will never record (it waits for a confirmation that nobody gives)");
     let lapsing = negotiate(
         town,
@@ -73,6 +76,7 @@ pub async fn play(town: &Town, tell: &Teller) -> Result<Evidence> {
     )
     .await?;
     accept(town, tell, &second).await?;
+    reach(town, tell, &second, &town.provider, "AGREED").await?;
     finish(town, tell, &second).await?;
     let second_file = contract(town, &second).await?;
     let (granted, _) = download(town, tell, &second_file, Some(PURPOSE)).await?;
@@ -137,6 +141,28 @@ pub async fn play(town: &Town, tell: &Teller) -> Result<Evidence> {
     })
 }
 
+/// The consumer finds the asset in the provider's catalog.
+async fn find(town: &Town, tell: &Teller) -> Result<()> {
+    let asked = town.consumer.desk.post("/api/catalogs", &json!({ "provider": town.provider.did })).await?;
+    let path = format!("/api/catalogs/{}", asked["id"].as_str().context("the question has no id")?);
+    let until = Instant::now() + PATIENCE;
+    loop {
+        let answer = town.consumer.desk.get(&path).await?;
+        if let Some(found) = answer.pointer("/catalog/dataset/0") {
+            let (title, price) = (text(found, "/countersign/asset/title"), text(found, "/countersign/price/amount"));
+            tell.step(
+                "consumer",
+                &format!("finds “{title}” for {price} {}", text(found, "/countersign/price/currency")),
+            );
+            return Ok(());
+        }
+        if Instant::now() > until {
+            bail!("the catalog did not come within {PATIENCE:?}");
+        }
+        sleep(Duration::from_millis(50)).await;
+    }
+}
+
 /// Request and offer: the consumer's desk asks, the provider's desk decides.
 async fn negotiate(town: &Town, tell: &Teller, offer: &Value) -> Result<Pair> {
     let order = json!({ "provider": town.provider.did, "asset": ASSET_ID });
@@ -144,10 +170,7 @@ async fn negotiate(town: &Town, tell: &Teller, offer: &Value) -> Result<Pair> {
     let consumer = asked["id"].as_str().context("the request has no id")?.to_owned();
     tell.step(
         "consumer",
-        &format!(
-            "REQUESTED  asks for the asset with a fresh key, bound to its DID by a signed statement ({})",
-            short(&consumer)
-        ),
+        &format!("REQUESTED  asks for the asset, with a fresh key that its DID vouches for ({})", short(&consumer)),
     );
     let provider = town.provider.desk.counterpart(&consumer, PATIENCE).await?;
     tell.step("provider", "REQUESTED  the sealed request arrived in its inbox; the offer waits for a person");
@@ -181,17 +204,11 @@ async fn accept(town: &Town, tell: &Teller, pair: &Pair) -> Result<()> {
     reach(town, tell, pair, &town.provider, "ACCEPTED").await
 }
 
-/// From acceptance to the finished contract, on both sides.
+/// From the entry to the finished contract, on both sides.
 async fn finish(town: &Town, tell: &Teller, pair: &Pair) -> Result<()> {
-    for (party, state) in [
-        (&town.provider, "AGREED"),
-        (&town.consumer, "VERIFIED"),
-        (&town.provider, "FINALIZED"),
-        (&town.consumer, "FINALIZED"),
-    ] {
-        reach(town, tell, pair, party, state).await?;
-    }
-    Ok(())
+    reach(town, tell, pair, &town.consumer, "VERIFIED").await?;
+    reach(town, tell, pair, &town.provider, "FINALIZED").await?;
+    reach(town, tell, pair, &town.consumer, "FINALIZED").await
 }
 
 /// Waits until a side of the negotiation has been in `state`, and tells what it rests on.

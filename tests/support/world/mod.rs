@@ -238,7 +238,7 @@ impl<'a> World<'a> {
     /// Hands over what nobody honest sent, and holds that it moved nothing.
     fn hostile(&mut self, kind: u8, pick: u8) {
         let old = self.sent.get(usize::from(pick) % self.sent.len().max(1)).cloned();
-        let to_provider = pick % 2 == 0;
+        let to_provider = pick.is_multiple_of(2);
         self.forged += 1;
         let id = format!("forged-{}", self.forged);
         let forged = match (kind % 6, old) {
@@ -310,7 +310,7 @@ impl<'a> World<'a> {
             }
             (2, false) => Content::Agreement(seen),
             (_, _) => {
-                let standing = negotiation.offer().is_some() && pick % 3 == 0;
+                let standing = negotiation.offer().is_some() && pick.is_multiple_of(3);
                 let termination = Termination {
                     signer: signer.did().clone(),
                     negotiation: if standing { self.deal.pid.clone() } else { self.other.pid.clone() },
