@@ -132,7 +132,7 @@ impl Home {
     }
 
     /// Writes a file that only its owner reads, unless it is there already; durable when it returns.
-    fn keep(&self, name: &str, text: &str) -> Result<()> {
+    pub(super) fn keep(&self, name: &str, text: &str) -> Result<()> {
         let path = self.path(name);
         match fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
             Ok(mut file) => {

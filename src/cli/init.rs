@@ -1,6 +1,6 @@
 use std::process::ExitCode;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 
 use super::HomeArgument;
@@ -42,8 +42,7 @@ impl Init {
             bail!("{} is there already: this home is made", configuration.display());
         }
         home.make()?;
-        std::fs::write(&configuration, template(self.purpose))
-            .with_context(|| format!("cannot write {}", configuration.display()))?;
+        home.keep(CONFIGURATION, &template(self.purpose))?;
         let key = home.signing_key()?;
         let recorder = registry::account_of(&*home.recorder_key()?)?;
         if self.json {
@@ -130,6 +129,8 @@ record = "automatic"
 # origin = "https://data.example"
 # The providers whose contracts open this gate.
 # providers = ["did:key:…"]
+# The accounts that record for them: a stolen signing key alone then makes no contract that opens this gate.
+# recorders = ["0x…"]
 #
 # [[gate.assets]]
 # id = "urn:uuid:…"

@@ -23,7 +23,7 @@ use town::Town;
 /// Runs the whole of it on this machine: provider, consumer, operator, gate and a development chain.
 ///
 /// One contract goes from request to access, the operator audits the fee, and everything that must not work is tried
-/// and refused. Takes about a minute. Exit code 0 only if all of it held.
+/// and refused. Takes about twenty seconds. Exit code 0 only if all of it held.
 #[derive(Debug, Args)]
 pub struct Demo {
     /// Print the evidence as one JSON document on stdout; progress goes to stderr.

@@ -348,7 +348,7 @@ async fn audit(town: &Town, tell: &Teller, files: &[&Value], faults: &mut Vec<St
         tell.step(
             "operator",
             &format!(
-                "total {} {}; it saw no price, asset, consumer or terms",
+                "total {} {}; it saw no asset, consumer or terms, and no price but the base of a percentage",
                 text(total, "/amount"),
                 text(total, "/currency")
             ),

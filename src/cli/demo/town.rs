@@ -111,8 +111,9 @@ impl Town {
         let provider_did = provider.signing_key()?.did().clone();
         let hash = sha256_hex(ASSET);
         let gate_table = format!(
-            "[gate]\norigin = {origin:?}\nproviders = [\"{provider_did}\"]\npoll_ms = 500\n\n[[gate.assets]]\nid = {ASSET_ID:?}\n\
+            "[gate]\norigin = {origin:?}\nproviders = [\"{provider_did}\"]\nrecorders = [\"{recorder}\"]\npoll_ms = 500\n\n[[gate.assets]]\nid = {ASSET_ID:?}\n\
              path = {ASSET_PATH:?}\nsource = {{ file = {file:?} }}\nmedia_type = \"application/xml\"\nsha256 = \"{hash}\"\n",
+            recorder = registry::account_of(&*provider.recorder_key()?)?,
             file = asset.display().to_string(),
         );
         configure(&gate, &trust, gate_port, Some(&gate_table))?;
