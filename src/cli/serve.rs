@@ -3,7 +3,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use axum::routing::get;
 use clap::Args;
 use tokio::net::TcpListener;
 use url::Url;
@@ -12,7 +11,7 @@ use super::HomeArgument;
 use super::home::{Configuration, Home, Running};
 use crate::courier::{AddressPolicy, HttpCourier};
 use crate::credential::RegistryUrn;
-use crate::http::{self, ApiKey, Share};
+use crate::http::{self, ApiKey, Router, Share};
 use crate::identity::Signer;
 use crate::node::{Auditor, Gatekeeper, Node, Registry, Settings, Store};
 use crate::registry::{Client, ClientConfig};
@@ -71,8 +70,8 @@ impl Serve {
 
 /// A node put together: its two faces and its loops.
 struct House {
-    public: axum::Router,
-    management: axum::Router,
+    public: Router,
+    management: Router,
     loops: tokio::task::JoinSet<()>,
 }
 
@@ -83,16 +82,9 @@ impl House {
         let signer: Arc<dyn Signer> = Arc::new(key);
         let store: Arc<dyn Store> = Arc::new(Sqlite::open(&home.path("store.sqlite")).await?);
         let registry = open_registry(home, configuration).await?;
-        let alive = || {
-            let ready = get(|| async { "ready" });
-            axum::Router::new()
-                .route("/health", get(|| async { "ok" }))
-                .route("/ready", ready)
-                .route("/types/contract-offer", get(http::type_metadata))
-        };
         // A gate says by itself whether it is ready: it is not while the chain cannot be read.
-        let public = if configuration.gate.is_some() { axum::Router::new() } else { alive() };
-        let mut house = Self { public, management: alive(), loops: tokio::task::JoinSet::new() };
+        let public = if configuration.gate.is_some() { Router::new() } else { http::alive_router() };
+        let mut house = Self { public, management: http::alive_router(), loops: tokio::task::JoinSet::new() };
         if let Some(wallet) = &configuration.wallet {
             let settings = Settings {
                 trust: configuration.trust.clone(),
