@@ -67,8 +67,10 @@ fn place(negotiation: &Negotiation, content: &Content) -> Option<u8> {
     let (place, rests) = match content {
         Content::Request(request) => (0, **request == *negotiation.request()),
         Content::Offer { offer, .. } => (1, *offer == countersigned.offer.text),
-        Content::Acceptance(text) => (2, countersigned.core.text.ends_with(text.as_str())),
-        Content::Agreement(_) => (3, true),
+        Content::Acceptance(text) => {
+            (2, countersigned.core.text.split_once('~').is_some_and(|(_, acceptance)| acceptance == text))
+        }
+        Content::Agreement(entry) => (3, countersigned.core.is_entered_by(entry, &countersigned.offer)),
         Content::Verification(text) => (4, acknowledged(0, text)),
         Content::Finalization(text) => (5, acknowledged(1, text)),
         Content::Termination(_) | Content::State { .. } => (0, false),

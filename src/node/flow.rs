@@ -7,7 +7,7 @@ use crate::credential::Termination;
 use crate::encoding::Timestamp;
 use crate::identity::Did;
 use crate::inbox;
-use crate::negotiation::{Decision, Effect, Event, Input, Negotiation, Notice, State, StateName};
+use crate::negotiation::{Decision, Effect, Event, Input, Negotiation, Notice, Role, State, StateName};
 
 /// How often a decision is made anew because somebody else moved the negotiation meanwhile.
 const TRIES: u32 = 8;
@@ -181,7 +181,9 @@ impl Node {
             state: negotiation.state().name(),
             refused,
         };
-        self.answered(answer, Some(id.to_owned()), Some(heard.signed.clone()), now)
+        // Nothing rests on a message that was refused, so that only its answer is kept.
+        let signed = refused.is_none().then(|| heard.signed.clone());
+        self.answered(answer, Some(id.to_owned()), signed, now)
     }
 
     /// Signs an answer and marks its message.
@@ -218,6 +220,8 @@ fn index(negotiation: &Negotiation, at: Timestamp) -> Index {
             // Rule R can still make a contract of it, whatever messages said, until record_by has passed at finality.
             countersigned.is_some() && negotiation.entry_despite_termination().is_none()
         }
+        // A contract exists from the consumer's own verification on; only the provider's message is missing.
+        State::Verified(..) => opening.role == Role::Provider,
         state => state.name() != StateName::Finalized,
     };
     Index {

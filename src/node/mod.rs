@@ -45,7 +45,7 @@ use refused::Refused;
 pub use refused::RefusedMessage;
 pub use settings::{Consent, Matter, Point, RecordConsent, Rule, Settings, Windows};
 pub use statement::StatementView;
-pub use store::{Commit, Index, Kept, Mark, Order, Outgoing, Parked, Store, StoreFault};
+pub use store::{Commit, Dealings, Index, Kept, Mark, Order, Outgoing, Parked, Store, StoreFault};
 use tokio::sync::Notify;
 pub use view::{NegotiationView, OfferView};
 pub use wallet::{Challenge, Presentation};
@@ -58,6 +58,7 @@ pub(crate) mod kind {
     pub const ASSET: &str = "asset";
     pub const TEMPLATE: &str = "template";
     pub const PARTICIPANT: &str = "participant";
+    pub const CONTRACT: &str = "contract";
     pub const CONTACT: &str = "contact";
     pub const CATALOG: &str = "catalog";
     pub const RECEIPT: &str = "receipt";

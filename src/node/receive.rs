@@ -1,7 +1,7 @@
 //! From the envelope to the decision.
 
 use super::flow::Heard;
-use super::store::{Kept, Parked};
+use super::store::{Dealings, Kept, Parked};
 use super::wire::{self, Content, Incoming};
 use super::{Node, NodeFault, StoreFault, chance, checks, kind};
 use crate::check::{Refusal, Trail};
@@ -18,9 +18,13 @@ use crate::negotiation::{
 
 /// How many early messages a negotiation may have waiting, and for how long, in seconds.
 const PARKED: u32 = 32;
-const PARKED_FOR: i64 = 24 * 3600;
-/// How many unanswered requests one counterparty may have open.
-const OPEN_REQUESTS: usize = 200;
+const PARKED_FOR: i64 = DAY;
+const DAY: i64 = 24 * 3600;
+/// How many unanswered requests one counterparty may have open, and how many negotiations it may move in a day.
+const OPEN_REQUESTS: u64 = 200;
+const DAILY: u64 = 2000;
+/// How many messages of the counterparty a negotiation takes; an honest one needs a handful, and each is kept.
+const HEARD: u64 = 128;
 
 impl Node {
     /// Keeps an envelope until the wallet opens it.
@@ -57,7 +61,13 @@ impl Node {
             Err(NodeFault::Refused(refusal)) => {
                 self.refused.note(Some(opened.signer_kid()), &refusal, chance::now()?);
             }
-            Err(fault) => return Err(fault),
+            Err(fault @ (NodeFault::Store(StoreFault::Failed(_) | StoreFault::Moved) | NodeFault::NoRandomness)) => {
+                return Err(fault);
+            }
+            // What fails for this message alone must not hold back those behind it; unanswered, it comes again.
+            Err(fault) => {
+                tracing::error!(%fault, signer = %opened.signer_kid(), "a message could not be dealt with");
+            }
         }
         Ok(self.store.drop_envelope(digest).await?)
     }
@@ -91,11 +101,15 @@ impl Node {
         match (found, &incoming.content) {
             (None, Content::Request(request)) if incoming.provider_pid.is_none() => {
                 match self.take_request(&heard, &incoming, request, now).await {
+                    // Whoever asked for too much at once asks again later: an answer would end its repeating.
+                    Err(NodeFault::Refused(refusal)) if *refusal.check == checks::RATE => Err(refusal.into()),
                     Err(NodeFault::Refused(refusal)) => self.turn_away(&heard, &incoming, refusal, now).await,
                     done => done,
                 }
             }
-            (None, _) => self.park(&heard, now).await,
+            // Nothing is kept of what belongs to no negotiation, or anybody could fill the disk: it is not answered,
+            // so that a sender whose own request is still on its way repeats it.
+            (None, _) => Err(moves::PIDS.refuse("there is no negotiation of the sender under this consumerPid").into()),
             (Some(id), _) => self.hear_in(&id, &heard, &incoming).await.map(|_| ()),
         }
     }
@@ -104,15 +118,24 @@ impl Node {
     async fn hear_in(&self, id: &str, heard: &Heard, incoming: &Incoming) -> Result<bool, NodeFault> {
         let Some(message_kind) = incoming.content.kind() else { return Ok(true) };
         let before = self.negotiation(id).await?;
+        let taken = self.store.heard_in(id).await?;
+        checks::RATE.hold(taken < HEARD, || format!("{taken} messages of this negotiation were dealt with already"))?;
         let peer = before.opening().role.other();
-        if arrow(before.state().name(), peer, message_kind) == Arrow::Early {
+        // What names another thread would never be heard again: it is refused below.
+        let ours = belongs(&before, heard, incoming).is_ok();
+        if ours && arrow(before.state().name(), peer, message_kind) == Arrow::Early {
             return self.park(heard, chance::now()?).await.map(|()| false);
         }
         let seen = match (before.state(), message_kind) {
-            (State::Agreed(countersigned, _), Kind::Verification) => match self.final_entry(countersigned).await? {
-                None => return self.park(heard, chance::now()?).await.map(|()| false),
-                seen => seen,
-            },
+            (State::Agreed(countersigned, _), Kind::Verification) if ours => {
+                match self.final_entry(countersigned).await {
+                    // A chain that cannot be read now must not hold back the messages behind this one.
+                    Ok(None) | Err(NodeFault::Registry(_)) => {
+                        return self.park(heard, chance::now()?).await.map(|()| false);
+                    }
+                    seen => seen?,
+                }
+            }
             _ => None,
         };
         let moved = self
@@ -121,6 +144,7 @@ impl Node {
                 let received = self.verified(negotiation, incoming, now)?;
                 if let (Received::Verification(acknowledged, _), Some(entry)) = (&received, &seen) {
                     let same = (acknowledged.block, acknowledged.block_hash) == (entry.block, entry.block_hash);
+                    let same = same && acknowledged.block_time == entry.block_time;
                     moves::ENTRY.hold(same, || "the acknowledgement names another block than the entry's".into())?;
                 }
                 Ok((Input::Received(received), learned))
@@ -225,8 +249,10 @@ impl Node {
         }
         let listed = self.store.one(kind::ASSET, &request.asset).await?.is_some();
         moves::REQUEST.hold(listed, || format!("there is no asset {}", request.asset))?;
-        let open = self.store.negotiations(&[StateName::Requested]).await?.len();
-        checks::RATE.hold(open < OPEN_REQUESTS, || format!("{open} requests wait for an answer already"))?;
+        let Dealings { open, recent } = self.store.dealings(&heard.from, now.plus(-DAY)).await?;
+        checks::RATE.hold(open < OPEN_REQUESTS && recent < DAILY, || {
+            format!("{open} requests of this sender wait for an answer, {recent} negotiations moved within a day")
+        })?;
         let id = chance::urn_uuid()?;
         let opening = Opening {
             role: Role::Provider,

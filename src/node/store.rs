@@ -22,6 +22,11 @@ pub trait Store: Send + Sync {
     /// Ids of negotiations that clock or chain can still move ([`Index::watched`]).
     async fn watched(&self) -> Result<Vec<String>, StoreFault>;
 
+    /// What a counterparty has going on here; `recent` counts what moved since then.
+    async fn dealings(&self, peer: &Did, since: Timestamp) -> Result<Dealings, StoreFault>;
+    /// How many messages of the counterparty were dealt with in a negotiation.
+    async fn heard_in(&self, negotiation: &str) -> Result<u64, StoreFault>;
+
     /// Keeps an envelope as it came, unread.
     async fn keep_envelope(&self, envelope: &[u8], at: Timestamp) -> Result<Kept, StoreFault>;
     /// Envelopes not opened yet, oldest first.
@@ -42,7 +47,8 @@ pub trait Store: Send + Sync {
 
     /// Queues a message that belongs to no decision (an answer to a message that moved nothing).
     async fn queue(&self, outgoing: Outgoing, mark: Option<Mark>) -> Result<(), StoreFault>;
-    /// Messages that are due at `now`, oldest first; per negotiation only the oldest unanswered one.
+    /// Messages that are due at `now`, the oldest of each recipient first, so that none holds up another's; per
+    /// negotiation only the oldest unanswered one.
     async fn due(&self, now: Timestamp, limit: u32) -> Result<Vec<Outgoing>, StoreFault>;
     /// Notes another attempt: the next one is at `next`, or never again (`None`: given up or, for answers, delivered).
     async fn attempted(&self, outgoing: &str, next: Option<Timestamp>, note: Option<&str>) -> Result<(), StoreFault>;
@@ -116,6 +122,15 @@ pub struct Index {
     pub watched: bool,
     /// When this was.
     pub at: Timestamp,
+}
+
+/// How much a counterparty has going on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Dealings {
+    /// Requests that wait for an offer.
+    pub open: u64,
+    /// Negotiations that moved lately.
+    pub recent: u64,
 }
 
 /// A message on its way out: signed, and sealed anew for each attempt.

@@ -7,7 +7,7 @@ use super::outbox;
 use crate::encoding::Timestamp;
 use crate::identity::Did;
 use crate::negotiation::{Event, StateName};
-use crate::node::{Commit, Index, Order, StoreFault};
+use crate::node::{Commit, Dealings, Index, Order, StoreFault};
 
 pub(super) async fn commit(db: &mut SqliteConnection, commit: &Commit) -> Result<(), StoreFault> {
     let Commit { negotiation, version, events, outgoing, effects, mark, index } = commit;
@@ -137,6 +137,21 @@ pub(super) async fn negotiations(db: &mut SqliteConnection, states: &[StateName]
     .fetch_all(db)
     .await
     .map_err(fault)
+}
+
+pub(super) async fn dealings(db: &mut SqliteConnection, peer: &Did, since: Timestamp) -> Result<Dealings, StoreFault> {
+    let row = query(
+        "SELECT coalesce(sum(state = ?1), 0) AS open, coalesce(sum(at >= ?2), 0) AS recent
+         FROM negotiations WHERE peer = ?3",
+    )
+    .bind(StateName::Requested.to_string())
+    .bind(since.seconds())
+    .bind(peer.as_str())
+    .fetch_one(db)
+    .await
+    .map_err(fault)?;
+    let place = Place::new(&row, "the sum of negotiations");
+    Ok(Dealings { open: place.count("open")?, recent: place.count("recent")? })
 }
 
 pub(super) async fn watched(db: &mut SqliteConnection) -> Result<Vec<String>, StoreFault> {

@@ -118,12 +118,16 @@ macro_rules! waiting {
 }
 
 pub(super) async fn due(db: &mut SqliteConnection, now: Timestamp, limit: u32) -> Result<Vec<Outgoing>, StoreFault> {
-    let rows = query(waiting!("o.*", "AND o.due <= ? ORDER BY o.number LIMIT ?"))
-        .bind(now.seconds())
-        .bind(limit)
-        .fetch_all(db)
-        .await
-        .map_err(fault)?;
+    let rows = query(concat!(
+        "SELECT * FROM (",
+        waiting!("o.*, row_number() OVER (PARTITION BY o.recipient ORDER BY o.number) AS turn", "AND o.due <= ?"),
+        ") ORDER BY turn, number LIMIT ?"
+    ))
+    .bind(now.seconds())
+    .bind(limit)
+    .fetch_all(db)
+    .await
+    .map_err(fault)?;
     rows.iter().map(outgoing).collect()
 }
 
@@ -200,4 +204,13 @@ pub(super) async fn received(db: &mut SqliteConnection, negotiation: &str) -> Re
         .fetch_all(db)
         .await
         .map_err(fault)
+}
+
+pub(super) async fn heard_in(db: &mut SqliteConnection, negotiation: &str) -> Result<u64, StoreFault> {
+    let row = query("SELECT count(*) AS marks FROM marks WHERE negotiation = ?")
+        .bind(negotiation)
+        .fetch_one(db)
+        .await
+        .map_err(fault)?;
+    Place::new(&row, "the sum of marks").count("marks")
 }

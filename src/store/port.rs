@@ -11,7 +11,7 @@ use super::{Sqlite, documents, inbox, ledger, outbox};
 use crate::encoding::{Digest, Timestamp};
 use crate::identity::Did;
 use crate::negotiation::{Event, StateName};
-use crate::node::{Commit, Kept, Mark, Order, Outgoing, Parked, Store, StoreFault};
+use crate::node::{Commit, Dealings, Kept, Mark, Order, Outgoing, Parked, Store, StoreFault};
 
 impl Sqlite {
     async fn reading(&self) -> Result<PoolConnection<Database>, StoreFault> {
@@ -47,6 +47,14 @@ impl Store for Sqlite {
 
     async fn negotiations(&self, states: &[StateName]) -> Result<Vec<String>, StoreFault> {
         ledger::negotiations(&mut *self.reading().await?, states).await
+    }
+
+    async fn dealings(&self, peer: &Did, since: Timestamp) -> Result<Dealings, StoreFault> {
+        ledger::dealings(&mut *self.reading().await?, peer, since).await
+    }
+
+    async fn heard_in(&self, negotiation: &str) -> Result<u64, StoreFault> {
+        outbox::heard_in(&mut *self.reading().await?, negotiation).await
     }
 
     async fn watched(&self) -> Result<Vec<String>, StoreFault> {

@@ -12,6 +12,7 @@ CREATE TABLE negotiations (
 ) STRICT;
 
 CREATE INDEX negotiations_by_state ON negotiations (state);
+CREATE INDEX negotiations_by_peer ON negotiations (peer);
 CREATE INDEX negotiations_watched ON negotiations (number) WHERE watched = 1;
 
 -- Either side's ids of a negotiation. With one peer a pid means one negotiation, the first that used it.
