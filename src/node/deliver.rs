@@ -1,12 +1,19 @@
 //! Messages on their way out: sealed anew for each attempt, repeated with back-off until the counterparty answers.
 
+use futures::stream::{self, StreamExt as _};
+
 use super::store::Outgoing;
-use super::{Node, NodeFault, chance};
+use super::{Node, NodeFault, StoreFault, chance};
 use crate::encoding::Timestamp;
 use crate::inbox;
 
 /// The longest pause between two attempts, in seconds.
 const LONGEST_PAUSE: i64 = 60;
+/// After so many attempts, about an hour, the counterparty is away for longer: then it is tried every quarter of an hour.
+const PATIENCE: u32 = 60;
+const RARELY: i64 = 15 * 60;
+/// How many messages are on their way at once.
+const AT_ONCE: usize = 32;
 /// An answer that could not be delivered so often is given up: the sender repeats its message and gets it then.
 const ANSWER_TRIES: u32 = 5;
 
@@ -14,15 +21,23 @@ impl Node {
     /// Sends every message that is due; when the next one will be.
     pub(super) async fn deliver_due(&self) -> Result<Option<Timestamp>, NodeFault> {
         let due = self.store.due(chance::now()?, 64).await?;
-        for outgoing in &due {
-            self.deliver(outgoing).await?;
+        // A recipient that takes its time must not hold up the others.
+        let delivered = stream::iter(due).map(|outgoing| async move { self.deliver(&outgoing).await });
+        for done in delivered.buffer_unordered(AT_ONCE).collect::<Vec<_>>().await {
+            done?;
         }
         Ok(self.store.next_due().await?)
     }
 
     async fn deliver(&self, outgoing: &Outgoing) -> Result<(), NodeFault> {
-        let sent = self.send(outgoing).await?;
-        let pause = (1_i64 << outgoing.attempts.min(6)).min(LONGEST_PAUSE);
+        let sent = match self.send(outgoing).await {
+            Ok(sent) => sent,
+            Err(fault @ (NodeFault::Store(StoreFault::Failed(_)) | NodeFault::NoRandomness)) => return Err(fault),
+            // A contact whose key cannot be sealed for is this recipient's matter, not that of the whole queue.
+            Err(fault) => Err(fault.to_string()),
+        };
+        let longest = if outgoing.attempts < PATIENCE { LONGEST_PAUSE } else { RARELY };
+        let pause = (1_i64 << outgoing.attempts.min(10)).min(longest);
         let again = Some(chance::now()?.plus(pause));
         let next = match (&sent, outgoing.wants_answer) {
             (_, true) => again,
