@@ -2,6 +2,9 @@
 
 #[path = "support/gate_world.rs"]
 mod gate_world;
+#[path = "support/parties.rs"]
+#[allow(dead_code, unreachable_pub)]
+mod parties;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -12,9 +15,11 @@ use countersign::credential::{Admission, ApprovedTemplate, KeyStatement, LegalId
 use countersign::encoding::Timestamp;
 use countersign::identity::{Documents, SecretKey, Signer as _};
 use countersign::inbox::{AgreementKey, Attachment, Contact, Message, decrypt, seal};
-use countersign::node::{Courier, Listing, Node, NotDelivered, Settings, chance};
+use countersign::negotiation::{Event, OfferPaper, Opening, Role, State, StateName};
+use countersign::node::{Commit, Courier, Index, Listing, NewContact, Node, NotDelivered, Outgoing, Settings, chance};
 use countersign::store::Sqlite;
 use gate_world::ScriptedChain;
+use parties::Parties;
 use serde_json::{Value, json};
 
 const TEMPLATE: &str = include_str!("../fixtures/templates/single-purchase.json");
@@ -268,30 +273,130 @@ async fn a_member_hears_why_and_a_stranger_hears_nothing() {
     panic!("the member was not answered");
 }
 
+/// A message that moves nothing in the negotiation of a request.
+fn verification(of: &Message) -> Message {
+    let mut message = of.clone();
+    message.id = chance::urn_uuid().unwrap();
+    message.kind = "urn:countersign:negotiation/1.0/verification".into();
+    message.body["@type"] = "ContractAgreementVerificationMessage".into();
+    message.attachments = vec![Attachment { id: "entry".into(), media_type: None, text: "e30.e30.e30".into() }];
+    message
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn a_thread_parks_no_more_than_its_share_of_early_messages() {
+async fn what_belongs_to_no_negotiation_is_kept_nowhere() {
     let scene = Scene::set().await;
-    let mut refused = None;
-    for number in 0..33 {
-        let mut early = scene.request();
-        early.id = format!("early-{number}");
-        early.kind = "urn:countersign:negotiation/1.0/verification".into();
-        early.thid = Some("urn:uuid:thread".into());
-        early.body["@type"] = "ContractAgreementVerificationMessage".into();
-        early.body["consumerPid"] = "urn:uuid:thread".into();
-        early.attachments = vec![Attachment { id: "entry".into(), media_type: None, text: "e30.e30.e30".into() }];
-        let to = [AgreementKey::of_did_key(&key(2)).unwrap().public()];
-        let envelope = seal(&early, &key(3), &to, &mut |bytes| chance::fill(bytes).unwrap()).unwrap();
+    let stray = verification(&scene.request());
+    assert_eq!(scene.send(&stray, &key(3)).await, Some("negotiation.pids"));
+    let kept = scene.node.store().parked(key(3).did(), stray.thid.as_deref().unwrap()).await.unwrap();
+    assert!(kept.is_empty(), "or anybody could fill the disk");
+    assert!(scene.answers().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_negotiation_takes_no_more_than_its_share_of_messages() {
+    let scene = Scene::set().await;
+    let request = scene.request();
+    assert_eq!(scene.send(&request, &key(3)).await, None);
+    let to = [AgreementKey::of_did_key(&key(2)).unwrap().public()];
+    for _ in 0..128 {
+        let envelope = seal(&verification(&request), &key(3), &to, &mut |bytes| chance::fill(bytes).unwrap()).unwrap();
         scene.node.take_envelope(&envelope).await.unwrap();
     }
-    for _ in 0..400 {
-        refused = scene.node.refused().first().map(|message| message.check);
-        if refused.is_some() {
-            break;
+    for _ in 0..1200 {
+        if scene.node.refused().last().is_some_and(|message| message.check == "message.rate") {
+            let (id, store) = (&scene.node.views().await.unwrap()[0].id, scene.node.store());
+            assert_eq!(store.heard_in(id).await.unwrap(), 128);
+            assert_eq!(store.received(id).await.unwrap().len(), 1, "of what was refused only the answer is kept");
+            return;
         }
         tokio::time::sleep(Duration::from_millis(25)).await;
     }
-    assert_eq!(refused, Some("message.rate"), "32 are parked, the 33rd is not");
+    panic!("all of them were dealt with");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_contact_that_cannot_be_sealed_for_holds_up_nobody() {
+    let scene = Scene::set().await;
+    let hostile = key(5);
+    let contact = Contact {
+        did: hostile.did().clone(),
+        url: "https://hostile.example/inbox".into(),
+        // The point of which every shared secret is zero.
+        key: serde_json::from_value(json!({
+            "kid": format!("{}#k", hostile.did()), "jwk": { "kty": "OKP", "crv": "X25519", "x": "A".repeat(43) },
+        }))
+        .unwrap(),
+        iat: scene.now,
+    };
+    let contact = contact.sign(&hostile).unwrap();
+    scene.node.add_contact(&NewContact { contact }).await.unwrap();
+    let stuck = Outgoing {
+        id: "stuck".into(),
+        negotiation: None,
+        to: hostile.did().clone(),
+        signed: "{}".into(),
+        wants_answer: true,
+        attempts: 0,
+        due: Some(scene.now),
+        note: None,
+    };
+    scene.node.store().queue(stuck, None).await.unwrap();
+    assert_eq!(scene.send(&scene.request(), &key(3)).await, None);
+    for _ in 0..400 {
+        if !scene.answers().is_empty() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+    panic!("the honest member was not answered");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_negotiation_that_can_no_longer_be_recorded_ends_although_a_rule_would_record_it() {
+    let scene = Scene::set().await;
+    let parties = Parties::new();
+    let deal = parties.deal(1, &[(600, 900)]);
+    let (peer, past) = (parties.consumer.did().clone(), scene.now.plus(-100));
+    let offer = OfferPaper { record_by: past, accept_by: past, ..deal.offers[0].paper.clone() };
+    let opening = Opening {
+        role: Role::Provider,
+        us: scene.node.did().clone(),
+        peer: peer.clone(),
+        consumer_pid: deal.pid.clone(),
+        provider_pid: Some("urn:uuid:ours".into()),
+        began: Role::Consumer,
+    };
+    let commit = Commit {
+        negotiation: "urn:uuid:ours".into(),
+        version: 0,
+        events: vec![
+            Event::Requested { opening, request: deal.request.clone(), at: past },
+            Event::Offered { offer: Box::new(offer), by: None, at: past },
+            Event::Accepted { core: deal.offers[0].papers[0].clone(), by: None, at: past },
+        ],
+        outgoing: vec![],
+        effects: vec![],
+        mark: None,
+        index: Index {
+            peer,
+            consumer_pid: deal.pid.clone(),
+            provider_pid: Some("urn:uuid:ours".into()),
+            state: StateName::Accepted,
+            watched: true,
+            at: past,
+        },
+    };
+    scene.node.store().commit(commit).await.unwrap();
+    for _ in 0..400 {
+        let negotiation = scene.node.negotiation("urn:uuid:ours").await.unwrap();
+        if let State::Terminated(ending, _) = negotiation.state() {
+            assert_eq!(ending.code, "timeout.record-by");
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+    panic!("it stays ACCEPTED for ever");
 }
 
 #[tokio::test(flavor = "multi_thread")]

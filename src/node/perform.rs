@@ -2,14 +2,23 @@
 
 use super::port::RegistryFault;
 use super::store::Order;
-use super::{Node, NodeFault, chance};
+use super::{Node, NodeFault, StoreFault, chance};
 use crate::negotiation::{Effect, Input, Observation, State};
 
 impl Node {
     /// Performs what is due.
     pub(super) async fn perform_orders(&self) -> Result<(), NodeFault> {
         for order in self.store.orders(chance::now()?).await? {
-            self.perform(&order).await?;
+            match self.perform(&order).await {
+                Ok(()) => {}
+                Err(fault @ NodeFault::Store(StoreFault::Failed(_))) => return Err(fault),
+                // One negotiation's fault must not hold up the records of the others.
+                Err(fault) => {
+                    tracing::error!(negotiation = order.negotiation, %fault, "could not be performed");
+                    let next = chance::now()?.plus(30);
+                    self.store.performed(order.number, Some((next, &fault.to_string()))).await?;
+                }
+            }
         }
         Ok(())
     }

@@ -1,21 +1,24 @@
 //! What clock and chain do to negotiations: from ACCEPTED on, both sides watch the registry whatever messages say.
 
 use super::port::Depth;
-use super::{Node, NodeFault, chance};
-use crate::check::Trail;
-use crate::credential::{Acknowledgement, Core, Entry, concluded};
+use super::{Node, NodeFault, StoreFault, chance};
+use crate::check::{Check, Trail};
+use crate::credential::{Acknowledgement, Core, Entry, checks, concluded};
 use crate::identity::{Unverified, Verified};
 use crate::negotiation::{Countersigned, Input, Negotiation, Observation, Role, State};
+
+/// The conditions of rule R that, once broken at finality, stay broken.
+const FOR_GOOD: [&Check; 4] = [&checks::RULE_HASH, &checks::RULE_TIME, &checks::RULE_ENDED, &checks::RULE_WITHDRAWN];
 
 impl Node {
     /// Looks at every negotiation that clock, chain or a rule can still move.
     pub(super) async fn watch(&self, chain: bool) -> Result<(), NodeFault> {
         for id in self.store.watched().await? {
-            if let Err(fault) = self.watch_one(&id, chain).await {
-                match fault {
-                    NodeFault::Store(_) => return Err(fault),
-                    fault => tracing::warn!(negotiation = id, %fault, "could not be looked at"),
-                }
+            match self.watch_one(&id, chain).await {
+                Ok(()) => {}
+                // A store that fails fails for all; a log that does not read back must not hold up the others.
+                Err(fault @ NodeFault::Store(StoreFault::Failed(_))) => return Err(fault),
+                Err(fault) => tracing::warn!(negotiation = id, %fault, "could not be looked at"),
             }
         }
         Ok(())
@@ -23,11 +26,14 @@ impl Node {
 
     async fn watch_one(&self, id: &str, chain: bool) -> Result<(), NodeFault> {
         let negotiation = self.negotiation(id).await?;
-        if self.decide_by_rule(id, &negotiation).await? {
-            return Ok(());
-        }
         if !negotiation.decide(Input::Elapsed, chance::now()?)?.is_empty() {
             return self.advance(id, None, |_, _| Ok((Input::Elapsed, vec![]))).await.map(|_| ());
+        }
+        match self.decide_by_rule(id, &negotiation).await {
+            Ok(true) => return Ok(()),
+            Ok(false) => {}
+            // A rule that can decide nothing any more (record_by has passed) must not keep the chain from doing so.
+            Err(fault) => tracing::warn!(negotiation = id, %fault, "a rule could not decide"),
         }
         match negotiation.countersigned() {
             Some(countersigned) if chain => self.look(id, &negotiation, countersigned).await,
@@ -50,17 +56,24 @@ impl Node {
             }
             Err(_) if sighting.entry.is_none() && late => Observation::Nothing(sighting.head),
             Err(_) if sighting.entry.is_none() => return Ok(()),
-            Err(refusal) => Observation::Broken(refusal),
+            Err(refusal) if FOR_GOOD.contains(&refusal.check) => Observation::Broken(refusal),
+            // The endpoint answered about another block or place than it was asked for: nothing may rest on that.
+            Err(refusal) => return Err(refusal.into()),
         };
         let waits = negotiation.opening().role == Role::Provider && matches!(negotiation.state(), State::Agreed(..));
         if waits && matches!(observation, Observation::Concluded(..)) {
             // The consumer's verification may have come before this node could see the entry itself.
-            return self.hear_parked(id).await;
+            self.hear_parked(id).await?;
+            let waits = matches!(self.negotiation(id).await?.state(), State::Agreed(..));
+            // Then only that verification moves it, and the chain need not be asked again until it comes.
+            return if waits { self.unwatch(id).await } else { Ok(()) };
         }
         if matches!(negotiation.state(), State::Terminated(..)) && !matches!(observation, Observation::Concluded(..)) {
             return if late { self.unwatch(id).await } else { Ok(()) };
         }
-        self.advance(id, None, |_, _| Ok((Input::Observed(observation.clone()), vec![]))).await.map(|_| ())
+        let after = self.advance(id, None, |_, _| Ok((Input::Observed(observation.clone()), vec![]))).await?;
+        // The provider's finalisation may be here already.
+        if after.state().name() == negotiation.state().name() { Ok(()) } else { self.hear_parked(id).await }
     }
 
     /// The entry as this node sees it at finality, if rule R holds; until then nobody has verified anything, whatever a
