@@ -6,12 +6,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::settings::{Matter, Point, RecordConsent};
-use super::{Node, NodeFault, OfferOrder, kind};
-use crate::credential::{Asset, rfc3339};
+use super::{Node, NodeFault, OfferOrder, chance, kind};
+use crate::check::Trail;
+use crate::credential::{ApprovedTemplate, Asset, rfc3339};
 use crate::encoding::Timestamp;
-use crate::identity::Did;
-use crate::negotiation::{Command, Decider, Input, Negotiation, Role, State};
-use crate::policy::Money;
+use crate::identity::{Did, Unverified};
+use crate::negotiation::{Command, Decider, Input, Negotiation, OfferPaper, Role, State};
+use crate::policy::{Blanks, Money};
 
 /// An asset as its provider lists it: what is offered, on which template, at which price.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -123,6 +124,10 @@ impl Node {
 
     async fn accept_by_rule(&self, id: &str, negotiation: &Negotiation) -> Result<bool, NodeFault> {
         let State::Offered(offer) = negotiation.state() else { return Ok(false) };
+        // A rule accepts what was asked for; an offer of something else waits for a person.
+        if !self.grants(negotiation, offer)? {
+            return Ok(false);
+        }
         let matter = Matter {
             point: Point::Accept,
             counterparty: &negotiation.opening().peer,
@@ -132,6 +137,29 @@ impl Node {
         let Some(rule) = self.settings.consent.rule_for(&matter) else { return Ok(false) };
         self.accept(id, Decider::Rule(rule.name.clone())).await?;
         Ok(true)
+    }
+
+    /// Whether an offer is what its request wished for: the template, the parameters, and a price not above the wish.
+    fn grants(&self, negotiation: &Negotiation, offer: &OfferPaper) -> Result<bool, NodeFault> {
+        let (opening, request) = (negotiation.opening(), negotiation.request());
+        let dearer = |wish: Money| wish.currency != offer.price.currency || wish.amount < offer.price.amount;
+        if request.template.as_ref().is_some_and(|wish| *wish != offer.template) || request.price.is_some_and(dearer) {
+            return Ok(false);
+        }
+        if request.parameters.is_empty() {
+            return Ok(true);
+        }
+        let approval = Unverified::new(&offer.approval);
+        let (trust, documents) = (&self.settings.trust, self.documents());
+        let approved = ApprovedTemplate::verify(&approval, trust, &documents, chance::now()?, &mut Trail::default())?;
+        let blanks = Blanks {
+            asset: &offer.asset.id,
+            provider: &opening.peer,
+            consumer: &opening.us,
+            contract_id: &offer.contract_id.to_string(),
+        };
+        let values = approved.template.read(&blanks, &offer.terms)?;
+        Ok(request.parameters.iter().all(|(name, wish)| values.get(name) == Some(wish)))
     }
 
     async fn record_by_rule(&self, id: &str, negotiation: &Negotiation) -> Result<bool, NodeFault> {

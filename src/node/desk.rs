@@ -115,6 +115,7 @@ impl Node {
             documents: &documents,
         };
         let offer = Offer::verify(&Unverified::new(&paper.text), &papers, now, &mut Trail::default())?;
+        self.claim_contract_id(&paper.contract_id, id).await?;
         let account = self.withdrawal_account(&paper.contract_id).await?;
         let key = self.contract_key(negotiation.request()).await?;
         let acceptance = accept(&offer, Some(account), &key, now)?;
@@ -216,6 +217,18 @@ impl Node {
         let name = request.consumer_key.thumbprint().to_string();
         let secret = self.store.key(&name).await?.ok_or_else(|| NodeFault::unknown("contract key", &name))?;
         SecretKey::p256(&secret).ok_or_else(|| StoreFault::Damaged(format!("the contract key {name}")).into())
+    }
+
+    /// Contract ids are public, so that another provider could offer one that stands already; its contract would take
+    /// the place of the first in what this party presents and withdraws from.
+    async fn claim_contract_id(&self, contract: &ContractId, negotiation: &str) -> Result<(), NodeFault> {
+        let (name, claim) = (contract.to_string(), json!({ "negotiation": negotiation }));
+        if self.store.put_once(kind::CONTRACT, &name, &claim).await? {
+            return Ok(());
+        }
+        let same = self.store.one(kind::CONTRACT, &name).await? == Some(claim);
+        Ok(checks::SUPERSEDED
+            .hold(same, || format!("the contract id {contract} was accepted in another negotiation"))?)
     }
 
     async fn withdrawal_account(&self, contract: &ContractId) -> Result<crate::credential::Account, NodeFault> {
