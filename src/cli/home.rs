@@ -189,7 +189,11 @@ impl Home {
     pub fn api_key(&self) -> Result<Zeroizing<String>> {
         let path = self.path("api-key");
         let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        Ok(Zeroizing::new(text.trim().to_owned()))
+        let key = Zeroizing::new(text.trim().to_owned());
+        if key.len() < 22 {
+            bail!("{} is no key: it takes 22 random letters at least", path.display());
+        }
+        Ok(key)
     }
 
     fn secret(&self, name: &str) -> Result<Zeroizing<[u8; 32]>> {

@@ -25,8 +25,11 @@ impl ApiKey {
 
     fn opens(&self, request: &Request) -> bool {
         let given = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let given = Digest::of(given.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default());
-        bool::from(given.as_bytes().ct_eq(self.0.as_bytes()))
+        // Without a key nothing opens, not even a node whose key is the empty text.
+        let Some(given) = given.and_then(|value| value.strip_prefix("Bearer ")).filter(|key| !key.is_empty()) else {
+            return false;
+        };
+        bool::from(Digest::of(given).as_bytes().ct_eq(self.0.as_bytes()))
     }
 }
 
@@ -79,13 +82,21 @@ pub fn with_share(router: Router, share: Share) -> Router {
     router.layer(from_fn(move |request: Request, next: Next| {
         let buckets = Arc::clone(&buckets);
         async move {
-            let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
+            let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| subscriber(info.0.ip()));
             match peer {
                 Some(ip) if !spend(&buckets, ip, share) => too_many(),
                 _ => next.run(request).await,
             }
         }
     }))
+}
+
+/// Who shares a bucket: an IPv6 subscriber has a whole /64 to send from.
+fn subscriber(ip: IpAddr) -> IpAddr {
+    match ip.to_canonical() {
+        IpAddr::V6(ip) => IpAddr::V6((u128::from(ip) >> 64 << 64).into()),
+        ip => ip,
+    }
 }
 
 fn too_many() -> Response {
@@ -126,5 +137,27 @@ mod tests {
         assert!(spend(&buckets, one, share) && spend(&buckets, one, share));
         assert!(!spend(&buckets, one, share));
         assert!(spend(&buckets, other, share));
+    }
+
+    #[test]
+    fn a_network_of_one_subscriber_shares_a_bucket() {
+        let ip = |text: &str| subscriber(text.parse().unwrap());
+        assert_eq!(ip("2001:db8:0:1::1"), ip("2001:db8:0:1:ffff::2"));
+        assert_ne!(ip("2001:db8:0:1::1"), ip("2001:db8:0:2::1"));
+        assert_eq!(ip("::ffff:192.0.2.1"), ip("192.0.2.1"));
+    }
+
+    #[test]
+    fn no_key_opens_nothing() {
+        let asks = |with: Option<&str>| {
+            let request = axum::http::Request::builder();
+            let request = with.into_iter().fold(request, |request, key| request.header(header::AUTHORIZATION, key));
+            request.body(axum::body::Body::empty()).unwrap()
+        };
+        for given in [None, Some("Bearer "), Some("Basic x")] {
+            assert!(!ApiKey::new("").opens(&asks(given)), "{given:?}");
+            assert!(!ApiKey::new("secret").opens(&asks(given)), "{given:?}");
+        }
+        assert!(ApiKey::new("secret").opens(&asks(Some("Bearer secret"))));
     }
 }

@@ -1,16 +1,24 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use axum::Router;
+use axum::error_handling::HandleErrorLayer;
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
+use axum::{BoxError, Router};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use tower::ServiceBuilder;
+use tower::limit::GlobalConcurrencyLimitLayer;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::timeout::TimeoutLayer;
 use tower_http::trace::TraceLayer;
+
+use super::Problem;
+
+/// How many requests of one interface are answered at once; beyond it the answer is 503.
+const AT_ONCE: usize = 512;
 
 /// A router that is being served.
 #[derive(Debug)]
@@ -39,7 +47,14 @@ impl Served {
 /// has `within` to begin its answer.
 pub fn serve(listener: TcpListener, router: Router, within: Duration) -> Served {
     let stop = CancellationToken::new();
+    let crowded = |_: BoxError| async { Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too busy; try again later") };
     let router = router
+        .layer(
+            ServiceBuilder::new()
+                .layer(HandleErrorLayer::new(crowded))
+                .load_shed()
+                .layer(GlobalConcurrencyLimitLayer::new(AT_ONCE)),
+        )
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, within))
         .layer(CatchPanicLayer::new())
         .layer(TraceLayer::new_for_http());
