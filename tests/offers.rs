@@ -1,0 +1,218 @@
+//! What a consumer's node does with offers that are signed and sealed in order, and not what it asked for.
+
+#[path = "support/gate_world.rs"]
+mod gate_world;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use countersign::check::Trail;
+use countersign::credential::{
+    Account, Admission, ApprovedTemplate, ContractId, Contents, Draft, LegalId, Participant, Party, offer,
+};
+use countersign::encoding::{Digest, Timestamp};
+use countersign::identity::{Documents, SecretKey, Signer as _};
+use countersign::inbox::{AgreementKey, Attachment, Contact, Message, decrypt, seal};
+use countersign::negotiation::StateName;
+use countersign::node::{Courier, NewContact, Node, NotDelivered, RequestOrder, Settings, chance};
+use countersign::policy::{Blanks, Template};
+use countersign::store::Sqlite;
+use gate_world::{REGISTRY, ScriptedChain};
+use serde_json::{Value, json};
+
+const TEMPLATE: &str = include_str!("../fixtures/templates/single-purchase.json");
+const ASSET: &str = "urn:uuid:3f0c6f0e-2a53-4b0e-8f4d-1d1f9a3c0001";
+const RECORDER: Account = Account([0x77; 20]);
+
+fn key(seed: u8) -> SecretKey {
+    SecretKey::p256(&[seed; 32]).unwrap()
+}
+
+fn agreement(seed: u8) -> AgreementKey {
+    AgreementKey::of_did_key(&key(seed)).unwrap()
+}
+
+#[derive(Default)]
+struct Bag(Mutex<Vec<Vec<u8>>>);
+
+#[async_trait]
+impl Courier for Bag {
+    async fn deliver(&self, _inbox: &str, envelope: Vec<u8>) -> Result<(), NotDelivered> {
+        self.0.lock().unwrap().push(envelope);
+        Ok(())
+    }
+}
+
+/// A consumer's node (key 3) and a provider made by hand (key 2), under one operator (key 1).
+struct Scene {
+    node: Arc<Node>,
+    bag: Arc<Bag>,
+    now: Timestamp,
+    _loops: tokio::task::JoinSet<()>,
+    _dir: tempfile::TempDir,
+}
+
+fn credential(member: &SecretKey, recorders: Vec<String>, now: Timestamp) -> String {
+    let admission = Admission {
+        did: member.did().clone(),
+        legal_name: "Member".into(),
+        legal_id: LegalId { scheme: "LEI".into(), value: "529900T8BM49AURSDO55".into() },
+        country: "DE".into(),
+        keys: vec![member.public_key().thumbprint()],
+        recorders,
+        iat: now,
+        nbf: now.plus(-60),
+        exp: now.plus(3600),
+    };
+    Participant::admit(&admission, &key(1)).unwrap()
+}
+
+impl Scene {
+    async fn set() -> Self {
+        let (dir, now) = (tempfile::tempdir().unwrap(), chance::now().unwrap());
+        let settings: Settings = serde_json::from_value(json!({
+            "trust": {
+                "operators": [key(1).did()], "pinned": [],
+                "chains": [{
+                    "chain_id": REGISTRY.chain_id, "registry": REGISTRY.address,
+                    "code_hash": format!("0x{}", "03".repeat(32)), "rpc": [],
+                }],
+            },
+            "inbox_url": "https://consumer.example/inbox",
+        }))
+        .unwrap();
+        let store = Arc::new(Sqlite::open(&dir.path().join("store.sqlite")).await.unwrap());
+        let (bag, registry) = (Arc::new(Bag::default()), Arc::new(ScriptedChain::new(now)));
+        let node = Arc::new(Node::new(Arc::new(key(3)), vec![agreement(3)], settings, store, registry, bag.clone()));
+        node.join(&credential(&key(3), vec![], now)).await.unwrap();
+        let provider = Contact {
+            did: key(2).did().clone(),
+            url: "https://provider.example/inbox".into(),
+            key: agreement(2).public(),
+            iat: now,
+        };
+        node.add_contact(&NewContact { contact: provider.sign(&key(2)).unwrap() }).await.unwrap();
+        let loops = node.run();
+        Self { node, bag, now, _loops: loops, _dir: dir }
+    }
+
+    /// The consumer asks; its id of the negotiation, and the request as the provider reads it.
+    async fn ask(&self, wishes: Value) -> (String, Message) {
+        let mut order = json!({ "provider": key(2).did(), "asset": ASSET });
+        order.as_object_mut().unwrap().extend(wishes.as_object().unwrap().clone());
+        let order: RequestOrder = serde_json::from_value(order).unwrap();
+        let id = self.node.request(&order).await.unwrap();
+        for _ in 0..400 {
+            for envelope in self.bag.0.lock().unwrap().iter() {
+                let opened = decrypt(envelope, &[agreement(2)]).unwrap();
+                let read = opened.verify(key(2).did(), &Documents::default(), self.now, &mut Trail::default());
+                let message = read.unwrap().into_inner();
+                if message.thid.as_ref() == Some(&id) {
+                    return (id, message);
+                }
+            }
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+        panic!("the request did not leave");
+    }
+
+    /// The provider offers, in order but for what `change` does to the draft; the check that the node refused it by.
+    async fn offer(&self, wishes: Value, change: impl Fn(&mut Draft)) -> Option<&'static str> {
+        let (id, request) = self.ask(wishes).await;
+        let text = |name: &str| request.attachment(name).unwrap().to_owned();
+        let provider_paper = credential(&key(2), vec![format!("eip155:{}:{RECORDER}", REGISTRY.chain_id)], self.now);
+        let approval = ApprovedTemplate::approve(TEMPLATE.as_bytes(), &key(1)).unwrap();
+        let template = Template::parse(TEMPLATE.as_bytes()).unwrap();
+        let contract_id = ContractId(chance::uuid().unwrap());
+        let spelt = contract_id.to_string();
+        let (provider, consumer) = (key(2), key(3));
+        let blanks =
+            Blanks { asset: ASSET, provider: provider.did(), consumer: consumer.did(), contract_id: &spelt };
+        let price = serde_json::from_value(json!({ "amount": "400.00", "currency": "EUR" })).unwrap();
+        let party = |key: &SecretKey, paper: &str| Party { did: key.did().clone(), participant: Digest::of(paper).b64u() };
+        let mut draft = Draft {
+            iat: self.now,
+            exp: self.now.plus(7200),
+            consumer_key: serde_json::from_value(request.body["countersign"]["key"].clone()).unwrap(),
+            contract_id,
+            negotiation_nonce: chance::nonce().unwrap(),
+            accept_by: self.now.plus(600),
+            record_by: self.now.plus(1200),
+            registry: REGISTRY,
+            recorder: RECORDER,
+            template_id: template.id.clone(),
+            template_hash: Digest::of(TEMPLATE).b64u(),
+            contents: Contents {
+                provider: party(&provider, &provider_paper),
+                consumer: party(&consumer, &text("participant")),
+                promisor: provider.did().clone(),
+                promisee: consumer.did().clone(),
+                asset: serde_json::from_value(json!({
+                    "id": ASSET, "title": "Junction", "media_type": "application/xml", "sha256": "9f".repeat(32),
+                    "size": 1, "endpoint": "https://data.example/junction.xodr",
+                }))
+                .unwrap(),
+                fee: template.fee(&price).unwrap(),
+                price,
+                terms: template.fill(&blanks, &BTreeMap::from([("uses".to_owned(), json!(3))])).unwrap(),
+                consumer_key_statement: text("key-statement"),
+            },
+        };
+        change(&mut draft);
+        let salts: [[u8; 16]; 9] = std::array::from_fn(|_| chance::random().unwrap());
+        let made = offer(&draft, &salts, &provider).unwrap();
+        let attach = |id: &str, text: String| Attachment { id: id.into(), media_type: None, text };
+        let message = Message {
+            id: chance::urn_uuid().unwrap(),
+            kind: "urn:countersign:negotiation/1.0/offer".into(),
+            from: provider.did().clone(),
+            to: vec![consumer.did().clone()],
+            thid: Some(id.clone()),
+            created_time: Some(self.now),
+            expires_time: None,
+            body: json!({
+                "@type": "ContractOfferMessage", "consumerPid": id, "providerPid": "urn:uuid:the-providers-own",
+                "offer": draft.contents.terms,
+            }),
+            attachments: vec![attach("offer", made), attach("participant", provider_paper), attach("template", approval)],
+        };
+        let refused = self.node.refused().len();
+        let envelope = seal(&message, &provider, &[agreement(3).public()], &mut |b| chance::fill(b).unwrap()).unwrap();
+        self.node.take_envelope(&envelope).await.unwrap();
+        for _ in 0..400 {
+            if let Some(message) = self.node.refused().get(refused) {
+                assert_eq!(self.node.view(&id).await.unwrap().state, StateName::Requested, "nothing has moved");
+                return Some(message.check);
+            }
+            if self.node.view(&id).await.unwrap().state == StateName::Offered {
+                return None;
+            }
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+        panic!("the offer was neither taken nor refused");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_offer_with_other_roles_than_were_asked_for_is_refused() {
+    let scene = Scene::set().await;
+    let (provider, consumer) = (key(2).did().clone(), key(3).did().clone());
+    let swapped = |draft: &mut Draft| std::mem::swap(&mut draft.contents.promisor, &mut draft.contents.promisee);
+
+    assert_eq!(scene.offer(json!({}), |_| {}).await, None, "the honest twin is put before a person");
+    assert_eq!(scene.offer(json!({}), swapped).await, Some("offer.asked.parties"), "by default the provider promises");
+    let wish = json!({ "promisor": consumer, "promisee": provider });
+    assert_eq!(scene.offer(wish.clone(), swapped).await, None, "a consumer that wants to promise may");
+    assert_eq!(scene.offer(wish, |_| {}).await, Some("offer.asked.parties"), "and is not made the promisee then");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_offer_for_another_registry_or_asset_is_refused() {
+    let scene = Scene::set().await;
+    let elsewhere = |draft: &mut Draft| draft.registry.chain_id += 1;
+    assert_eq!(scene.offer(json!({}), elsewhere).await, Some("offer.recorder"), "nor was the recorder admitted there");
+    let asset = |draft: &mut Draft| draft.contents.asset.id = "urn:uuid:another".into();
+    assert!(scene.offer(json!({}), asset).await.is_some(), "another asset was asked for");
+}
