@@ -10,7 +10,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use countersign::check::Trail;
 use countersign::credential::{
-    Account, Admission, ApprovedTemplate, ContractId, Contents, Draft, LegalId, Participant, Party, offer,
+    Account, Admission, ApprovedTemplate, Contents, ContractId, Draft, LegalId, Participant, Party, offer,
 };
 use countersign::encoding::{Digest, Timestamp};
 use countersign::identity::{Documents, SecretKey, Signer as _};
@@ -128,18 +128,19 @@ impl Scene {
         let contract_id = ContractId(chance::uuid().unwrap());
         let spelt = contract_id.to_string();
         let (provider, consumer) = (key(2), key(3));
-        let blanks =
-            Blanks { asset: ASSET, provider: provider.did(), consumer: consumer.did(), contract_id: &spelt };
+        let blanks = Blanks { asset: ASSET, provider: provider.did(), consumer: consumer.did(), contract_id: &spelt };
         let price = serde_json::from_value(json!({ "amount": "400.00", "currency": "EUR" })).unwrap();
-        let party = |key: &SecretKey, paper: &str| Party { did: key.did().clone(), participant: Digest::of(paper).b64u() };
+        let party =
+            |key: &SecretKey, paper: &str| Party { did: key.did().clone(), participant: Digest::of(paper).b64u() };
+        let now = chance::now().unwrap();
         let mut draft = Draft {
-            iat: self.now,
-            exp: self.now.plus(7200),
+            iat: now,
+            exp: now.plus(7200),
             consumer_key: serde_json::from_value(request.body["countersign"]["key"].clone()).unwrap(),
             contract_id,
             negotiation_nonce: chance::nonce().unwrap(),
-            accept_by: self.now.plus(600),
-            record_by: self.now.plus(1200),
+            accept_by: now.plus(600),
+            record_by: now.plus(1200),
             registry: REGISTRY,
             recorder: RECORDER,
             template_id: template.id.clone(),
@@ -176,7 +177,11 @@ impl Scene {
                 "@type": "ContractOfferMessage", "consumerPid": id, "providerPid": "urn:uuid:the-providers-own",
                 "offer": draft.contents.terms,
             }),
-            attachments: vec![attach("offer", made), attach("participant", provider_paper), attach("template", approval)],
+            attachments: vec![
+                attach("offer", made),
+                attach("participant", provider_paper),
+                attach("template", approval),
+            ],
         };
         let refused = self.node.refused().len();
         let envelope = seal(&message, &provider, &[agreement(3).public()], &mut |b| chance::fill(b).unwrap()).unwrap();
@@ -212,7 +217,7 @@ async fn an_offer_with_other_roles_than_were_asked_for_is_refused() {
 async fn an_offer_for_another_registry_or_asset_is_refused() {
     let scene = Scene::set().await;
     let elsewhere = |draft: &mut Draft| draft.registry.chain_id += 1;
-    assert_eq!(scene.offer(json!({}), elsewhere).await, Some("offer.recorder"), "nor was the recorder admitted there");
+    assert_eq!(scene.offer(json!({}), elsewhere).await, Some("offer.registry"), "the trust names no such registry");
     let asset = |draft: &mut Draft| draft.contents.asset.id = "urn:uuid:another".into();
     assert!(scene.offer(json!({}), asset).await.is_some(), "another asset was asked for");
 }

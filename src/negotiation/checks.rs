@@ -1,7 +1,6 @@
 //! Checks of the negotiation: who may do what, and when.
 
 crate::checks! {
-    PARTY = "negotiation.party": "a message moves a negotiation only when the counterparty of that negotiation signed it";
     PIDS = "negotiation.pids": "a message names the negotiation by the pids that both sides know";
     STATE = "negotiation.state": "the message or the command is one of the arrows that leave this state for its sender";
     TERMINAL = "negotiation.terminal": "nothing moves a negotiation that is FINALIZED or TERMINATED";

@@ -15,8 +15,10 @@ use crate::negotiation::{
 };
 use crate::policy::Money;
 
-/// How long a key statement holds, in seconds: it must cover the offer's making.
+/// How long a key statement holds, in seconds: it must cover the offer's making, by the provider's clock, which may be
+/// behind this one.
 const STATEMENT_LASTS: i64 = 30 * 24 * 3600;
+const CLOCKS_DIFFER: i64 = 120;
 
 /// What a consumer's desk asks for.
 #[derive(Clone, Debug, Deserialize)]
@@ -81,8 +83,8 @@ impl Node {
         let key = fresh_key()?;
         let jwk = key.public_key().jwk();
         self.store.keep_key(&jwk.thumbprint().to_string(), &key.secret()).await?;
-        let until = now.plus(STATEMENT_LASTS);
-        let key_statement = KeyStatement::state(&*self.signer, &order.provider, pid, key.public_key(), now, until)?;
+        let (from, until) = (now.plus(-CLOCKS_DIFFER), now.plus(STATEMENT_LASTS));
+        let key_statement = KeyStatement::state(&*self.signer, &order.provider, pid, key.public_key(), from, until)?;
         Ok(RequestPaper {
             asset: order.asset.clone(),
             template: order.template.clone(),

@@ -380,8 +380,9 @@ impl Node {
         let asked = Asked {
             provider: opening.peer.clone(),
             consumer: opening.us.clone(),
-            promisor: request.promisor.clone(),
-            promisee: request.promisee.clone(),
+            // Who asks for nothing else asks the provider to promise, to itself.
+            promisor: request.promisor.clone().or_else(|| Some(opening.peer.clone())),
+            promisee: request.promisee.clone().or_else(|| Some(opening.us.clone())),
             asset: request.asset.clone(),
             negotiation: opening.consumer_pid.clone(),
             consumer_key: request.consumer_key.clone(),
@@ -398,7 +399,6 @@ impl Node {
 /// Holds a message to the ids of its negotiation; what it teaches about them.
 fn belongs(negotiation: &Negotiation, heard: &Heard, incoming: &Incoming) -> Result<Vec<Event>, Refusal> {
     let opening = negotiation.opening();
-    moves::PARTY.hold(heard.from == opening.peer, || "the sender is not the counterparty".into())?;
     moves::PIDS.hold(incoming.consumer_pid == opening.consumer_pid, || "another consumerPid".into())?;
     checks::THREAD.hold(heard.thread == negotiation.thread(), || "thid is not the pid of whoever began".into())?;
     match (&opening.provider_pid, &incoming.provider_pid) {
