@@ -395,7 +395,7 @@ impl<'a> Side<'a> {
 
 fn belongs(negotiation: &Negotiation, letter: &Letter) -> Result<Vec<Event>, Refusal> {
     let opening = negotiation.opening();
-    checks::PARTY.hold(letter.from == opening.peer, || "the sender is not the counterparty".into())?;
+    checks::PIDS.hold(letter.from == opening.peer, || "the sender is not the counterparty".into())?;
     checks::PIDS.hold(letter.consumer_pid == opening.consumer_pid, || "another consumerPid".into())?;
     checks::PIDS.hold(letter.thread == negotiation.thread(), || "another thread".into())?;
     match (&opening.provider_pid, &letter.provider_pid) {
