@@ -40,6 +40,8 @@ stories! {
     two_first_messages_of_a_thread_begin_one_negotiation
     a_repeated_message_gets_its_stored_answer
     an_answer_that_moves_nothing_is_queued_with_its_mark
+    answers_of_no_negotiation_are_forgotten_in_the_end
+    a_slow_recipient_does_not_fill_the_queue
     a_message_waits_for_the_older_ones_of_its_negotiation
     effects_are_repeated_until_they_are_done
     the_inbox_has_a_quota

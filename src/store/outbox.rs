@@ -50,9 +50,37 @@ pub(super) async fn queue(
         add(db, outgoing).await?;
     }
     match cause {
-        Some(cause) => mark(db, cause, outgoing.negotiation.as_deref(), std::slice::from_ref(outgoing)).await,
+        Some(cause) => {
+            mark(db, cause, outgoing.negotiation.as_deref(), std::slice::from_ref(outgoing)).await?;
+            if outgoing.negotiation.is_some() { Ok(()) } else { forget(db, &cause.from).await }
+        }
         None => Ok(()),
     }
+}
+
+/// How many answers that belong to no negotiation a counterparty has here; older ones are forgotten, and whoever repeats
+/// so old a question is answered anew.
+const UNRELATED: i64 = 32;
+
+async fn forget(db: &mut SqliteConnection, peer: &Did) -> Result<(), StoreFault> {
+    query(
+        "DELETE FROM marks WHERE sender = ?1 AND negotiation IS NULL AND number <= (SELECT number FROM marks
+            WHERE sender = ?1 AND negotiation IS NULL ORDER BY number DESC LIMIT 1 OFFSET ?2)",
+    )
+    .bind(peer.as_str())
+    .bind(UNRELATED)
+    .execute(&mut *db)
+    .await
+    .map_err(fault)?;
+    query(
+        "DELETE FROM outgoing WHERE recipient = ?1 AND negotiation IS NULL AND wants_answer = 0
+         AND NOT EXISTS (SELECT 1 FROM marks WHERE answer = outgoing.id)",
+    )
+    .bind(peer.as_str())
+    .execute(db)
+    .await
+    .map_err(fault)?;
+    Ok(())
 }
 
 pub(super) async fn refuse_repeated(db: &mut SqliteConnection, mark: &Mark) -> Result<(), StoreFault> {

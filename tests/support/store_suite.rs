@@ -214,6 +214,26 @@ pub async fn an_answer_that_moves_nothing_is_queued_with_its_mark(store: &dyn St
     assert_eq!(due(store, 0).await, ["out"]);
 }
 
+pub async fn answers_of_no_negotiation_are_forgotten_in_the_end(store: &dyn Store) {
+    for number in 0..40 {
+        let answer = answer(&format!("a-{number}"), None);
+        store.queue(answer.clone(), Some(mark(&format!("q-{number}"), answer))).await.unwrap();
+    }
+    assert_eq!(store.answered(&peer(), "q-0").await.unwrap(), None);
+    assert!(store.answered(&peer(), "q-39").await.unwrap().is_some());
+    assert_eq!(store.due(at(1000), 100).await.unwrap().len(), 32);
+}
+
+pub async fn a_slow_recipient_does_not_fill_the_queue(store: &dyn Store) {
+    for number in 0..8 {
+        store.queue(message(&format!("slow-{number}"), None), None).await.unwrap();
+    }
+    let other = Outgoing { to: stranger(), ..message("other", None) };
+    store.queue(other, None).await.unwrap();
+    let due = store.due(at(1000), 2).await.unwrap();
+    assert_eq!(due.iter().map(|message| message.id.as_str()).collect::<Vec<_>>(), ["slow-0", "other"]);
+}
+
 pub async fn a_message_waits_for_the_older_ones_of_its_negotiation(store: &dyn Store) {
     let later = Outgoing { due: Some(at(2)), ..message("n1", Some("n")) };
     let commit = Commit { outgoing: vec![later, message("n2", Some("n"))], ..beginning("n") };

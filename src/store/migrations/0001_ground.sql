@@ -46,6 +46,7 @@ CREATE TABLE outgoing (
 ) STRICT;
 
 CREATE INDEX outgoing_of_negotiation ON outgoing (negotiation, number);
+CREATE INDEX outgoing_unrelated ON outgoing (recipient) WHERE negotiation IS NULL;
 CREATE INDEX outgoing_due ON outgoing (due) WHERE due IS NOT NULL;
 CREATE INDEX outgoing_unanswered ON outgoing (negotiation, number) WHERE due IS NOT NULL AND wants_answer = 1;
 
@@ -59,6 +60,9 @@ CREATE TABLE marks (
     UNIQUE (sender, message)
 ) STRICT;
 
+CREATE INDEX marks_unrelated ON marks (sender, number) WHERE negotiation IS NULL;
+-- For the foreign key, when an answer is forgotten.
+CREATE INDEX marks_by_answer ON marks (answer);
 CREATE INDEX marks_of_negotiation ON marks (negotiation, number);
 
 CREATE TABLE orders (
