@@ -1,4 +1,4 @@
-//! The node at work: four loops that sleep until there is something to do. Only the chain is polled.
+//! The node at work: four loops that sleep until there is something to do. Only the chain is polled often.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +12,9 @@ use super::{Node, NodeFault, chance};
 const PAUSE: Duration = Duration::from_secs(1);
 /// How often clocks are looked at: the finest time that protocol.md knows is a second.
 const TICK: Duration = Duration::from_secs(1);
+
+/// How long a loop sleeps without a bell: a caller that goes away while the store writes leaves it unrung.
+const UNRUNG: Duration = Duration::from_secs(10);
 
 impl Node {
     /// Starts the node's loops; they end with the returned set.
@@ -28,7 +31,9 @@ impl Node {
 async fn opening(node: Arc<Node>) {
     loop {
         match node.open_envelopes().await {
-            Ok(0) => node.bells.inbox.notified().await,
+            Ok(0) => {
+                let _ = timeout(UNRUNG, node.bells.inbox.notified()).await;
+            }
             Ok(_) => {}
             Err(fault) => failed("inbox", &fault).await,
         }
@@ -46,7 +51,9 @@ async fn delivering(node: Arc<Node>) {
                         let pause = Duration::from_secs(seconds).max(Duration::from_millis(20));
                         let _ = timeout(pause, node.bells.outbox.notified()).await;
                     }
-                    None => node.bells.outbox.notified().await,
+                    None => {
+                        let _ = timeout(UNRUNG, node.bells.outbox.notified()).await;
+                    }
                 }
             }
             Err(fault) => failed("outbox", &fault).await,
