@@ -76,8 +76,10 @@ fn aligned(text: &mut String, rows: &[[String; 6]]) -> std::fmt::Result {
 }
 
 /// Text of somebody else's making, so that it cannot steer the reader's terminal.
-fn readable(text: &str, most: usize) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).take(most).collect()
+pub fn readable(text: &str, most: usize) -> String {
+    // Marks that turn the direction of writing could show an amount or a name the other way round.
+    let steers = |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    text.chars().map(|c| if steers(c) { '\u{fffd}' } else { c }).take(most).collect()
 }
 
 #[cfg(test)]

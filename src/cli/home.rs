@@ -212,6 +212,21 @@ impl Home {
         fs::rename(&fresh, &path).with_context(|| format!("cannot write {}", path.display()))
     }
 
+    /// Where the node listens; `None` while it does not run.
+    ///
+    /// # Errors
+    /// When the announcement cannot be read.
+    pub fn announced(&self) -> Result<Option<Running>> {
+        let path = self.path(RUNNING);
+        match fs::read(&path) {
+            Ok(bytes) => {
+                Ok(Some(serde_json::from_slice(&bytes).with_context(|| format!("{} is damaged", path.display()))?))
+            }
+            Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(cause) => Err(cause).with_context(|| format!("cannot read {}", path.display())),
+        }
+    }
+
     /// Takes the announcement back.
     pub fn withdraw(&self) {
         let _ = fs::remove_file(self.path(RUNNING));

@@ -2,8 +2,10 @@
 
 mod acts;
 pub mod audit_table;
+mod calls;
 mod chain;
 mod demo;
+mod desk;
 mod home;
 mod init;
 mod serve;
@@ -12,7 +14,7 @@ pub mod verify;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
@@ -48,7 +50,14 @@ enum Command {
     Admit(acts::Admit),
     Approve(acts::Approve),
     Verify(verify::Args),
+    #[command(flatten)]
+    Desk(desk::Command),
 }
+
+/// The command line does not say what to do, or says it of something that is not there.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Usage(String);
 
 /// Which home a command works on.
 #[derive(Clone, Debug, Args)]
@@ -62,7 +71,7 @@ impl HomeArgument {
     fn home(&self) -> Result<Home> {
         match &self.home {
             Some(dir) => Ok(Home::new(dir)),
-            None => bail!("name the node's home: --home DIR, or COUNTERSIGN_HOME"),
+            None => Err(Usage("name the node's home: --home DIR, or COUNTERSIGN_HOME".into()).into()),
         }
     }
 }
@@ -83,7 +92,7 @@ pub fn main() -> ExitCode {
         Ok(code) => code,
         Err(fault) => {
             eprintln!("countersign: {fault:#}");
-            ExitCode::FAILURE
+            if fault.is::<Usage>() { ExitCode::from(2) } else { ExitCode::FAILURE }
         }
     }
 }
@@ -100,6 +109,7 @@ fn run(command: Command) -> Result<ExitCode> {
             Command::Admit(admit) => admit.run(),
             Command::Approve(approve) => approve.run(),
             Command::Verify(verify) => verify::run(verify).await,
+            Command::Desk(command) => command.run().await,
         }
     })
 }

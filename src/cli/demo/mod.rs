@@ -3,7 +3,6 @@
 //! It is a client: it starts the program's own commands as processes and talks to them over HTTP and JSON-RPC, as any
 //! other client would. The nodes do not know that they are in a demo.
 
-mod calls;
 mod evidence;
 mod intruder;
 mod refusals;

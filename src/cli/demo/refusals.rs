@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
-use super::calls::{Fetched, Said};
+use super::super::calls::{Fetched, Said};
 use super::evidence::Refused;
 use super::intruder;
 use super::scenes::{Pair, present};

@@ -6,8 +6,8 @@ use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
-use super::calls::Fetched;
-use super::calls::Said;
+use super::super::calls::Fetched;
+use super::super::calls::Said;
 use super::evidence::{ChainFacts, Evidence, GateFacts, Granted, NegotiationFacts, Parties};
 use super::refusals;
 use super::tell::{Teller, short};

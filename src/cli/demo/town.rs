@@ -9,8 +9,8 @@ use tokio::process::{Child, Command};
 use url::Url;
 use zeroize::Zeroizing;
 
+use super::super::calls::{Desk, GateCaller};
 use super::super::home::{Home, Running};
-use super::calls::{Desk, GateCaller};
 use super::tell::{Teller, short};
 use crate::credential::{Account, Trust};
 use crate::encoding::Digest;

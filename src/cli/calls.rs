@@ -1,9 +1,39 @@
+//! A node's management interface and a gate, as callers see them.
+
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use reqwest::{Client, Method, RequestBuilder};
+use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
+
+use super::audit_table::readable;
+
+/// How long a gate may take to sign its receipt once everything was delivered.
+const RECEIPT_WITHIN: Duration = Duration::from_secs(15);
+
+/// The longest answer of a gate that is no data.
+const SHORT: usize = 256 * 1024;
+
+/// A node answered that it does not do what was asked.
+#[derive(Debug, thiserror::Error)]
+#[error("{}{message}", check.as_ref().map(|check| format!("{check}: ")).unwrap_or_default())]
+pub struct Declined {
+    /// The status of its answer.
+    pub status: StatusCode,
+    /// The check that did not hold, if one did not.
+    pub check: Option<String>,
+    /// What it says, for people.
+    pub message: String,
+}
+
+/// Nobody answered.
+#[derive(Debug, thiserror::Error)]
+#[error("no node answers at {base}")]
+pub struct Silent {
+    /// Where it was called.
+    pub base: String,
+}
 
 /// A node's management interface, as its owner calls it.
 #[derive(Clone)]
@@ -56,12 +86,14 @@ impl Desk {
     }
 
     async fn send(&self, request: RequestBuilder) -> Result<Value> {
-        let answer = request.send().await?;
-        let (status, url) = (answer.status(), answer.url().path().to_owned());
-        let text = answer.text().await?;
-        if !status.is_success() {
-            bail!("{url} answered {status}: {text}");
+        let answer = match request.send().await {
+            Err(cause) if cause.is_connect() => return Err(Silent { base: self.base.clone() }.into()),
+            answer => answer?,
+        };
+        if !answer.status().is_success() {
+            return Err(declined(answer).await.into());
         }
+        let text = answer.text().await?;
         if text.is_empty() { Ok(json!({})) } else { serde_json::from_str(&text).context("an answer that is no JSON") }
     }
 }
@@ -92,14 +124,17 @@ impl GateCaller {
 
     pub async fn challenge(&self) -> Result<Value> {
         let answer = self.client.post(format!("{}/challenge", self.base)).send().await?;
-        Ok(answer.error_for_status()?.json().await?)
+        if !answer.status().is_success() {
+            return Err(declined(answer).await.into());
+        }
+        serde_json::from_str(&short_text(answer).await?).context("the gate's challenge is no JSON")
     }
 
     /// Hands an answer to a challenge in.
     pub async fn answer(&self, answer: &Value) -> Result<Said> {
         let reply = self.client.post(format!("{}/token", self.base)).json(answer).send().await?;
         if reply.status().is_success() {
-            let body: Value = reply.json().await?;
+            let body: Value = serde_json::from_str(&short_text(reply).await?).context("the gate's answer is no JSON")?;
             return Ok(Said::Token(body["token"].as_str().context("no token in the gate's answer")?.to_owned()));
         }
         let (check, reason) = denial(reply).await?;
@@ -113,25 +148,58 @@ impl GateCaller {
             let (check, reason) = denial(reply).await?;
             return Ok(Fetched::Denied { check, reason });
         }
-        let link = reply.headers().get("link").and_then(|link| link.to_str().ok()).unwrap_or_default().to_owned();
-        let path = link.split(['<', '>']).nth(1).context("the gate names no receipt")?.to_owned();
+        let path = receipt_path(&reply)?;
         let bytes = reply.bytes().await?.to_vec();
-        for _ in 0..100 {
+        Ok(Fetched::Data { bytes, receipt: self.receipt(&path, token).await? })
+    }
+
+    /// Takes the receipt at `path` once it is signed.
+    pub async fn receipt(&self, path: &str, token: &str) -> Result<String> {
+        let until = Instant::now() + RECEIPT_WITHIN;
+        while Instant::now() < until {
             let reply = self.client.get(format!("{}{path}", self.base)).bearer_auth(token).send().await?;
-            if reply.status() == reqwest::StatusCode::OK {
-                return Ok(Fetched::Data { bytes, receipt: reply.text().await? });
+            match reply.status() {
+                StatusCode::OK => return short_text(reply).await,
+                StatusCode::ACCEPTED => sleep(Duration::from_millis(50)).await,
+                _ => return Err(declined(reply).await.into()),
             }
-            sleep(Duration::from_millis(50)).await;
         }
         bail!("the gate gave no receipt for {path}");
     }
 }
 
-async fn denial(reply: reqwest::Response) -> Result<(String, String)> {
+/// Where the gate will keep the receipt of a delivery.
+pub fn receipt_path(reply: &Response) -> Result<String> {
+    let link = reply.headers().get("link").and_then(|link| link.to_str().ok()).unwrap_or_default();
+    Ok(link.split(['<', '>']).nth(1).context("the gate names no receipt")?.to_owned())
+}
+
+/// An answer's text, which somebody else could make endless.
+async fn short_text(mut reply: Response) -> Result<String> {
+    let mut bytes = Vec::new();
+    while let Some(chunk) = reply.chunk().await? {
+        if bytes.len() + chunk.len() > SHORT {
+            bail!("an answer of more than {SHORT} bytes");
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    String::from_utf8(bytes).context("an answer that is no text")
+}
+
+/// An answer that says no, taken apart.
+pub async fn declined(reply: Response) -> Declined {
     let status = reply.status();
-    let body: Value = reply.json().await.unwrap_or_default();
-    let text = |name: &str| body["error"][name].as_str().map(str::to_owned);
-    let check = text("check").with_context(|| format!("the gate answered {status} and named no check: {body}"))?;
+    let text = short_text(reply).await.unwrap_or_default();
+    let body: Value = serde_json::from_str(&text).unwrap_or_default();
+    let found = |name: &str| body["error"][name].as_str().map(|text| readable(text, 2000));
+    // Requests that do not read are answered in plain text.
+    let message = found("message").unwrap_or_else(|| format!("the answer was {status} {}", readable(&text, 400)));
+    Declined { status, check: found("check"), message }
+}
+
+async fn denial(reply: Response) -> Result<(String, String)> {
+    let declined = declined(reply).await;
+    let check = declined.check.clone().with_context(|| format!("the gate named no check: {declined}"))?;
     // The gate names the rule that did not hold, and keeps the details for its log.
-    Ok((check, format!("it does not hold that {}", text("message").unwrap_or_default())))
+    Ok((check, format!("it does not hold that {}", declined.message)))
 }

@@ -1,0 +1,146 @@
+//! How a desk's words look: times in the reader's zone, tables, ids.
+
+use std::io::IsTerminal as _;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde_json::Value;
+
+use super::super::audit_table::readable;
+
+/// Text of an answer, so that it cannot steer the reader's terminal; empty where there is none.
+pub fn text(value: &Value, pointer: &str) -> String {
+    readable(value.pointer(pointer).and_then(Value::as_str).unwrap_or_default(), 1000)
+}
+
+/// An amount with its currency.
+pub fn money(value: &Value) -> String {
+    format!("{} {}", text(value, "/amount"), text(value, "/currency")).trim().to_owned()
+}
+
+/// A time in the reader's zone; what is no time stays as it is.
+pub fn when(time: &str) -> String {
+    when_in(time, TimeZone::system())
+}
+
+fn when_in(time: &str, zone: TimeZone) -> String {
+    match time.parse::<Timestamp>() {
+        Ok(at) => at.to_zoned(zone).strftime("%Y-%m-%d %H:%M:%S %Z").to_string(),
+        Err(_) => readable(time, 64),
+    }
+}
+
+/// A deadline in the reader's zone, and how long that is.
+pub fn until(time: &str) -> String {
+    match time.parse::<Timestamp>() {
+        Ok(at) => format!("{} ({})", when(time), distance(at, Timestamp::now())),
+        Err(_) => when(time),
+    }
+}
+
+fn distance(at: Timestamp, now: Timestamp) -> String {
+    let seconds = at.as_second().saturating_sub(now.as_second());
+    let said = match seconds.unsigned_abs() {
+        s if s < 120 => format!("{s} s"),
+        s if s < 7200 => format!("{} min", s / 60),
+        s if s < 172_800 => format!("{} h", s / 3600),
+        s => format!("{} days", s / 86_400),
+    };
+    if seconds < 0 { format!("{said} ago") } else { format!("in {said}") }
+}
+
+/// The beginning of an id, long enough to name it in a command.
+pub fn brief(id: &str) -> String {
+    readable(id.strip_prefix("urn:uuid:").unwrap_or(id), 8)
+}
+
+/// Prints rows as columns; the first row is the head.
+pub fn table(rows: &[Vec<String>]) {
+    print!("{}", columns(rows));
+}
+
+fn columns(rows: &[Vec<String>]) -> String {
+    let mut widths: Vec<usize> = Vec::new();
+    for row in rows {
+        for (column, cell) in row.iter().enumerate() {
+            let wide = cell.chars().count();
+            match widths.get_mut(column) {
+                Some(width) => *width = wide.max(*width),
+                None => widths.push(wide),
+            }
+        }
+    }
+    let mut text = String::new();
+    for row in rows {
+        let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+        text.push_str(cells.join("  ").trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+/// A head for [`table`].
+pub fn head(names: &[&str]) -> Vec<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
+}
+
+/// Progress on one line of stderr; silent where nobody watches.
+pub struct Progress {
+    shown: bool,
+    last: Option<std::time::Instant>,
+}
+
+impl Progress {
+    pub fn new() -> Self {
+        Self { shown: std::io::stderr().is_terminal(), last: None }
+    }
+
+    /// Shows where the work stands, a few times a second at most.
+    pub fn at(&mut self, what: impl FnOnce() -> String) {
+        let due = self.last.is_none_or(|last| last.elapsed().as_millis() > 200);
+        if self.shown && due {
+            eprint!("\r\u{1b}[K{}", what());
+            self.last = Some(std::time::Instant::now());
+        }
+    }
+
+    /// Takes the line away, for something that stays.
+    pub fn clear(&mut self) {
+        if self.last.take().is_some() {
+            eprint!("\r\u{1b}[K");
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_the_readers() {
+        let zone = TimeZone::fixed(jiff::tz::offset(2));
+        assert!(when_in("2026-11-22T10:00:00Z", zone.clone()).starts_with("2026-11-22 12:00:00 "));
+        assert_eq!(when_in("soon\u{1b}", zone), "soon\u{fffd}");
+    }
+
+    #[test]
+    fn a_deadline_says_how_long() {
+        let now: Timestamp = "2026-11-22T10:00:00Z".parse().unwrap();
+        let at = |text: &str| text.parse().unwrap();
+        assert_eq!(distance(at("2026-11-22T10:01:30Z"), now), "in 90 s");
+        assert_eq!(distance(at("2026-11-24T10:00:00Z"), now), "in 2 days");
+        assert_eq!(distance(at("2026-11-22T07:00:00Z"), now), "3 h ago");
+    }
+
+    #[test]
+    fn columns_stand_under_each_other() {
+        let rows = [head(&["Id", "Price"]), head(&["abcdef", "1.00 EUR"])];
+        assert_eq!(columns(&rows), "Id      Price\nabcdef  1.00 EUR\n");
+    }
+}
