@@ -134,7 +134,8 @@ impl GateCaller {
     pub async fn answer(&self, answer: &Value) -> Result<Said> {
         let reply = self.client.post(format!("{}/token", self.base)).json(answer).send().await?;
         if reply.status().is_success() {
-            let body: Value = serde_json::from_str(&short_text(reply).await?).context("the gate's answer is no JSON")?;
+            let body: Value =
+                serde_json::from_str(&short_text(reply).await?).context("the gate's answer is no JSON")?;
             return Ok(Said::Token(body["token"].as_str().context("no token in the gate's answer")?.to_owned()));
         }
         let (check, reason) = denial(reply).await?;

@@ -46,7 +46,7 @@ fn seconds(text: &str) -> Result<i64, String> {
 impl Offer {
     pub(super) async fn run(&self) -> Result<ExitCode> {
         let mut order = json!({});
-        self.terms.into_body(&mut order);
+        self.terms.write_into(&mut order);
         for (name, seconds) in [
             ("accept_within", self.accept_within),
             ("record_within", self.record_within),

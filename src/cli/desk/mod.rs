@@ -149,6 +149,9 @@ fn what_next(fault: anyhow::Error) -> anyhow::Error {
         StatusCode::CONFLICT if declined.check.is_some() => {
             "`countersign show ID` says where it stands, `countersign inbox` what is your turn"
         }
+        StatusCode::BAD_GATEWAY if declined.message.contains("insufficient funds") => {
+            "send coins to the account that the message names, then try again"
+        }
         StatusCode::BAD_GATEWAY => "try again when the other side or the chain answers; nothing is lost",
         StatusCode::INTERNAL_SERVER_ERROR => "the log of `countersign serve` has the reason",
         _ => return fault,

@@ -25,7 +25,7 @@ pub struct Wishes {
 
 impl Wishes {
     /// Puts what was said into the body of a call.
-    pub fn into_body(&self, body: &mut Value) {
+    pub fn write_into(&self, body: &mut Value) {
         if let Some(template) = &self.template {
             body["template"] = json!(template);
         }
@@ -70,7 +70,7 @@ impl Request {
         let desk = self.at.desk()?;
         reachable(&desk, &self.from).await?;
         let mut order = json!({ "provider": self.from, "asset": self.asset });
-        self.wishes.into_body(&mut order);
+        self.wishes.write_into(&mut order);
         let asked = desk.post("/api/requests", &order).await?;
         member(&asked, "/id")?;
         self.at.say(&asked, |asked| {
