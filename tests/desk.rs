@@ -313,6 +313,14 @@ fn use_and_end(story: &Story, homes: &Homes, id: &str) {
     assert!(!story.path("mine.xodr.part").exists());
     story.fails("bob", &["fetch", &contract, "-o", "mine.xodr"], 2);
 
+    let mut other = ASSET.to_vec();
+    other[100] ^= 1;
+    fs::write(story.path("junction.xodr"), other).unwrap();
+    let why = story.fails("bob", &["fetch", &contract, "-o", "other.xodr"], 1);
+    assert!(why.contains("other bytes than the contract's") && why.contains("nothing was kept"), "{why}");
+    assert!(!story.path("other.xodr").exists() && !story.path("other.xodr.part").exists());
+    fs::write(story.path("junction.xodr"), ASSET).unwrap();
+
     story.says("alice", &["state-fees", "--operator", &homes.operator_url]);
     let audits = story.json("operator", &["audits"]);
     let table = story.says("operator", &["audit", &part(&audits, "/0/id")[..12]]);
