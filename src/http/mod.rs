@@ -4,6 +4,7 @@
 //! management side decides, and wants the owner's key with every request.
 
 mod alive;
+mod doors;
 pub mod gate;
 mod guard;
 mod inbox;

@@ -1,4 +1,3 @@
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::error_handling::HandleErrorLayer;
@@ -15,7 +14,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::timeout::TimeoutLayer;
 use tower_http::trace::TraceLayer;
 
-use super::Problem;
+use super::{Problem, doors};
 
 /// How many requests of one interface are answered at once; beyond it the answer is 503.
 const AT_ONCE: usize = 512;
@@ -58,11 +57,7 @@ pub fn serve(listener: TcpListener, router: Router, within: Duration) -> Served 
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, within))
         .layer(CatchPanicLayer::new())
         .layer(TraceLayer::new_for_http());
-    let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    let stopped = stop.clone();
-    let task = tokio::spawn(async move {
-        axum::serve(listener, service).with_graceful_shutdown(async move { stopped.cancelled().await }).await
-    });
+    let task = tokio::spawn(doors::keep(listener, router, doors::HEAD_WITHIN, stop.clone()));
     Served { stop, task }
 }
 

@@ -1,0 +1,119 @@
+//! Accepting connections: so many at once, and none that keeps its door open without saying what it wants.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::ConnectInfo;
+use axum::{Extension, Router};
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower::Layer as _;
+
+/// How many connections one listener holds at once; further ones wait in the system's queue.
+const CONNECTIONS: usize = 2048;
+/// How long a connection may take to send a request's head, the wait for it included.
+pub(super) const HEAD_WITHIN: Duration = Duration::from_secs(20);
+/// The largest head of a request, in bytes.
+const HEAD: usize = 64 * 1024;
+/// How long accepting pauses after the system refused it, for want of file descriptors for example.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// Serves connections until `stop`, then finishes the requests that are under way.
+pub(super) async fn keep(
+    listener: TcpListener,
+    router: Router,
+    head_within: Duration,
+    stop: CancellationToken,
+) -> io::Result<()> {
+    let (connections, seats) = (TaskTracker::new(), Arc::new(Semaphore::new(CONNECTIONS)));
+    loop {
+        let accepted = async {
+            let seat = Arc::clone(&seats).acquire_owned().await.map_err(io::Error::other)?;
+            listener.accept().await.map(|(stream, peer)| (seat, stream, peer))
+        };
+        let accepted = tokio::select! {
+            () = stop.cancelled() => break,
+            accepted = accepted => accepted,
+        };
+        match accepted {
+            Ok((seat, stream, peer)) => {
+                let service = Extension(ConnectInfo(peer)).layer(router.clone());
+                let stopped = stop.clone();
+                connections.spawn(async move {
+                    converse(stream, service, head_within, stopped).await;
+                    drop(seat);
+                });
+            }
+            Err(cause) => {
+                tracing::warn!(%cause, "a connection could not be accepted");
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+    connections.close();
+    connections.wait().await;
+    Ok(())
+}
+
+async fn converse<S>(stream: TcpStream, service: S, head_within: Duration, stopped: CancellationToken)
+where
+    S: tower::Service<axum::http::Request<hyper::body::Incoming>, Response = axum::response::Response>
+        + Clone
+        + Send
+        + 'static,
+    S::Future: Send,
+    S::Error: Into<axum::BoxError>,
+{
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(head_within).max_buf_size(HEAD);
+    let connection = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
+    tokio::pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = stopped.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(cause) = ended {
+        tracing::debug!(%cause, "a connection ended early");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::routing::get;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn who_never_finishes_a_head_is_shown_out_and_others_are_served() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let router = Router::new().route("/", get(async || "here"));
+        let stop = CancellationToken::new();
+        let door = tokio::spawn(keep(listener, router, Duration::from_millis(300), stop.clone()));
+
+        let mut slow = TcpStream::connect(address).await.unwrap();
+        slow.write_all(b"GET / HTTP/1.1\r\nHost: x\r\nX-Slow: ").await.unwrap();
+        let mut quick = TcpStream::connect(address).await.unwrap();
+        quick.write_all(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.unwrap();
+        let mut said = String::new();
+        quick.read_to_string(&mut said).await.unwrap();
+        assert!(said.starts_with("HTTP/1.1 200") && said.ends_with("here"), "{said}");
+
+        let mut rest = Vec::new();
+        let closed = tokio::time::timeout(Duration::from_secs(5), slow.read_to_end(&mut rest)).await;
+        assert!(closed.is_ok(), "the slow connection is still open");
+
+        stop.cancel();
+        tokio::time::timeout(Duration::from_secs(5), door).await.unwrap().unwrap().unwrap();
+    }
+}
