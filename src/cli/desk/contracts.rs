@@ -112,7 +112,8 @@ impl End {
     }
 }
 
-/// Withdraws from a contract as its consumer, with the account that the acceptance named.
+/// Withdraws from a contract as its consumer: signed by the account that the acceptance named, paid by this wallet's
+/// recorder account.
 ///
 /// Example: countersign withdraw 5b0f6a3e --reason key-compromised
 #[derive(Debug, Args)]

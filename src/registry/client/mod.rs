@@ -1,5 +1,6 @@
 //! The registry client: what it is told, how it asks several endpoints, and the port that it implements.
 
+mod acts;
 mod endpoint;
 mod reading;
 mod writing;
@@ -24,6 +25,8 @@ use crate::registry::abi::{self, address, contract, digest, word};
 use endpoint::Endpoint;
 use reading::{Mould, Seat};
 use writing::Pen;
+
+pub use acts::{account_of, balance, chain_id, deploy, send_value};
 
 /// What a client is told.
 pub struct ClientConfig {
@@ -381,6 +384,12 @@ impl Registry for Client {
         let signer = writing::Signer::new(abi::signer(key)?);
         let party = signer.account();
         match self.status_now(recorder, contract_id, Some(party)).await?.withdrawnAt {
+            // A withdrawal account is made for one contract and has no coins: whoever records from here pays for it.
+            0 if self.pen.own().is_ok() => {
+                let deadline = self.head(Depth::Latest).await?.time.plus(WITHDRAWAL_LASTS);
+                let signature = abi::sign_withdrawal(key, self.reader.urn, recorder, contract_id, reason, deadline)?;
+                self.withdraw_for(party, recorder, contract_id, reason, deadline, &signature).await
+            }
             0 => {
                 let recorder = address(recorder);
                 let call = contract::withdrawCall { recorder, contractId: abi::id(contract_id), reason };
@@ -391,58 +400,8 @@ impl Registry for Client {
     }
 }
 
-/// The account of a secp256k1 secret.
-///
-/// # Errors
-/// [`RegistryFault::Refused`] when `key` is none.
-pub fn account_of(key: &[u8; 32]) -> Result<Account, RegistryFault> {
-    Ok(abi::account(abi::signer(key)?.address()))
-}
-
-/// The chain id that `endpoint` speaks for.
-///
-/// # Errors
-/// [`RegistryFault::Unreachable`].
-pub async fn chain_id(endpoint: &Url) -> Result<u64, RegistryFault> {
-    Endpoint::open(endpoint, REQUEST)?.chain_id().await
-}
-
-/// The balance of an account at the newest block, in wei.
-///
-/// # Errors
-/// [`RegistryFault::Unreachable`]; also for a balance of more than 128 bits.
-pub async fn balance(endpoint: &Url, account: Account) -> Result<u128, RegistryFault> {
-    let endpoint = Endpoint::open(endpoint, REQUEST)?;
-    u128::try_from(endpoint.balance(address(account)).await?).map_err(|_| endpoint.nonsense("a balance out of range"))
-}
-
-/// Puts a new registry on a chain, paid by `key`.
-///
-/// # Errors
-/// [`RegistryFault::Refused`] when the chain does, for want of funds for example; [`RegistryFault::Unreachable`].
-pub async fn deploy(endpoint: &Url, key: &[u8; 32]) -> Result<Deployment, RegistryFault> {
-    let endpoint = Endpoint::open(endpoint, REQUEST)?;
-    let chain_id = endpoint.chain_id().await?;
-    let pen = Pen::new(Some(abi::signer(key)?), chain_id, RECEIPT);
-    let data = contract::BYTECODE.to_vec();
-    let receipt = pen.send(std::iter::once(&endpoint), pen.own()?, None, data, U256::ZERO).await?;
-    let at = receipt.contract_address.ok_or_else(|| endpoint.nonsense("the receipt names no contract"))?;
-    let urn = RegistryUrn { chain_id, address: abi::account(at) };
-    let code_hash = Reader { urn, log_window: 1 }.code_hash(&endpoint).await?;
-    Ok(Deployment { urn, code_hash, transaction: digest(receipt.transaction_hash) })
-}
-
-/// Sends `wei` from the account of `key`, for example to fund a recorder on a development chain.
-///
-/// # Errors
-/// [`RegistryFault::Refused`] when the chain does, for want of funds for example; [`RegistryFault::Unreachable`].
-pub async fn send_value(endpoint: &Url, key: &[u8; 32], to: Account, wei: u128) -> Result<Digest, RegistryFault> {
-    let endpoint = Endpoint::open(endpoint, REQUEST)?;
-    let pen = Pen::new(Some(abi::signer(key)?), endpoint.chain_id().await?, RECEIPT);
-    let value = U256::from(wei);
-    let receipt = pen.send(std::iter::once(&endpoint), pen.own()?, Some(address(to)), Vec::new(), value).await?;
-    Ok(digest(receipt.transaction_hash))
-}
+/// How long a withdrawal that another account pays for may be submitted, in seconds of block time.
+const WITHDRAWAL_LASTS: i64 = 3600;
 
 const REQUEST: Duration = Duration::from_secs(10);
 const RECEIPT: Duration = Duration::from_secs(60);
