@@ -59,9 +59,10 @@ impl<'de> DeserializeSeed<'de> for Strict {
 }
 
 impl Strict {
-    fn deeper<E: serde::de::Error>(&self) -> Result<Self, E> {
+    /// One level further in; an empty list or object is a level too.
+    fn deeper<E: serde::de::Error>(&self) -> Result<usize, E> {
         if self.depth < MAX_DEPTH {
-            Ok(Self { depth: self.depth + 1 })
+            Ok(self.depth + 1)
         } else {
             Err(E::custom(format_args!("{DEPTH}: more than {MAX_DEPTH} levels")))
         }
@@ -100,17 +101,17 @@ impl<'de> Visitor<'de> for Strict {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
-        let mut list = Vec::new();
-        while let Some(item) = items.next_element_seed(self.deeper()?)? {
+        let (mut list, depth) = (Vec::new(), self.deeper()?);
+        while let Some(item) = items.next_element_seed(Self { depth })? {
             list.push(item);
         }
         Ok(Value::Array(list))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
-        let mut object = Map::new();
+        let (mut object, depth) = (Map::new(), self.deeper()?);
         while let Some(name) = members.next_key::<String>()? {
-            let value = members.next_value_seed(self.deeper()?)?;
+            let value = members.next_value_seed(Self { depth })?;
             if object.contains_key(&name) {
                 return Err(A::Error::custom(format_args!("{DUPLICATE} `{name}`")));
             }
@@ -131,6 +132,10 @@ mod tests {
         assert_eq!(check(br#"{"a":1,"a":2}"#, 100), &checks::JSON_DUPLICATE);
         assert_eq!(check(br#"{"a":{"b":1,"b":1}}"#, 100), &checks::JSON_DUPLICATE);
         assert_eq!(check("[".repeat(40).as_bytes(), 100), &checks::JSON_DEPTH);
+        let nested = |inner: &str| format!("{}{inner}{}", "[".repeat(MAX_DEPTH), "]".repeat(MAX_DEPTH));
+        assert!(parse_json(nested("1").as_bytes(), 100).is_ok());
+        assert_eq!(check(nested("{}").as_bytes(), 100), &checks::JSON_DEPTH);
+        assert_eq!(check(nested("[]").as_bytes(), 100), &checks::JSON_DEPTH);
         assert_eq!(check(b"[1] x", 100), &checks::JSON);
         assert_eq!(check(b"[1]", 2), &checks::SIZE);
     }
