@@ -2,44 +2,30 @@
 
 #[path = "support/gate_world.rs"]
 mod gate_world;
+#[path = "support/members.rs"]
+mod members;
 #[path = "support/parties.rs"]
 #[allow(dead_code, unreachable_pub)]
 mod parties;
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use countersign::check::Trail;
-use countersign::credential::{Admission, ApprovedTemplate, KeyStatement, LegalId, Participant};
+use countersign::credential::{ApprovedTemplate, KeyStatement};
 use countersign::encoding::Timestamp;
 use countersign::identity::{Documents, SecretKey, Signer as _};
 use countersign::inbox::{AgreementKey, Attachment, Contact, Message, decrypt, seal};
 use countersign::negotiation::{Event, OfferPaper, Opening, Role, State, StateName};
-use countersign::node::{Commit, Courier, Index, Listing, NewContact, Node, NotDelivered, Outgoing, Settings, chance};
+use countersign::node::{Commit, Index, Listing, NewContact, Node, Outgoing, Settings, chance};
 use countersign::store::Sqlite;
 use gate_world::ScriptedChain;
+use members::{Bag, credential, key};
 use parties::Parties;
 use serde_json::{Value, json};
 
 const TEMPLATE: &str = include_str!("../fixtures/templates/single-purchase.json");
 const ASSET: &str = "urn:uuid:3f0c6f0e-2a53-4b0e-8f4d-1d1f9a3c0001";
-
-fn key(seed: u8) -> SecretKey {
-    SecretKey::p256(&[seed; 32]).unwrap()
-}
-
-/// Keeps what would have been posted, instead of posting it.
-#[derive(Default)]
-struct Bag(Mutex<Vec<Vec<u8>>>);
-
-#[async_trait]
-impl Courier for Bag {
-    async fn deliver(&self, _inbox: &str, envelope: Vec<u8>) -> Result<(), NotDelivered> {
-        self.0.lock().unwrap().push(envelope);
-        Ok(())
-    }
-}
 
 /// A provider's node, and a consumer made by hand: key 1 the operator, 2 the provider, 3 the consumer, 4 the contract's.
 struct Scene {
@@ -48,21 +34,6 @@ struct Scene {
     now: Timestamp,
     _loops: tokio::task::JoinSet<()>,
     _dir: tempfile::TempDir,
-}
-
-fn credential(member: &SecretKey, operator: &SecretKey, now: Timestamp) -> String {
-    let admission = Admission {
-        did: member.did().clone(),
-        legal_name: "Member".into(),
-        legal_id: LegalId { scheme: "LEI".into(), value: "529900T8BM49AURSDO55".into() },
-        country: "DE".into(),
-        keys: vec![member.public_key().thumbprint()],
-        recorders: vec![],
-        iat: now,
-        nbf: now.plus(-60),
-        exp: now.plus(3600),
-    };
-    Participant::admit(&admission, operator).unwrap()
 }
 
 impl Scene {
@@ -129,7 +100,7 @@ impl Scene {
             }),
             attachments: vec![
                 attach("key-statement", statement),
-                attach("participant", credential(&consumer, &key(1), self.now)),
+                attach("participant", credential(&consumer, &key(1), vec![], self.now)),
                 attach("contact", contact.sign(&consumer).unwrap()),
             ],
         }
@@ -186,8 +157,8 @@ async fn a_request_that_is_wrong_in_one_respect_begins_nothing_and_names_the_che
     let replace = |message: &mut Message, name: &str, text: String| {
         message.attachments.iter_mut().find(|attachment| attachment.id == name).unwrap().text = text;
     };
-    let others_credential = credential(&key(5), &key(1), scene.now);
-    let foreign_operator = credential(&key(3), &key(6), scene.now);
+    let others_credential = credential(&key(5), &key(1), vec![], scene.now);
+    let foreign_operator = credential(&key(3), &key(6), vec![], scene.now);
     let pid = |message: &Message| message.body["consumerPid"].as_str().unwrap().to_owned();
     let statement = |by: &SecretKey, provider: &SecretKey, pid: &str, of: &SecretKey| {
         KeyStatement::state(by, provider.did(), pid, of.public_key(), scene.now, scene.now.plus(3600)).unwrap()
@@ -253,7 +224,7 @@ async fn a_request_that_is_wrong_in_one_respect_begins_nothing_and_names_the_che
 async fn a_member_hears_why_and_a_stranger_hears_nothing() {
     let scene = Scene::set().await;
     let mut stranger = scene.request();
-    let foreign = credential(&key(3), &key(6), scene.now);
+    let foreign = credential(&key(3), &key(6), vec![], scene.now);
     stranger.attachments.iter_mut().find(|attachment| attachment.id == "participant").unwrap().text = foreign;
     assert_eq!(scene.send(&stranger, &key(3)).await, Some("participant.issuer"));
     tokio::time::sleep(Duration::from_millis(300)).await;
@@ -410,10 +381,10 @@ async fn a_member_that_asks_is_shown_the_catalog_and_a_stranger_is_not() {
         message.attachments.iter_mut().find(|a| a.id == "participant").unwrap().text = participant;
         message
     };
-    let stranger = ask(credential(&key(3), &key(6), scene.now));
+    let stranger = ask(credential(&key(3), &key(6), vec![], scene.now));
     assert_eq!(scene.send(&stranger, &key(3)).await, Some("participant.issuer"));
 
-    let member = ask(credential(&key(3), &key(1), scene.now));
+    let member = ask(credential(&key(3), &key(1), vec![], scene.now));
     let to = [AgreementKey::of_did_key(&key(2)).unwrap().public()];
     let envelope = seal(&member, &key(3), &to, &mut |bytes| chance::fill(bytes).unwrap()).unwrap();
     scene.node.take_envelope(&envelope).await.unwrap();

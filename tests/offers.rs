@@ -2,48 +2,29 @@
 
 #[path = "support/gate_world.rs"]
 mod gate_world;
+#[path = "support/members.rs"]
+mod members;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use countersign::check::Trail;
-use countersign::credential::{
-    Account, Admission, ApprovedTemplate, Contents, ContractId, Draft, LegalId, Participant, Party, offer,
-};
+use countersign::credential::{Account, ApprovedTemplate, Contents, ContractId, Draft, Party, offer};
 use countersign::encoding::{Digest, Timestamp};
 use countersign::identity::{Documents, SecretKey, Signer as _};
-use countersign::inbox::{AgreementKey, Attachment, Contact, Message, decrypt, seal};
+use countersign::inbox::{Attachment, Contact, Message, decrypt, seal};
 use countersign::negotiation::StateName;
-use countersign::node::{Courier, NewContact, Node, NotDelivered, RequestOrder, Settings, chance};
+use countersign::node::{NewContact, Node, RequestOrder, Settings, chance};
 use countersign::policy::{Blanks, Template};
 use countersign::store::Sqlite;
 use gate_world::{REGISTRY, ScriptedChain};
+use members::{Bag, agreement, credential, key};
 use serde_json::{Value, json};
 
 const TEMPLATE: &str = include_str!("../fixtures/templates/single-purchase.json");
 const ASSET: &str = "urn:uuid:3f0c6f0e-2a53-4b0e-8f4d-1d1f9a3c0001";
 const RECORDER: Account = Account([0x77; 20]);
-
-fn key(seed: u8) -> SecretKey {
-    SecretKey::p256(&[seed; 32]).unwrap()
-}
-
-fn agreement(seed: u8) -> AgreementKey {
-    AgreementKey::of_did_key(&key(seed)).unwrap()
-}
-
-#[derive(Default)]
-struct Bag(Mutex<Vec<Vec<u8>>>);
-
-#[async_trait]
-impl Courier for Bag {
-    async fn deliver(&self, _inbox: &str, envelope: Vec<u8>) -> Result<(), NotDelivered> {
-        self.0.lock().unwrap().push(envelope);
-        Ok(())
-    }
-}
 
 /// A consumer's node (key 3) and a provider made by hand (key 2), under one operator (key 1).
 struct Scene {
@@ -52,21 +33,6 @@ struct Scene {
     now: Timestamp,
     _loops: tokio::task::JoinSet<()>,
     _dir: tempfile::TempDir,
-}
-
-fn credential(member: &SecretKey, recorders: Vec<String>, now: Timestamp) -> String {
-    let admission = Admission {
-        did: member.did().clone(),
-        legal_name: "Member".into(),
-        legal_id: LegalId { scheme: "LEI".into(), value: "529900T8BM49AURSDO55".into() },
-        country: "DE".into(),
-        keys: vec![member.public_key().thumbprint()],
-        recorders,
-        iat: now,
-        nbf: now.plus(-60),
-        exp: now.plus(3600),
-    };
-    Participant::admit(&admission, &key(1)).unwrap()
 }
 
 impl Scene {
@@ -86,7 +52,7 @@ impl Scene {
         let store = Arc::new(Sqlite::open(&dir.path().join("store.sqlite")).await.unwrap());
         let (bag, registry) = (Arc::new(Bag::default()), Arc::new(ScriptedChain::new(now)));
         let node = Arc::new(Node::new(Arc::new(key(3)), vec![agreement(3)], settings, store, registry, bag.clone()));
-        node.join(&credential(&key(3), vec![], now)).await.unwrap();
+        node.join(&credential(&key(3), &key(1), vec![], now)).await.unwrap();
         let provider = Contact {
             did: key(2).did().clone(),
             url: "https://provider.example/inbox".into(),
@@ -122,7 +88,8 @@ impl Scene {
     async fn offer(&self, wishes: Value, change: impl Fn(&mut Draft)) -> Option<&'static str> {
         let (id, request) = self.ask(wishes).await;
         let text = |name: &str| request.attachment(name).unwrap().to_owned();
-        let provider_paper = credential(&key(2), vec![format!("eip155:{}:{RECORDER}", REGISTRY.chain_id)], self.now);
+        let provider_paper =
+            credential(&key(2), &key(1), vec![format!("eip155:{}:{RECORDER}", REGISTRY.chain_id)], self.now);
         let approval = ApprovedTemplate::approve(TEMPLATE.as_bytes(), &key(1)).unwrap();
         let template = Template::parse(TEMPLATE.as_bytes()).unwrap();
         let contract_id = ContractId(chance::uuid().unwrap());
