@@ -14,7 +14,7 @@ use countersign::check::Trail;
 use countersign::credential::Sighting;
 use countersign::encoding::{Timestamp, decode};
 use countersign::gate::{Answer, ChallengeKey, GatePolicy, Grant, GuardedAsset, Known, KnownCores, Usage, recognise};
-use countersign::identity::{Documents, PublicKey, Signer as _, Unverified};
+use countersign::identity::{DidDocument, Documents, PublicKey, Signer as _, Unverified};
 use gate_world::{RECORDER, REGISTRY, World, head, under};
 use ring::signature::{ECDSA_P256_SHA256_FIXED, UnparsedPublicKey};
 
@@ -106,10 +106,13 @@ fn main() {
         latest: contract.sighting(head(110, now), Some(entry)),
         now,
     };
-    let documents = Documents::default();
+    // As a gate holds its providers' documents.
+    let mut documents = Documents::default();
+    documents.insert(DidDocument::of_key_did(world.provider.did()).unwrap());
     let mut cores = KnownCores::new(16);
     let known = Known::read(&Unverified::new(gate.answer.core.as_str()), &documents, &mut Trail::default());
     cores.keep(Arc::new(known.unwrap()));
+    gate.warm(&cores);
 
     let (_, kb_jwt) = gate.answer.presentation.rsplit_once('~').unwrap();
     let one = Bare::new(kb_jwt, contract.key.public_key());

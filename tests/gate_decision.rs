@@ -13,7 +13,7 @@ use countersign::gate::{
     Answer, ByteRange, ChallengeKey, GatePolicy, Grant, GuardedAsset, Known, KnownCores, Receipt, Recognised, Usage,
     checks, recognise,
 };
-use countersign::identity::{Documents, Signer as _, Unverified, checks as signatures, sign_jws};
+use countersign::identity::{Documents, SecretKey, Signer as _, Unverified, checks as signatures, sign_jws};
 use countersign::policy::checks as terms;
 use serde_json::{Value, json};
 use support::gate_world::{Contract, RECORDER, REGISTRY, ScriptedChain, World, free, head, key, under};
@@ -267,6 +267,37 @@ fn a_known_core_is_found_by_its_whole_text_and_room_is_bounded() {
     let swapped =
         recognise(&story.answer(), known(&other), &story.policy, &story.challenges, at(0), &mut Trail::default());
     assert_eq!(swapped.unwrap_err().check, &credentials::CORE_FORM);
+}
+
+#[test]
+fn what_was_shown_before_is_not_believed_without_a_fresh_signature() {
+    let story = Story::new(free());
+    let text = Unverified::<Core>::new(story.contract.core.text.clone());
+    let known = Arc::new(Known::read(&text, &Documents::default(), &mut Trail::default()).unwrap());
+    let judge = |answer: &Answer, now| {
+        let known = Arc::clone(&known);
+        let recognised = recognise(answer, known, &story.policy, &story.challenges, now, &mut Trail::default());
+        recognised.map(|recognised| recognised.shown).map_err(|refusal| refusal.check)
+    };
+    let nonce = story.nonce();
+    let shown = judge(&story.answer(), at(0)).unwrap();
+    assert!(Arc::ptr_eq(&judge(&story.answer(), at(0)).unwrap(), &shown));
+    let by = |key: &SecretKey, aud: &str, nonce: &str| {
+        judge(&story.contract.answer_by(key, aud, nonce, &SHOWN, at(0)), at(0)).unwrap_err()
+    };
+    let own = &story.contract.key;
+    assert_eq!(by(&key(9), ORIGIN, &nonce), &signatures::JWS_SIGNATURE);
+    assert_eq!(by(own, "https://other.example", &nonce), &credentials::KB_AUD);
+    assert_eq!(by(own, ORIGIN, "another"), &checks::CHALLENGE_UNKNOWN);
+    assert_eq!(judge(&story.answer(), at(361)).unwrap_err(), &credentials::PRESENTATION_TIME);
+    let unbound = story.answer().presentation.rsplit_once('~').unwrap().0.to_owned() + "~";
+    let unbound = Answer { presentation: unbound, ..story.answer() };
+    assert_eq!(judge(&unbound, at(0)).unwrap_err(), &credentials::KB_PRESENT);
+    // Something else is shown: read anew, and held to what has to be there.
+    let more = story.contract.answer(ORIGIN, &nonce, &["asset", "terms", "price"], at(0));
+    assert_eq!(judge(&more, at(0)).unwrap().asset, shown.asset);
+    let less = story.contract.answer(ORIGIN, &nonce, &["asset"], at(0));
+    assert_eq!(judge(&less, at(0)).unwrap_err(), &checks::TERMS_DISCLOSED);
 }
 
 #[test]

@@ -36,7 +36,7 @@ pub use key_statement::KeyStatement;
 pub use not_signed::NotSigned;
 pub use offer::{Asked, Draft, Offer, Papers, offer};
 pub use participant::{Admission, LegalId, Participant};
-pub use presentation::{disclosed, present, verify_presentation};
+pub use presentation::{disclosed, present, verify_presentation, verify_presentation_again};
 pub use proven::{NotProven, Proven, proven};
 pub use rule::{concluded, in_force, stated};
 pub use template::ApprovedTemplate;

@@ -57,17 +57,31 @@ pub fn verify_presentation(
 ) -> Result<Presented, Refusal> {
     let cut = Cut::new(text)?;
     let presented = read(&cut, &core.issuer_jwt, &core.claims, trail)?;
-    let kb_jwt = cut.key_binding.ok_or_else(|| checks::KB_PRESENT.refuse("there is no KB-JWT"))?;
-    trail.held(&checks::KB_PRESENT);
-    let binding = KeyBinding::verify(kb_jwt, cut.bound, &core.consumer_key, aud, nonce, trail)?;
-    trail.hold(&checks::PRESENTATION_CLAIMS, binding.rest.is_empty(), || {
-        format!("further claims: {:?}", binding.rest.keys().collect::<Vec<_>>())
-    })?;
-    fresh(core, &binding.nonce)?;
-    trail.held(&checks::PRESENTATION_NONCE);
-    let recent = binding.iat <= now.plus(CLOCK_SKEW) && now <= binding.iat.plus(MAX_AGE);
-    trail.hold(&checks::PRESENTATION_TIME, recent, || format!("signed at {}, it is {now}", binding.iat))?;
+    bound(&cut, core, aud, nonce, now, trail)?;
     Ok(presented)
+}
+
+/// Verifies a presentation that shows the very disclosures of an earlier one that was verified: of these only the
+/// KB-JWT is new. `shown` is the earlier one's text up to and with its last tilde.
+///
+/// `None` when the presentation shows something else; then it is for [`verify_presentation`].
+///
+/// # Errors
+/// `presentation.*`, `sdjwt.form`, `kb.*`, `jws.*`, `encoding.*`.
+pub fn verify_presentation_again(
+    text: &str,
+    shown: &str,
+    core: &Core,
+    aud: &str,
+    nonce: &str,
+    now: Timestamp,
+    trail: &mut Trail,
+) -> Result<Option<()>, Refusal> {
+    let cut = Cut::new(text)?;
+    if cut.bound != shown {
+        return Ok(None);
+    }
+    bound(&cut, core, aud, nonce, now, trail).map(Some)
 }
 
 /// Reads `<issuer JWT>~D…~` of a contract whose core was read before; how an operator sees a fee and nothing else.
@@ -78,6 +92,20 @@ pub fn disclosed(issuer_jwt: &str, claims: &OpenClaims, text: &str, trail: &mut 
     let cut = Cut::new(text)?;
     checks::SD_FORM.hold(cut.key_binding.is_none(), || "a KB-JWT where none belongs".into())?;
     read(&cut, issuer_jwt, claims, trail)
+}
+
+/// Holds the KB-JWT of a presentation to the core's key, the audience, the nonce and the time.
+fn bound(cut: &Cut<'_>, core: &Core, aud: &str, nonce: &str, now: Timestamp, trail: &mut Trail) -> Result<(), Refusal> {
+    let kb_jwt = cut.key_binding.ok_or_else(|| checks::KB_PRESENT.refuse("there is no KB-JWT"))?;
+    trail.held(&checks::KB_PRESENT);
+    let binding = KeyBinding::verify(kb_jwt, cut.bound, &core.consumer_key, aud, nonce, trail)?;
+    trail.hold(&checks::PRESENTATION_CLAIMS, binding.rest.is_empty(), || {
+        format!("further claims: {:?}", binding.rest.keys().collect::<Vec<_>>())
+    })?;
+    fresh(core, &binding.nonce)?;
+    trail.held(&checks::PRESENTATION_NONCE);
+    let recent = binding.iat <= now.plus(CLOCK_SKEW) && now <= binding.iat.plus(MAX_AGE);
+    trail.hold(&checks::PRESENTATION_TIME, recent, || format!("signed at {}, it is {now}", binding.iat))
 }
 
 fn fresh(core: &Core, nonce: &str) -> Result<(), Refusal> {

@@ -1,6 +1,7 @@
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde_json::map::Entry;
 use serde_json::{Map, Number, Value};
 
 use super::checks;
@@ -112,10 +113,12 @@ impl<'de> Visitor<'de> for Strict {
         let (mut object, depth) = (Map::new(), self.deeper()?);
         while let Some(name) = members.next_key::<String>()? {
             let value = members.next_value_seed(Self { depth })?;
-            if object.contains_key(&name) {
-                return Err(A::Error::custom(format_args!("{DUPLICATE} `{name}`")));
+            match object.entry(name) {
+                Entry::Vacant(place) => drop(place.insert(value)),
+                Entry::Occupied(taken) => {
+                    return Err(A::Error::custom(format_args!("{DUPLICATE} `{}`", taken.key())));
+                }
             }
-            object.insert(name, value);
         }
         Ok(Value::Object(object))
     }

@@ -2,10 +2,11 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Challenge, ChallengeKey, GatePolicy, GuardedAsset, Known, checks};
+use super::{Challenge, ChallengeKey, GatePolicy, GuardedAsset, Known, Shown, checks};
 use crate::check::{Refusal, Trail};
 use crate::credential::{
-    Account, Asset, ContractId, Core, Sighting, checks as credentials, concluded, in_force, verify_presentation,
+    Account, Asset, ContractId, Core, Presented, Sighting, checks as credentials, concluded, in_force,
+    verify_presentation, verify_presentation_again,
 };
 use crate::encoding::{self, Digest, Timestamp};
 use crate::identity::Thumbprint;
@@ -33,8 +34,8 @@ pub struct Recognised {
     pub challenge: Challenge,
     /// What it is about, as guarded here.
     pub asset: GuardedAsset,
-    /// Its terms.
-    pub terms: Policy,
+    /// What was shown: the asset as the contract names it, and the terms.
+    pub shown: Arc<Shown>,
     /// The declared purpose.
     pub purpose: Option<String>,
 }
@@ -96,20 +97,27 @@ pub fn recognise(
         format!("a contract of {}, whose data is not guarded here", claims.iss)
     })?;
     let nonce = nonce(&answer.presentation)?;
-    let presented = verify_presentation(&answer.presentation, core, &policy.origin, &nonce, now, trail)?;
-    let challenge = key.recognise(&nonce, &policy.origin, now, trail)?;
-    let asset = presented.asset.ok_or_else(|| checks::ASSET_DISCLOSED.refuse("`asset` is not disclosed"))?;
+    let presentation = &answer.presentation;
+    let (challenge, shown) = match shown_again(presentation, &known, policy, &nonce, now, trail)? {
+        Some(shown) => (key.recognise(&nonce, &policy.origin, now, trail)?, shown),
+        None => {
+            let presented = verify_presentation(presentation, core, &policy.origin, &nonce, now, trail)?;
+            let challenge = key.recognise(&nonce, &policy.origin, now, trail)?;
+            let shown = Arc::new(Shown::new(presentation, presented)?);
+            // Somebody else may have been first; both were verified.
+            let _ = known.shown.set(Arc::clone(&shown));
+            (challenge, shown)
+        }
+    };
     trail.held(&checks::ASSET_DISCLOSED);
-    let asset = guarded(&asset, policy, trail)?.clone();
-    let terms = presented.terms.ok_or_else(|| checks::TERMS_DISCLOSED.refuse("`terms` is not disclosed"))?;
     trail.held(&checks::TERMS_DISCLOSED);
+    let asset = guarded(&shown.asset, policy, trail)?.clone();
     trail.hold(&checks::REGISTRY, claims.registry == policy.registry, || {
         format!("{}, trusted is {}", claims.registry, policy.registry)
     })?;
     let recorder = policy.recorders.is_empty() || policy.recorders.contains(&claims.recorder);
     trail.hold(&checks::RECORDER, recorder, || format!("the recorder {} is not known here", claims.recorder))?;
-    let terms = Policy::parse(&terms)?;
-    Ok(Recognised { challenge, asset, terms, purpose: answer.purpose.clone(), known })
+    Ok(Recognised { challenge, asset, shown, purpose: answer.purpose.clone(), known })
 }
 
 impl Recognised {
@@ -141,7 +149,7 @@ impl Recognised {
         fresh_head(finalised.head.time, policy.max_head_age, now, trail)?;
         let facts =
             Facts { uses: usage.uses, first_use: usage.first_use, purpose: self.purpose.clone(), ..Facts::at(moment) };
-        self.terms.permits("use", &facts)?;
+        self.shown.terms.permits("use", &facts)?;
         Ok(Grant {
             contract_id: core.claims.contract_id,
             core: core.hash,
@@ -152,7 +160,7 @@ impl Recognised {
             account: core.acceptance.withdrawal_account,
             since: core.claims.iat,
             exp: core.claims.exp,
-            counts_uses: self.terms.counts_uses(),
+            counts_uses: self.shown.terms.counts_uses(),
         })
     }
 }
@@ -183,6 +191,30 @@ pub fn fresh_head(head: Timestamp, max_age: i64, now: Timestamp, trail: &mut Tra
     trail.hold(&checks::HEAD_STALE, now <= head.plus(max_age), || {
         format!("the finalised head is of {head}, it is {now}; the limit is {max_age} s")
     })
+}
+
+/// What a presentation shows, where it shows what an earlier one of this core showed; then only its KB-JWT is verified.
+fn shown_again(
+    presentation: &str,
+    known: &Known,
+    policy: &GatePolicy,
+    nonce: &str,
+    now: Timestamp,
+    trail: &mut Trail,
+) -> Result<Option<Arc<Shown>>, Refusal> {
+    let Some(shown) = known.shown.get() else { return Ok(None) };
+    let (core, aud) = (&known.core, &policy.origin);
+    let again = verify_presentation_again(presentation, &shown.text, core, aud, nonce, now, trail)?;
+    Ok(again.map(|()| Arc::clone(shown)))
+}
+
+impl Shown {
+    fn new(presentation: &str, presented: Presented) -> Result<Self, Refusal> {
+        let asset = presented.asset.ok_or_else(|| checks::ASSET_DISCLOSED.refuse("`asset` is not disclosed"))?;
+        let terms = presented.terms.ok_or_else(|| checks::TERMS_DISCLOSED.refuse("`terms` is not disclosed"))?;
+        let text = presentation.rsplit_once('~').map_or(presentation, |(shown, _)| &presentation[..=shown.len()]);
+        Ok(Self { text: text.to_owned(), asset, terms: Policy::parse(&terms)? })
+    }
 }
 
 /// An entry that only the newest block shows gets a check of its own: the caller has to wait, not to record.

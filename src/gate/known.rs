@@ -1,9 +1,10 @@
 use std::collections::{HashMap, VecDeque};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::check::{Refusal, Trail};
-use crate::credential::Core;
+use crate::credential::{Asset, Core};
 use crate::identity::{Documents, Thumbprint, Unverified, Verified};
+use crate::policy::Policy;
 
 /// A core that was verified, with what every admission needs of it.
 #[derive(Clone, Debug)]
@@ -12,6 +13,19 @@ pub struct Known {
     pub core: Verified<Core>,
     /// Thumbprint of the consumer's one-time key.
     pub consumer_key: Thumbprint,
+    /// What its first presentation here showed; a wallet shows the same each time.
+    pub(super) shown: OnceLock<Arc<Shown>>,
+}
+
+/// What a presentation showed, read and held to the issuer JWT's digests.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Shown {
+    /// The presentation up to and with its last tilde.
+    pub text: String,
+    /// What the contract is about.
+    pub asset: Asset,
+    /// The terms.
+    pub terms: Policy,
 }
 
 impl Known {
@@ -22,7 +36,7 @@ impl Known {
     pub fn read(text: &Unverified<Core>, documents: &Documents, trail: &mut Trail) -> Result<Self, Refusal> {
         let core = Core::read(text, documents, trail)?;
         let consumer_key = core.consumer_key.thumbprint();
-        Ok(Self { core, consumer_key })
+        Ok(Self { core, consumer_key, shown: OnceLock::new() })
     }
 }
 

@@ -11,6 +11,6 @@ mod receipt;
 
 pub use admit::{Answer, Grant, Recognised, Usage, fresh_head, recognise};
 pub use challenge::{Challenge, ChallengeKey};
-pub use known::{Known, KnownCores};
+pub use known::{Known, KnownCores, Shown};
 pub use policy::{GatePolicy, GuardedAsset};
 pub use receipt::{ByteRange, Receipt};

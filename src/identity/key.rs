@@ -152,7 +152,10 @@ impl PublicKey {
 
     /// RFC 7638 thumbprint.
     pub fn thumbprint(&self) -> Thumbprint {
-        self.jwk().thumbprint()
+        // The letters of base64url need no escapes, so that this is the canonical form as it stands.
+        let Jwk { kty, crv, x, y } = self.jwk();
+        let y = y.map_or_else(String::new, |y| format!(r#","y":"{y}""#));
+        Thumbprint(Digest::of(format!(r#"{{"crv":"{crv}","kty":"{kty}","x":"{x}"{y}}}"#)).b64u())
     }
 }
 
@@ -232,5 +235,17 @@ pub(super) fn own_kid(did: &Did) -> Option<DidUrl> {
         super::Method::Key => Some(did.url(did.specific_id())),
         super::Method::Jwk => Some(did.url("0")),
         super::Method::Web => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::identity::{SecretKey, Signer as _};
+
+    #[test]
+    fn the_thumbprint_of_a_key_is_that_of_its_jwk() {
+        for key in [SecretKey::p256(&[7; 32]).unwrap(), SecretKey::ed25519(&[7; 32]).unwrap()] {
+            assert_eq!(key.public_key().thumbprint(), key.public_key().jwk().thumbprint());
+        }
     }
 }

@@ -22,7 +22,7 @@ use super::{NodeFault, Registry, Store, StoreFault, chance};
 use crate::check::{Refusal, Trail};
 use crate::encoding::{Digest, Timestamp};
 use crate::gate::{Challenge, ChallengeKey, GatePolicy, Known, KnownCores};
-use crate::identity::{Documents, Signer, Unverified};
+use crate::identity::{DidDocument, Documents, Signer, Unverified};
 
 /// The kinds of documents that a gate keeps.
 mod kind {
@@ -119,13 +119,16 @@ impl Gatekeeper {
                 secret
             }
         });
+        // Spelled out once: a key of a did:key is a compressed point, and every contract here is by one of these.
+        let mut documents = Documents::default();
+        policy.providers.iter().filter_map(|did| DidDocument::of_key_did(did).ok()).for_each(|it| documents.insert(it));
         let gate = Self {
             settings,
             policy,
             signer,
             store,
             registry,
-            documents: Documents::default(),
+            documents,
             challenges,
             cores: Mutex::new(KnownCores::new(KNOWN_CORES)),
             open: Mutex::new(Open {
