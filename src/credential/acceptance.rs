@@ -30,15 +30,15 @@ pub fn accept(offer: &Offer, account: Option<Account>, key: &dyn Signer, now: Ti
     let claims = &offer.claims;
     checks::HOLDER_KEY
         .hold(*key.public_key() == claims.consumer_key.public_key()?, || "another key than cnf".into())?;
-    let content = json!(Content {
-        kind: ACCEPTANCE.into(),
-        credential_ids: vec![CREDENTIAL.into()],
+    let content = Content {
         contract_id: claims.contract_id,
-        offer_sha256: offer.sha256().b64u(),
+        credential_ids: vec![CREDENTIAL.into()],
         decision: DECISION.into(),
         effect: EFFECT.into(),
+        offer_sha256: offer.sha256().b64u(),
+        kind: ACCEPTANCE.into(),
         withdrawal_account: account,
-    });
+    };
     let payload = json!({
         "iat": now,
         "aud": claims.iss,
@@ -52,34 +52,35 @@ pub fn accept(offer: &Offer, account: Option<Account>, key: &dyn Signer, now: Ti
 }
 
 impl Acceptance {
-    /// Verifies the KB-JWT of a core; `bound` is `<issuer JWT>~`.
+    /// Verifies the KB-JWT of a core, over the issuer JWT with the hash `offer` and the text up to it with `sd_hash`.
     ///
     /// # Errors
     /// `acceptance.*`, `kb.*`, `jws.*`, `encoding.*`.
     pub(super) fn verify(
         text: &str,
-        bound: &str,
+        offer: Digest,
+        sd_hash: Digest,
         claims: &OpenClaims,
         holder: &PublicKey,
         trail: &mut Trail,
     ) -> Result<Self, Refusal> {
         let nonce = &claims.negotiation_nonce;
-        let binding = KeyBinding::verify(text, bound, holder, claims.iss.as_str(), nonce, trail)?;
+        let binding = KeyBinding::verify_over(text, sd_hash, holder, claims.iss.as_str(), nonce, trail)?;
         let rest: Rest = exact(&checks::ACCEPTANCE_CLAIMS, binding.rest)?;
-        let hash = transaction_hash(&rest.acceptance)?;
+        let content: Content = exact(&checks::ACCEPTANCE_CLAIMS, rest.acceptance)?;
+        let hash = transaction_hash(&content)?;
         trail.hold(
             &checks::ACCEPTANCE_HASH,
             rest.transaction_data_hashes_alg == SHA_256 && rest.transaction_data_hashes == [hash],
             || "transaction_data_hashes is not the one hash of the acceptance".into(),
         )?;
-        let content: Content = exact(&checks::ACCEPTANCE_CLAIMS, rest.acceptance)?;
         let meant = content.kind == ACCEPTANCE
             && content.credential_ids == [CREDENTIAL]
             && (content.decision.as_str(), content.effect.as_str()) == (DECISION, EFFECT);
         trail.hold(&checks::ACCEPTANCE_CLAIMS, meant, || {
             format!("type `{}`, decision `{}`, effect `{}`", content.kind, content.decision, content.effect)
         })?;
-        let offer_sha256 = Digest::of(&bound[..bound.len() - 1]).b64u();
+        let offer_sha256 = offer.b64u();
         trail.hold(
             &checks::ACCEPTANCE_OFFER,
             content.contract_id == claims.contract_id && content.offer_sha256 == offer_sha256,
@@ -107,23 +108,26 @@ struct Rest {
     transaction_data_hashes_alg: String,
 }
 
+/// The acceptance itself: texts only, in the order of their names, so that its JSON is its canonical form.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Content {
-    #[serde(rename = "type")]
-    kind: String,
-    credential_ids: Vec<String>,
     contract_id: ContractId,
-    offer_sha256: String,
+    credential_ids: Vec<String>,
     decision: String,
     effect: String,
+    offer_sha256: String,
+    #[serde(rename = "type")]
+    kind: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     withdrawal_account: Option<Account>,
 }
 
 /// `b64u(H(b64u(JCS(acceptance))))`: the hash of the transaction data as OpenID4VP B.3.3 has it.
-fn transaction_hash(acceptance: &Value) -> Result<String, Refusal> {
-    Ok(Digest::of(encoding::encode(encoding::canonical(acceptance)?)).b64u())
+fn transaction_hash(acceptance: &Content) -> Result<String, Refusal> {
+    let canonical = serde_json::to_string(acceptance);
+    let canonical = canonical.map_err(|cause| checks::ACCEPTANCE_CLAIMS.refuse(cause.to_string()))?;
+    Ok(Digest::of(encoding::encode(canonical)).b64u())
 }
 
 /// The acceptance of a foreign wallet with its ES256 signature in the low-s form; anything else is returned as it is.

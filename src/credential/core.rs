@@ -3,7 +3,7 @@ use super::presentation::CLOCK_SKEW;
 use super::sd_jwt::Cut;
 use super::{Acceptance, Offer, OpenClaims, checks};
 use crate::check::{Refusal, Trail};
-use crate::encoding::{Digest, Timestamp};
+use crate::encoding::{Digest, Hasher, Timestamp};
 use crate::identity::{Documents, PublicKey, Unverified, Verified};
 
 /// What both signed: `<issuer JWT>~<acceptance KB-JWT>` (`protocol.md` 5).
@@ -40,13 +40,20 @@ impl Core {
         })?;
         trail.held(&checks::CORE_FORM);
         let Issued { claims, consumer_key, .. } = verify_issued(cut.issuer_jwt, documents, trail)?;
-        let acceptance = Acceptance::verify(kb_jwt, cut.bound, &claims, &consumer_key, trail)?;
+        // The three texts begin alike and are hashed in one go.
+        let mut hashed = Hasher::default();
+        hashed.update(cut.issuer_jwt.as_bytes());
+        let offer = hashed.clone().finish();
+        hashed.update(b"~");
+        let sd_hash = hashed.clone().finish();
+        hashed.update(kb_jwt.as_bytes());
+        let acceptance = Acceptance::verify(kb_jwt, offer, sd_hash, &claims, &consumer_key, trail)?;
         Ok(Verified::vouched(Core {
             text: text.to_owned(),
             issuer_jwt: cut.issuer_jwt.to_owned(),
             claims,
             acceptance,
-            hash: Digest::of(text),
+            hash: hashed.finish(),
             consumer_key,
         }))
     }

@@ -34,6 +34,18 @@ impl KeyBinding {
         nonce: &str,
         trail: &mut Trail,
     ) -> Result<Self, Refusal> {
+        Self::verify_over(text, Digest::of(bound), holder, aud, nonce, trail)
+    }
+
+    /// Verifies `text` as the KB-JWT after a text with the hash `sd_hash`.
+    pub(super) fn verify_over(
+        text: &str,
+        sd_hash: Digest,
+        holder: &PublicKey,
+        aud: &str,
+        nonce: &str,
+        trail: &mut Trail,
+    ) -> Result<Self, Refusal> {
         let jws = Jws::parse(text)?;
         let header = jws.header();
         trail.hold(&signatures::JWS_TYP, header.typ == TYP_KEY_BINDING, || {
@@ -45,9 +57,7 @@ impl KeyBinding {
         trail.held(&checks::KB_CLAIMS);
         trail.hold(&checks::KB_AUD, binding.aud == aud, || format!("aud `{}`, expected `{aud}`", binding.aud))?;
         trail.hold(&checks::KB_NONCE, binding.nonce == nonce, || "another nonce than the one given out".into())?;
-        trail.hold(&checks::KB_HASH, binding.sd_hash == Digest::of(bound).b64u(), || {
-            "sd_hash is of another text".into()
-        })?;
+        trail.hold(&checks::KB_HASH, binding.sd_hash == sd_hash.b64u(), || "sd_hash is of another text".into())?;
         Ok(binding)
     }
 
