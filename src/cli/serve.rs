@@ -64,6 +64,10 @@ impl Serve {
         drop(house.loops);
         world.shutdown().await;
         owner.shutdown().await;
+        if let Some(gatekeeper) = house.gatekeeper {
+            // A download that has just ended is still owed its receipt.
+            let _ = tokio::time::timeout(Duration::from_secs(5), gatekeeper.settled()).await;
+        }
         Ok(ExitCode::SUCCESS)
     }
 }
@@ -73,6 +77,7 @@ struct House {
     public: Router,
     management: Router,
     loops: tokio::task::JoinSet<()>,
+    gatekeeper: Option<Arc<Gatekeeper>>,
 }
 
 impl House {
@@ -84,7 +89,8 @@ impl House {
         let registry = open_registry(home, configuration).await?;
         // A gate says by itself whether it is ready: it is not while the chain cannot be read.
         let public = if configuration.gate.is_some() { Router::new() } else { http::alive_router() };
-        let mut house = Self { public, management: http::alive_router(), loops: tokio::task::JoinSet::new() };
+        let mut house =
+            Self { public, management: http::alive_router(), loops: tokio::task::JoinSet::new(), gatekeeper: None };
         if let Some(wallet) = &configuration.wallet {
             let settings = Settings {
                 trust: configuration.trust.clone(),
@@ -118,6 +124,7 @@ impl House {
         if let Some(gate) = &configuration.gate {
             let gatekeeper = Gatekeeper::open(gate.clone(), signer, store, registry).await?;
             house.public = house.public.merge(http::gate::router(Arc::clone(&gatekeeper)));
+            house.gatekeeper = Some(Arc::clone(&gatekeeper));
             house.loops.spawn(async move { gatekeeper.run(std::future::pending()).await });
         }
         Ok(house)
