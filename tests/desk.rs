@@ -323,7 +323,7 @@ fn use_and_end(story: &Story, homes: &Homes, id: &str) {
 
     story.says("alice", &["state-fees", "--operator", &homes.operator_url]);
     let audits = story.json("operator", &["audits"]);
-    let table = story.says("operator", &["audit", &part(&audits, "/0/id")[..12]]);
+    let table = story.says("operator", &["audit", "--", &part(&audits, "/0/id")[..12]]);
     assert!(table.contains(&contract["urn:uuid:".len()..]) && table.contains("25.00 EUR"), "{table}");
 
     assert!(story.says("alice", &["end", &contract, "--reason", "by-agreement"]).contains("is ended"));

@@ -101,7 +101,8 @@ impl Audits {
 pub struct Audit {
     #[command(flatten)]
     at: At,
-    /// The audit, or the beginning of its id.
+    /// The audit, or the beginning of its id; one that begins with a dash goes after `--`.
+    #[arg(allow_hyphen_values = true)]
     id: String,
 }
 
