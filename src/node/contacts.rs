@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::{Node, NodeFault, chance, kind};
 use crate::check::Trail;
-use crate::identity::{Did, Unverified};
+use crate::identity::{Did, Unverified, Verified};
 use crate::inbox::{self, AgreementPublic, Contact};
 
 /// A contact that the owner adds: signed by the DID that it is about.
@@ -33,10 +33,8 @@ impl Node {
     /// # Errors
     /// `contact.*`, `jws.*` when it is not what it claims to be.
     pub async fn add_contact(&self, new: &NewContact) -> Result<Did, NodeFault> {
-        let contact = Contact::verify(&Unverified::new(&new.contact), &self.documents(), &mut Trail::default())?;
-        if self.contact_of(&contact.did).await?.is_none_or(|known| known.iat <= contact.iat) {
-            self.store.put(kind::CONTACT, contact.did.as_str(), &json!({ "contact": new.contact })).await?;
-        }
+        let contact = self.read_contact(&new.contact)?;
+        self.keep_contact(&contact, &new.contact).await?;
         Ok(contact.did.clone())
     }
 
@@ -56,18 +54,27 @@ impl Node {
     }
 
     pub(super) async fn learn_contact(&self, from: &Did, contact: &str) -> Result<(), NodeFault> {
-        let new = NewContact { contact: contact.to_owned() };
-        let verified = Contact::verify(&Unverified::new(contact), &self.documents(), &mut Trail::default())?;
+        let verified = self.read_contact(contact)?;
         inbox::checks::FROM
             .hold(verified.did == *from, || format!("the contact is {}'s, the message {from}'s", verified.did))?;
-        self.add_contact(&new).await.map(|_| ())
+        self.keep_contact(&verified, contact).await
+    }
+
+    fn read_contact(&self, text: &str) -> Result<Verified<Contact>, NodeFault> {
+        Ok(Contact::verify(&Unverified::new(text), &self.documents(), &mut Trail::default())?)
+    }
+
+    async fn keep_contact(&self, contact: &Verified<Contact>, text: &str) -> Result<(), NodeFault> {
+        if self.contact_of(&contact.did).await?.is_none_or(|known| known.iat <= contact.iat) {
+            self.store.put(kind::CONTACT, contact.did.as_str(), &json!({ "contact": text })).await?;
+        }
+        Ok(())
     }
 
     async fn contact_of(&self, did: &Did) -> Result<Option<Contact>, NodeFault> {
         let Some(kept) = self.store.one(kind::CONTACT, did.as_str()).await? else { return Ok(None) };
         let text = kept.get("contact").and_then(serde_json::Value::as_str).unwrap_or_default();
-        let contact = Contact::verify(&Unverified::new(text), &self.documents(), &mut Trail::default())?;
-        Ok(Some(contact.into_inner()))
+        Ok(Some(self.read_contact(text)?.into_inner()))
     }
 
     /// Where `did` is reached, and the key that its envelopes are sealed for.

@@ -9,7 +9,7 @@ use crate::credential::{
     Acknowledgement, Asked, Core, KeyStatement, Offer, Papers, Participant, Termination, received_in_time,
 };
 use crate::encoding::{Digest, Timestamp};
-use crate::identity::{Unverified, Verified};
+use crate::identity::{Did, Unverified, Verified};
 use crate::inbox::{self, Message, Opened};
 use crate::negotiation::{
     Arrow, CorePaper, Event, Input, Kind, Negotiation, OfferPaper, Opening, Received, RequestPaper, Role, State,
@@ -243,7 +243,7 @@ impl Node {
         now: Timestamp,
     ) -> Result<(), NodeFault> {
         checks::THREAD.hold(heard.thread == incoming.consumer_pid, || "thid is not the consumer's pid".into())?;
-        self.vet_request(request, &incoming.consumer_pid, heard, now)?;
+        self.vet_request(request, &incoming.consumer_pid, &heard.from, now)?;
         if let Some(contact) = &incoming.contact {
             self.learn_contact(&heard.from, contact).await?;
         }
@@ -296,16 +296,16 @@ impl Node {
         &self,
         request: &RequestPaper,
         consumer_pid: &str,
-        heard: &Heard,
+        sender: &Did,
         now: Timestamp,
     ) -> Result<(), NodeFault> {
         let (documents, trail) = (self.documents(), &mut Trail::default());
         let participant = Unverified::<Participant>::new(&request.participant);
         let participant = Participant::verify(&participant, &self.settings.trust, &documents, now, trail)?;
-        checks::SENDER.hold(participant.did == heard.from, || format!("the credential is {}'s", participant.did))?;
+        checks::SENDER.hold(participant.did == *sender, || format!("the credential is {}'s", participant.did))?;
         let statement = Unverified::<KeyStatement>::new(&request.key_statement);
         let statement = KeyStatement::verify(&statement, &documents, now, trail)?;
-        let fits = statement.consumer == heard.from
+        let fits = statement.consumer == *sender
             && statement.provider == *self.did()
             && statement.negotiation == consumer_pid
             && statement.jkt == request.consumer_key.thumbprint()
@@ -322,9 +322,7 @@ impl Node {
         let peer = &negotiation.opening().peer;
         Ok(match &incoming.content {
             Content::Request(request) => {
-                let heard =
-                    Heard { from: peer.clone(), message: String::new(), thread: String::new(), signed: String::new() };
-                self.vet_request(request, &incoming.consumer_pid, &heard, now)?;
+                self.vet_request(request, &incoming.consumer_pid, peer, now)?;
                 Received::CounterRequest((**request).clone())
             }
             Content::Offer { offer, participant, approval } => {

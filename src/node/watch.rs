@@ -2,13 +2,15 @@
 
 use super::port::Depth;
 use super::{Node, NodeFault, StoreFault, chance};
-use crate::check::{Check, Trail};
-use crate::credential::{Acknowledgement, Core, Entry, checks, concluded};
+use crate::check::{Check, Refusal, Trail};
+use crate::credential::{Acknowledgement, Core, Entry, Sighting, checks, concluded};
 use crate::identity::{Unverified, Verified};
 use crate::negotiation::{Countersigned, Input, Negotiation, Observation, Role, State};
 
 /// The conditions of rule R that, once broken at finality, stay broken.
 const FOR_GOOD: [&Check; 4] = [&checks::RULE_HASH, &checks::RULE_TIME, &checks::RULE_ENDED, &checks::RULE_WITHDRAWN];
+
+type AtFinality = (Verified<Core>, Sighting, Result<Entry, Refusal>);
 
 impl Node {
     /// Looks at every negotiation that clock, chain or a rule can still move.
@@ -42,16 +44,11 @@ impl Node {
     }
 
     async fn look(&self, id: &str, negotiation: &Negotiation, countersigned: &Countersigned) -> Result<(), NodeFault> {
-        let Countersigned { offer, core } = countersigned;
-        let sighting = self
-            .registry
-            .sighting(Depth::Finalised, offer.recorder, core.contract_id, core.withdrawal_account, offer.iat)
-            .await?;
-        let (verified, trail) = (self.core(&core.text)?, &mut Trail::default());
-        let late = sighting.head.time > offer.record_by;
-        let observation = match concluded(&verified, &sighting, trail) {
+        let (core, sighting, rule_r) = self.at_finality(countersigned).await?;
+        let late = sighting.head.time > countersigned.offer.record_by;
+        let observation = match rule_r {
             Ok(entry) => {
-                let acknowledgement = Acknowledgement::sign(&verified, &entry, &*self.signer)?;
+                let acknowledgement = Acknowledgement::sign(&core, &entry, &*self.signer)?;
                 Observation::Concluded(entry, acknowledgement)
             }
             Err(_) if sighting.entry.is_none() && late => Observation::Nothing(sighting.head),
@@ -79,11 +76,17 @@ impl Node {
     /// The entry as this node sees it at finality, if rule R holds; until then nobody has verified anything, whatever a
     /// consumer says.
     pub(super) async fn final_entry(&self, countersigned: &Countersigned) -> Result<Option<Entry>, NodeFault> {
+        Ok(self.at_finality(countersigned).await?.2.ok())
+    }
+
+    /// What this node sees of a contract at finality, and whether rule R holds by it.
+    async fn at_finality(&self, countersigned: &Countersigned) -> Result<AtFinality, NodeFault> {
         let Countersigned { offer, core } = countersigned;
         let (recorder, account) = (offer.recorder, core.withdrawal_account);
         let sighting = self.registry.sighting(Depth::Finalised, recorder, core.contract_id, account, offer.iat).await?;
         let core = self.core(&core.text)?;
-        Ok(concluded(&core, &sighting, &mut Trail::default()).ok())
+        let rule_r = concluded(&core, &sighting, &mut Trail::default());
+        Ok((core, sighting, rule_r))
     }
 
     /// A core of this node's own log, read again.
