@@ -4,6 +4,7 @@ mod acts;
 pub mod audit_table;
 mod calls;
 mod chain;
+mod configuration;
 mod demo;
 mod desk;
 mod home;

@@ -1,0 +1,73 @@
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result, bail};
+use tokio::task::JoinSet;
+use url::Url;
+
+use super::super::configuration::Configuration;
+use super::super::home::Home;
+use super::{gate, operator, wallet};
+use crate::credential::RegistryUrn;
+use crate::http::{self, Router};
+use crate::identity::Signer;
+use crate::node::{Gatekeeper, Registry, Store};
+use crate::registry::{Client, ClientConfig};
+use crate::store::Sqlite;
+
+/// A node put together: its two faces and its loops.
+pub(super) struct House {
+    pub public: Router,
+    pub management: Router,
+    pub loops: JoinSet<()>,
+    pub gatekeeper: Option<Arc<Gatekeeper>>,
+}
+
+/// What every part of a node is made of.
+pub(super) struct Ground<'a> {
+    pub home: &'a Home,
+    pub configuration: &'a Configuration,
+    /// How the world reaches the public listener, without a slash at its end.
+    pub public_url: &'a str,
+    pub signer: Arc<dyn Signer>,
+    pub store: Arc<dyn Store>,
+    pub registry: Arc<dyn Registry>,
+}
+
+impl House {
+    /// Opens the store and the registry, then each part that the configuration has a table for.
+    pub(super) async fn open(home: &Home, configuration: &Configuration, public_url: &str) -> Result<Self> {
+        let ground = Ground {
+            home,
+            configuration,
+            public_url,
+            signer: Arc::new(home.signing_key()?),
+            store: Arc::new(Sqlite::open(&home.path("store.sqlite")).await?),
+            registry: open_registry(home, configuration).await?,
+        };
+        // A gate says by itself whether it is ready: it is not while the chain cannot be read.
+        let public = if configuration.gate.is_some() { Router::new() } else { http::alive_router() };
+        let mut house = Self { public, management: http::alive_router(), loops: JoinSet::new(), gatekeeper: None };
+        if let Some(table) = &configuration.wallet {
+            wallet::move_in(&mut house, &ground, table)?;
+        }
+        if configuration.operator.is_some() {
+            operator::move_in(&mut house, &ground);
+        }
+        if let Some(table) = &configuration.gate {
+            gate::move_in(&mut house, &ground, table).await?;
+        }
+        Ok(house)
+    }
+}
+
+async fn open_registry(home: &Home, configuration: &Configuration) -> Result<Arc<dyn Registry>> {
+    let Some(chain) = configuration.trust.chains.first() else {
+        bail!("[[trust.chains]] names no registry; `countersign deploy` prints such a table");
+    };
+    let endpoints: Result<Vec<Url>, _> = chain.rpc.iter().map(|rpc| rpc.parse()).collect();
+    let urn = RegistryUrn { chain_id: chain.chain_id, address: chain.registry };
+    let mut config = ClientConfig::new(urn, endpoints.context("[[trust.chains]] rpc is not a list of URLs")?);
+    config.code_hash = Some(chain.code_hash);
+    config.recorder_key = configuration.wallet.is_some().then(|| home.recorder_key()).transpose()?;
+    Ok(Arc::new(Client::connect(config).await?))
+}
