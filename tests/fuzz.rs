@@ -308,6 +308,7 @@ fn letter(parties: &Parties, deal: &Deal) -> (Message, String, Vec<u8>, Agreemen
         to: vec![parties.consumer.did().clone()],
         thid: Some(deal.pid.clone()),
         created_time: Some(at(0)),
+        pthid: None,
         expires_time: Some(at(DAY)),
         body: json!({ "@type": "ContractOfferMessage", "consumerPid": deal.pid, "providerPid": "urn:uuid:p" }),
         attachments: vec![Attachment {
@@ -402,6 +403,7 @@ fn a_contact_is_what_was_signed() {
         url: "https://provider.example/inbox".into(),
         key: AgreementKey::of_did_key(&parties.provider).unwrap().public(),
         iat: at(0),
+        routing: vec![],
     };
     fuzz_signed("contact", &[contact.sign(&parties.provider).unwrap()], |text| {
         Contact::verify(&Unverified::new(text), &parties.documents, &mut trail()).is_ok()

@@ -65,6 +65,7 @@ fn message(from: &Party, to: &Party) -> Message {
         to: vec![to.signing.did().clone()],
         thid: Some("urn:uuid:0b0e2d3c-6f5a-4a52-9d0e-0c8f6a4f4e11".into()),
         created_time: Some(Timestamp::from_seconds(NOW).unwrap()),
+        pthid: None,
         expires_time: Some(Timestamp::from_seconds(NOW + 60).unwrap()),
         body: json!({ "providerPid": "urn:uuid:1", "note": "für Ørsted — 契約" }),
         attachments: vec![Attachment {

@@ -82,6 +82,7 @@ impl Scene {
             url: "https://consumer.example/inbox".into(),
             key: AgreementKey::of_did_key(&consumer).unwrap().public(),
             iat: self.now,
+            routing: vec![],
         };
         let attach = |id: &str, text: String| Attachment { id: id.into(), media_type: None, text };
         Message {
@@ -91,6 +92,7 @@ impl Scene {
             to: vec![self.node.did().clone()],
             thid: Some(pid.clone()),
             created_time: Some(self.now),
+            pthid: None,
             expires_time: None,
             body: json!({
                 "@context": ["https://w3id.org/dspace/2025/1/context.jsonld"], "@type": "ContractRequestMessage",
@@ -299,6 +301,7 @@ async fn a_contact_that_cannot_be_sealed_for_holds_up_nobody() {
         }))
         .unwrap(),
         iat: scene.now,
+        routing: vec![],
     };
     let contact = contact.sign(&hostile).unwrap();
     scene.node.add_contact(&NewContact { contact }).await.unwrap();

@@ -139,6 +139,7 @@ impl Scene {
             to: vec![consumer.did().clone()],
             thid: Some(id.clone()),
             created_time: Some(self.now),
+            pthid: None,
             expires_time: None,
             body: json!({
                 "@type": "ContractOfferMessage", "consumerPid": id, "providerPid": "urn:uuid:the-providers-own",

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use super::{AgreementPublic, checks};
+use super::{AgreementPublic, MAX_HOPS, checks};
 use crate::check::{Refusal, Trail};
 use crate::encoding::Timestamp;
 use crate::identity::{Did, Documents, Jws, Signer, SigningFailed, Unverified, Verified, sign_jws, verify_signed_by};
@@ -20,6 +20,9 @@ pub struct Contact {
     pub key: AgreementPublic,
     /// When it was said; a later contact replaces an earlier one.
     pub iat: Timestamp,
+    /// The mediators' keys that an envelope is wrapped for on its way, first that of the inbox at `url`; mostly none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub routing: Vec<AgreementPublic>,
 }
 
 impl Contact {
@@ -51,7 +54,16 @@ impl Contact {
         trail.hold(&checks::CONTACT_KEY, *contact.key.kid.did() == contact.did, || {
             format!("key {} in a contact of {}", contact.key.kid, contact.did)
         })?;
-        contact.key.curve()?;
+        let jws_routing = jws.claims()?.contains_key("routing");
+        let few = if jws_routing { 1..=MAX_HOPS } else { 0..=0 };
+        trail.hold(&checks::CONTACT, few.contains(&contact.routing.len()), || {
+            format!("{} routing keys, 1 to {MAX_HOPS} where the member is there", contact.routing.len())
+        })?;
+        let own = contact.routing.iter().any(|key| *key.kid.did() == contact.did);
+        trail.hold(&checks::CONTACT_KEY, !own, || "a party is no mediator of its own".into())?;
+        for key in [&contact.key].into_iter().chain(&contact.routing) {
+            key.curve()?;
+        }
         trail.held(&checks::AGREEMENT);
         Ok(Verified::vouched(contact))
     }

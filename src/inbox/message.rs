@@ -25,6 +25,8 @@ pub struct Message {
     pub to: Vec<Did>,
     /// The thread: the pid of whoever began the negotiation.
     pub thid: Option<String>,
+    /// The thread that this one was caused by: of an invitation, or of the message that a problem report is about.
+    pub pthid: Option<String>,
     /// When it was written.
     pub created_time: Option<Timestamp>,
     /// From when on it is not read any more.
@@ -57,14 +59,20 @@ impl Message {
     /// # Errors
     /// What [`Message::read`] would refuse: nothing is sent that a strict reader does not take.
     pub fn write(&self) -> Result<String, Refusal> {
+        self.write_within(MAX_PLAINTEXT)
+    }
+
+    pub(super) fn write_within(&self, limit: usize) -> Result<String, Refusal> {
         let mut members = Map::new();
         members.insert("id".into(), self.id.as_str().into());
         members.insert("typ".into(), PLAIN.into());
         members.insert("type".into(), self.kind.as_str().into());
         members.insert("from".into(), self.from.as_str().into());
         members.insert("to".into(), self.to.iter().map(Did::as_str).collect::<Vec<_>>().into());
-        if let Some(thid) = &self.thid {
-            members.insert("thid".into(), thid.as_str().into());
+        for (name, thread) in [("thid", &self.thid), ("pthid", &self.pthid)] {
+            if let Some(thread) = thread {
+                members.insert(name.into(), thread.as_str().into());
+            }
         }
         for (name, time) in [("created_time", self.created_time), ("expires_time", self.expires_time)] {
             if let Some(time) = time {
@@ -76,7 +84,7 @@ impl Message {
             members.insert("attachments".into(), self.attachments.iter().map(Attachment::to_json).collect());
         }
         let text = Value::Object(members).to_string();
-        Self::read(text.as_bytes())?;
+        Self::read_within(text.as_bytes(), limit)?;
         Ok(text)
     }
 
@@ -85,7 +93,11 @@ impl Message {
     /// # Errors
     /// `inbox.nesting`, `inbox.plaintext*`, `inbox.attachment`, `encoding.*`.
     pub fn read(plaintext: &[u8]) -> Result<Self, Refusal> {
-        let Value::Object(mut members) = encoding::parse_json(plaintext, MAX_PLAINTEXT)? else {
+        Self::read_within(plaintext, MAX_PLAINTEXT)
+    }
+
+    pub(super) fn read_within(plaintext: &[u8], limit: usize) -> Result<Self, Refusal> {
+        let Value::Object(mut members) = encoding::parse_json(plaintext, limit)? else {
             return Err(checks::PLAINTEXT.refuse("the plaintext is not a JSON object"));
         };
         let wrapped = members.contains_key("payload") || members.contains_key("ciphertext");
@@ -102,6 +114,7 @@ impl Message {
             from: did(members.get("from"))?,
             to: list(&members, "to", &checks::PLAINTEXT)?.iter().map(|to| did(Some(to))).collect::<Result<_, _>>()?,
             thid: members.contains_key("thid").then(|| text(&members, "thid")).transpose()?,
+            pthid: members.contains_key("pthid").then(|| text(&members, "pthid")).transpose()?,
             created_time: time(&members, "created_time")?,
             expires_time: time(&members, "expires_time")?,
             body,

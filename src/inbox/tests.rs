@@ -10,6 +10,7 @@ use crate::check::{Check, Refusal, Trail};
 use crate::encoding::{Timestamp, decode as b64u, encode};
 use crate::identity::{Did, Documents, SecretKey, Signer as _, checks as signing};
 
+mod authcrypts;
 mod contacts;
 mod envelopes;
 mod messages;
@@ -54,6 +55,7 @@ fn message(from: &Did, to: &Did) -> Message {
         to: vec![to.clone()],
         thid: Some("urn:uuid:0b0e2d3c-6f5a-4a52-9d0e-0c8f6a4f4e11".into()),
         created_time: Some(at(NOW)),
+        pthid: None,
         expires_time: Some(at(NOW + 60)),
         body: json!({ "providerPid": "urn:uuid:1" }),
         attachments: vec![Attachment {

@@ -91,6 +91,7 @@ impl Node {
             to: vec![to.clone()],
             thid: Some(thread.to_owned()),
             created_time: Some(chance::now()?),
+            pthid: None,
             expires_time: None,
             body,
             attachments,

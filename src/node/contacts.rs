@@ -5,8 +5,19 @@ use serde_json::json;
 
 use super::{Node, NodeFault, chance, kind};
 use crate::check::Trail;
-use crate::identity::{Did, Unverified, Verified};
-use crate::inbox::{self, AgreementPublic, Contact};
+use crate::identity::{Did, DidUrl, Method, Unverified, Verified};
+use crate::inbox::{self, AgreementPublic, Contact, agreement_keys_of};
+
+/// Where a party's messages go, and for whom they are sealed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reach {
+    /// The inbox: its own, or the first mediator's.
+    pub inbox: String,
+    /// The keys that its envelopes are sealed for, all its own; those of the first one's curve are used.
+    pub keys: Vec<AgreementPublic>,
+    /// The routing keys that an envelope is wrapped for, first that of the mediator whose inbox it is; mostly none.
+    pub via: Vec<AgreementPublic>,
+}
 
 /// A contact that the owner adds: signed by the DID that it is about.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -23,8 +34,13 @@ impl Node {
     /// When the key cannot be used, or no key agreement key is configured.
     pub fn contact(&self) -> Result<String, NodeFault> {
         let key = self.agreement.first().ok_or_else(|| NodeFault::Key("no key agreement key".into()))?.public();
-        let contact =
-            Contact { did: self.did().clone(), url: self.settings.inbox_url.clone(), key, iat: chance::now()? };
+        let contact = Contact {
+            did: self.did().clone(),
+            url: self.settings.inbox_url.clone(),
+            key,
+            iat: chance::now()?,
+            routing: vec![],
+        };
         Ok(contact.sign(&*self.signer)?)
     }
 
@@ -77,8 +93,25 @@ impl Node {
         Ok(Some(self.read_contact(text)?.into_inner()))
     }
 
-    /// Where `did` is reached, and the key that its envelopes are sealed for.
-    pub(super) async fn reach(&self, did: &Did) -> Result<Option<(String, AgreementPublic)>, NodeFault> {
-        Ok(self.contact_of(did).await?.map(|contact| (contact.url, contact.key)))
+    /// Where `did` is reached.
+    pub(super) async fn reach(&self, did: &Did) -> Result<Option<Reach>, NodeFault> {
+        let contact = self.contact_of(did).await?;
+        Ok(contact.map(|contact| Reach { inbox: contact.url, keys: vec![contact.key], via: contact.routing }))
+    }
+
+    /// The public half of a key that an envelope says it was sealed with: named by its DID itself, or in the contact that
+    /// its DID signed.
+    ///
+    /// # Errors
+    /// `inbox.sender-key` when neither knows it.
+    pub(super) async fn sender_key(&self, skid: &DidUrl) -> Result<AgreementPublic, NodeFault> {
+        let mut known = match skid.did().method() {
+            Method::Key => agreement_keys_of(skid.did())?,
+            Method::Jwk | Method::Web => vec![],
+        };
+        known.extend(self.reach(skid.did()).await?.into_iter().flat_map(|reach| reach.keys));
+        let found = known.into_iter().find(|key| key.kid == *skid);
+        Ok(found
+            .ok_or_else(|| inbox::checks::SENDER_KEY.refuse(format!("{skid} is not known to be a key of its DID")))?)
     }
 }

@@ -5,13 +5,15 @@ use futures::stream::{self, StreamExt as _};
 use super::store::Outgoing;
 use super::{Node, NodeFault, StoreFault, chance};
 use crate::encoding::Timestamp;
-use crate::inbox;
+use crate::inbox::{self, AgreementPublic};
 
 /// The longest pause between two attempts, in seconds.
 const LONGEST_PAUSE: i64 = 60;
 /// After so many attempts, about an hour, the counterparty is away for longer: then it is tried every quarter of an hour.
 const PATIENCE: u32 = 60;
 const RARELY: i64 = 15 * 60;
+/// What a mediator has taken is kept there until it is fetched: another copy would only take up room.
+const MEDIATED: i64 = 60 * 60;
 /// How many messages are on their way at once.
 const AT_ONCE: usize = 32;
 /// An answer that could not be delivered so often is given up: the sender repeats its message and gets it then.
@@ -37,7 +39,10 @@ impl Node {
             Err(fault) => Err(fault.to_string()),
         };
         let longest = if outgoing.attempts < PATIENCE { LONGEST_PAUSE } else { RARELY };
-        let pause = (1_i64 << outgoing.attempts.min(10)).min(longest);
+        let pause = match sent {
+            Ok(Taken::ByMediator) => MEDIATED,
+            _ => (1_i64 << outgoing.attempts.min(10)).min(longest),
+        };
         let again = Some(chance::now()?.plus(pause));
         let next = match (&sent, outgoing.wants_answer) {
             (_, true) => again,
@@ -51,15 +56,29 @@ impl Node {
         Ok(self.store.attempted(&outgoing.id, next, note.as_deref()).await?)
     }
 
-    async fn send(&self, outgoing: &Outgoing) -> Result<Result<(), String>, NodeFault> {
-        let Some((inbox_url, key)) = self.reach(&outgoing.to).await? else {
+    async fn send(&self, outgoing: &Outgoing) -> Result<Result<Taken, String>, NodeFault> {
+        let Some(reach) = self.reach(&outgoing.to).await? else {
             return Ok(Err(format!("no contact of {} is known", outgoing.to)));
         };
+        let curve = reach.keys.first().map(AgreementPublic::curve).transpose()?;
+        let keys: Vec<_> = reach.keys.into_iter().filter(|key| key.curve().ok() == curve).collect();
         // Sealing draws no more than a few dozen bytes; a system without randomness fails below.
         let mut drawn = Ok(());
-        let mut random = |bytes: &mut [u8]| drawn = chance::fill(bytes);
-        let envelope = inbox::seal_signed(&outgoing.signed, std::slice::from_ref(&key), &mut random)?;
+        let mut random = |bytes: &mut [u8]| {
+            if drawn.is_ok() {
+                drawn = chance::fill(bytes);
+            }
+        };
+        let envelope = inbox::seal_signed(&outgoing.signed, &keys, &mut random)?;
+        let envelope = inbox::wrap(envelope, &outgoing.to, &reach.via, &mut random)?;
         drawn?;
-        Ok(self.courier.deliver(&inbox_url, envelope).await.map_err(|fault| fault.to_string()))
+        let taken = if reach.via.is_empty() { Taken::ByInbox } else { Taken::ByMediator };
+        Ok(self.courier.deliver(&reach.inbox, envelope).await.map(|()| taken).map_err(|fault| fault.to_string()))
     }
+}
+
+/// Who has taken an envelope.
+enum Taken {
+    ByInbox,
+    ByMediator,
 }

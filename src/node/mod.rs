@@ -33,7 +33,7 @@ use std::sync::Arc;
 
 pub use auditor::{AdmissionOrder, Approval, At, Audited, Auditor, Member};
 pub use consent::{Listing, Waiting};
-pub use contacts::NewContact;
+pub use contacts::{NewContact, Reach};
 pub use desk::RequestOrder;
 pub use fault::NodeFault;
 pub use gatekeeper::{

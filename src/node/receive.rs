@@ -10,7 +10,7 @@ use crate::credential::{
 };
 use crate::encoding::{Digest, Timestamp};
 use crate::identity::{Did, Unverified, Verified};
-use crate::inbox::{self, Message, Opened};
+use crate::inbox::{self, Contents, Message, Opened, Sealed};
 use crate::negotiation::{
     Arrow, CorePaper, Event, Input, Kind, Negotiation, OfferPaper, Opening, Received, RequestPaper, Role, State,
     StateName, arrow, checks as moves,
@@ -49,10 +49,15 @@ impl Node {
     }
 
     async fn open(&self, digest: Digest, envelope: &[u8]) -> Result<(), NodeFault> {
-        let opened = match inbox::decrypt(envelope, &self.agreement) {
+        let opened = match self.unsealed(envelope).await {
             Ok(opened) => opened,
-            Err(refusal) => {
+            Err(NodeFault::Refused(refusal)) => {
                 self.refused.note(None, &refusal, chance::now()?);
+                return Ok(self.store.drop_envelope(digest).await?);
+            }
+            Err(fault @ (NodeFault::Store(StoreFault::Failed(_)) | NodeFault::NoRandomness)) => return Err(fault),
+            Err(fault) => {
+                tracing::error!(%fault, "an envelope could not be dealt with");
                 return Ok(self.store.drop_envelope(digest).await?);
             }
         };
@@ -70,6 +75,23 @@ impl Node {
             }
         }
         Ok(self.store.drop_envelope(digest).await?)
+    }
+
+    /// The signed message in an envelope: in an anonymous one, in an authenticated one, or in one in the other.
+    async fn unsealed(&self, envelope: &[u8]) -> Result<Opened, NodeFault> {
+        let mut sealed = Sealed::read(envelope, inbox::MAX_ENVELOPE)?;
+        loop {
+            let sender = match sealed.sender() {
+                Some(skid) => Some(self.sender_key(skid).await?),
+                None => None,
+            };
+            match sealed.open(&self.agreement, sender.as_ref())? {
+                Contents::Signed(opened) => return Ok(*opened),
+                Contents::Plain(plain) => return Err(plain.not_signed().into()),
+                // An envelope inside an envelope holds no third one.
+                Contents::Sealed(inner) => sealed = *inner,
+            }
+        }
     }
 
     /// Deals with one signed message: verified, decided, answered.

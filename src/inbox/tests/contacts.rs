@@ -5,7 +5,13 @@ use crate::identity::{Unverified, sign_jws};
 
 fn contact() -> Contact {
     let key = AgreementKey::beside(alice().did(), AgreementSecret::new(Curve::X25519, &[3; 32]).unwrap());
-    Contact { did: alice().did().clone(), url: "https://alice.example/inbox".into(), key: key.public(), iat: at(NOW) }
+    Contact {
+        did: alice().did().clone(),
+        url: "https://alice.example/inbox".into(),
+        key: key.public(),
+        iat: at(NOW),
+        routing: vec![],
+    }
 }
 
 fn verify(text: String) -> Result<crate::identity::Verified<Contact>, Refusal> {
@@ -45,4 +51,18 @@ fn members_url_and_key_are_held() {
     assert_eq!(refused(verify(other)), &signing::JWS_TYP);
     let mallory = SecretKey::p256(&[8; 32]).unwrap().for_did(alice().kid().clone());
     assert_eq!(refused(verify(contact().sign(&mallory).unwrap())), &signing::JWS_SIGNATURE);
+}
+
+#[test]
+fn routing_keys_are_few_and_other_parties() {
+    let mediator = bobs_key(Curve::X25519).public();
+    let routed = |keys: Vec<AgreementPublic>| signed(|contact| contact["routing"] = json!(keys));
+    assert_eq!(routed(vec![mediator.clone()]).unwrap().routing, [mediator.clone()]);
+    assert!(json!(contact()).get("routing").is_none(), "an old reader still takes a contact without mediator");
+    assert_eq!(refused(routed(vec![])), &checks::CONTACT);
+    assert_eq!(refused(routed(vec![mediator.clone(); 3])), &checks::CONTACT);
+    assert_eq!(refused(routed(vec![contact().key])), &checks::CONTACT_KEY);
+    let mut wrong = mediator;
+    wrong.jwk.x = "AA".into();
+    assert_eq!(refused(routed(vec![wrong])), &checks::AGREEMENT);
 }

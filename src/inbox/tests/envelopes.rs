@@ -2,7 +2,7 @@
 
 use super::super::agreement::AgreementPoint;
 use super::super::content::Enc;
-use super::super::jwe;
+use super::super::jwe::{self, Sealing};
 use super::*;
 
 fn open(envelope: &[u8], curve: Curve) -> Result<Opened, Refusal> {
@@ -20,7 +20,8 @@ fn header(curve: Curve, change: impl FnOnce(&mut Value)) -> &'static Check {
 /// Sealed as [`seal`] does, whatever the payload.
 fn sealed_payload(payload: &[u8], curve: Curve) -> Vec<u8> {
     let AgreementPublic { kid, jwk } = bobs_key(curve).public();
-    jwe::seal(payload, &[(kid.to_string(), AgreementPoint::of(&jwk).unwrap())], &mut counting()).unwrap()
+    let recipients = [(kid.to_string(), AgreementPoint::of(&jwk).unwrap())];
+    jwe::seal(payload, None, &recipients, MAX_OUTER, &mut counting()).unwrap()
 }
 
 #[test]
@@ -57,9 +58,9 @@ fn the_protected_header_is_an_allow_list() {
         for enc in ["XC20P", "A128GCM", "A128CBC-HS256", ""] {
             assert_eq!(header(curve, |header| header["enc"] = enc.into()), &checks::ENC, "{enc}");
         }
-        assert_eq!(header(curve, |header| header["alg"] = "ECDH-1PU+A256KW".into()), &checks::AUTHCRYPT);
-        assert_eq!(header(curve, |header| header["skid"] = alice().kid().to_string().into()), &checks::AUTHCRYPT);
-        assert_eq!(header(curve, |header| header["apu"] = "QQ".into()), &checks::AUTHCRYPT);
+        assert_eq!(header(curve, |header| header["alg"] = "ECDH-1PU+A256KW".into()), &checks::SENDER);
+        assert_eq!(header(curve, |header| header["skid"] = alice().kid().to_string().into()), &checks::SENDER);
+        assert_eq!(header(curve, |header| header["apu"] = "QQ".into()), &checks::SENDER);
     }
 }
 
@@ -83,7 +84,7 @@ fn recipients_are_few_once_and_of_one_did() {
     assert_eq!(refused(seal(&[bob.public(), second.public()])), &checks::RECIPIENTS);
 
     let points = [&bob, &other].map(|key| (key.kid().to_string(), AgreementPoint::of(&key.public().jwk).unwrap()));
-    let both = jwe::seal(signed.as_bytes(), &points, &mut counting()).unwrap();
+    let both = jwe::seal(signed.as_bytes(), None, &points, MAX_ENVELOPE, &mut counting()).unwrap();
     assert_eq!(refused(open(&both, curve)), &checks::RECIPIENTS);
     assert_eq!(refused(addressed_to(&both)), &checks::RECIPIENTS);
 }
@@ -170,21 +171,21 @@ fn a256gcm_is_read() {
             "epk": ephemeral.point().jwk(), "apv": crate::encoding::Digest::of(kid.to_string()).b64u(),
         });
         let recipients = [(kid.to_string(), AgreementPoint::of(&jwk).unwrap())];
-        let envelope =
-            jwe::assemble(signed.as_bytes(), &header, &recipients, &ephemeral, Enc::A256Gcm, &[6; 32], &[7; 12]);
+        let with = Sealing { ephemeral: &ephemeral, sender: None, enc: Enc::A256Gcm, key: &[6; 32], iv: &[7; 12] };
+        let envelope = jwe::assemble(signed.as_bytes(), &header, &recipients, &with);
         assert_eq!(open(&envelope.unwrap(), curve).unwrap().text(), signed);
     }
 }
 
 #[test]
-fn only_anoncrypt_over_sign_over_plaintext_is_read() {
+fn what_is_nested_otherwise_is_refused() {
     let curve = Curve::X25519;
     let letter = message(alice().did(), bob(curve).did());
     let plaintext = letter.write().unwrap();
     let signed = sign(&letter, &alice()).unwrap();
     assert_eq!(refused(open(plaintext.as_bytes(), curve)), &checks::NESTING);
     assert_eq!(refused(open(signed.as_bytes(), curve)), &checks::NESTING);
-    assert_eq!(refused(open(&sealed_payload(plaintext.as_bytes(), curve), curve)), &checks::NESTING);
+    assert_eq!(refused(open(&sealed_payload(plaintext.as_bytes(), curve), curve)), &checks::UNSIGNED);
     assert_eq!(refused(open(&sealed_payload(&sealed(curve), curve), curve)), &checks::NESTING);
     assert_eq!(refused(open(&sealed_payload(&[0xff], curve), curve)), &checks::NESTING);
     for inner in [signed.as_bytes(), &sealed(curve)] {
