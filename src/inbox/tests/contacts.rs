@@ -57,7 +57,7 @@ fn members_url_and_key_are_held() {
 fn routing_keys_are_few_and_other_parties() {
     let mediator = bobs_key(Curve::X25519).public();
     let routed = |keys: Vec<AgreementPublic>| signed(|contact| contact["routing"] = json!(keys));
-    assert_eq!(routed(vec![mediator.clone()]).unwrap().routing, [mediator.clone()]);
+    assert_eq!(routed(vec![mediator.clone()]).unwrap().routing, std::slice::from_ref(&mediator));
     assert!(json!(contact()).get("routing").is_none(), "an old reader still takes a contact without mediator");
     assert_eq!(refused(routed(vec![])), &checks::CONTACT);
     assert_eq!(refused(routed(vec![mediator.clone(); 3])), &checks::CONTACT);
