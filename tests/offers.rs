@@ -58,6 +58,7 @@ impl Scene {
             url: "https://provider.example/inbox".into(),
             key: agreement(2).public(),
             iat: now,
+            routing: vec![],
         };
         node.add_contact(&NewContact { contact: provider.sign(&key(2)).unwrap() }).await.unwrap();
         let loops = node.run();
