@@ -117,8 +117,10 @@ async fn a_provider_states_and_the_operator_audits() {
     let reading = client(&chain, &deployment, None).await;
     let books = Arc::new(Sqlite::open(&dir.path().join("operator.db")).await.unwrap());
     let auditor = Arc::new(Auditor::new(Arc::new(key(1)), books, reading.clone()));
-    let (public, desk) =
-        (served(operator::public_router(auditor.clone())).await, served(operator::management_router(auditor)).await);
+    let (public, desk) = (
+        served(operator::public_router(auditor.clone())).await,
+        served(operator::management_api(auditor).unlocked().unwrap()).await,
+    );
     let by_template = |point: &str, templates: &[Value]| json!({"name": "in the test", "point": point, "templates": templates.iter().map(|t| &t["id"]).collect::<Vec<_>>()});
     let fixed: Value = serde_json::from_str(include_str!("../fixtures/templates/single-purchase.json")).unwrap();
     let share: Value = serde_json::from_str(include_str!("../fixtures/templates/licence.json")).unwrap();
@@ -142,14 +144,14 @@ async fn a_provider_states_and_the_operator_audits() {
         node.join(member["credential"].as_str().unwrap()).await.unwrap();
     }
     for template in &templates {
-        let (status, approval) = call(web.post(format!("{desk}/api/templates")).body(template.to_string())).await;
+        let (status, approval) = call(web.post(format!("{desk}/api/approvals")).body(template.to_string())).await;
         assert_eq!((status, &approval["id"]), (201, &template["id"]), "{approval}");
         provider.add_template(approval["approval"].as_str().unwrap()).await.unwrap();
     }
     let (_, members) = call(web.get(format!("{desk}/api/members"))).await;
-    let (_, approvals) = call(web.get(format!("{desk}/api/templates"))).await;
+    let (_, approvals) = call(web.get(format!("{desk}/api/approvals"))).await;
     assert_eq!((members.as_array().unwrap().len(), approvals.as_array().unwrap().len()), (2, 2));
-    let (status, refused) = call(web.post(format!("{desk}/api/templates")).body("{}")).await;
+    let (status, refused) = call(web.post(format!("{desk}/api/approvals")).body("{}")).await;
     assert_eq!((status, &refused["error"]["check"]), (422, &json!("template.form")));
 
     // Two contracts, one of them ended.
@@ -179,7 +181,7 @@ async fn a_provider_states_and_the_operator_audits() {
     .await;
 
     // The provider states, the operator audits.
-    let pen = served(operator::provider_router(provider.clone())).await;
+    let pen = served(operator::provider_api(provider.clone()).unlocked().unwrap()).await;
     let order = json!({"operator_url": public});
     let (status, made) = call(web.post(format!("{pen}/api/statements")).json(&order)).await;
     assert_eq!(status, 201, "{made}");

@@ -9,6 +9,7 @@ mod demo;
 mod desk;
 mod home;
 mod init;
+mod openapi;
 mod serve;
 pub mod verify;
 
@@ -51,6 +52,7 @@ enum Command {
     Admit(acts::Admit),
     Approve(acts::Approve),
     Verify(verify::Args),
+    Openapi(openapi::Openapi),
     #[command(flatten)]
     Desk(desk::Command),
 }
@@ -110,6 +112,7 @@ fn run(command: Command) -> Result<ExitCode> {
             Command::Admit(admit) => admit.run(),
             Command::Approve(approve) => approve.run(),
             Command::Verify(verify) => verify::run(verify).await,
+            Command::Openapi(openapi) => openapi.run(),
             Command::Desk(command) => command.run().await,
         }
     })

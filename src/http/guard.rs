@@ -11,6 +11,7 @@ use axum::response::{IntoResponse, Response};
 use subtle::ConstantTimeEq;
 
 use super::Problem;
+use super::api::{Api, Caller, DocumentError};
 use crate::encoding::Digest;
 
 /// The owner's key to the management interface; only its hash is kept in memory.
@@ -33,9 +34,12 @@ impl ApiKey {
     }
 }
 
-/// Lets only the owner in, and no page of another origin that a browser shows.
-pub fn with_api_key(router: Router, key: ApiKey) -> Router {
-    router.layer(from_fn(move |request: Request, next: Next| {
+/// Opens the doors to the owner, and to no page of another origin that a browser shows.
+///
+/// # Errors
+/// When two doors mean different things by one name: a fault of the program.
+pub fn with_api_key(api: Api, key: ApiKey) -> Result<Router, DocumentError> {
+    Ok(api.router()?.layer(from_fn(move |mut request: Request, next: Next| {
         let key = key.clone();
         async move {
             if request.headers().contains_key(header::ORIGIN) {
@@ -43,17 +47,11 @@ pub fn with_api_key(router: Router, key: ApiKey) -> Router {
                     .into_response();
             }
             if key.opens(&request) {
-                return next.run(request).await;
+                request.extensions_mut().insert(Caller::owner());
             }
-            let problem = Problem::new(
-                StatusCode::UNAUTHORIZED,
-                "send the key that the file `api-key` in the node's home holds as `Authorization: Bearer …`",
-            );
-            let mut response = problem.into_response();
-            response.headers_mut().insert(header::WWW_AUTHENTICATE, header::HeaderValue::from_static("Bearer"));
-            response
+            next.run(request).await
         }
-    }))
+    })))
 }
 
 /// How much one address may ask: a bucket that refills.

@@ -3,21 +3,22 @@
 use std::sync::Arc;
 
 use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::IntoResponse;
-use axum::routing::{get, post};
+use axum::routing::post;
 use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 use super::Problem;
-use crate::node::{AdmissionOrder, At, Auditor, Node};
+use super::api::{Answer, Api, Body, Id, Raw, Scope, answered, created};
+use super::shapes::{self, Approval, Audited, Member, StatementView, Summary};
+use crate::node::{self, At, Auditor, Node};
 use crate::operator::MAX_STATEMENT;
 use crate::policy::MAX_TEMPLATE;
 
 type Operator = State<Arc<Auditor>>;
-type Answer = Result<Json<Value>, Problem>;
 
 /// What anybody may call: statements of members are taken, others refused by their signature.
 pub fn public_router(auditor: Arc<Auditor>) -> Router {
@@ -27,27 +28,36 @@ pub fn public_router(auditor: Arc<Auditor>) -> Router {
         .with_state(auditor)
 }
 
-/// What the operator does; for the owner alone.
-pub fn management_router(auditor: Arc<Auditor>) -> Router {
-    Router::new()
-        .route("/api/members", get(members).post(admit))
-        .route("/api/templates", get(approvals).post(approve))
-        .route("/api/audits", get(audits))
-        .route("/api/audits/{id}", get(audited))
-        .layer(DefaultBodyLimit::max(MAX_TEMPLATE))
-        .with_state(auditor)
+/// The operator's part of the management interface.
+pub fn management_api(auditor: Arc<Auditor>) -> Api {
+    management_doors().with_state(auditor)
 }
 
-/// How a provider states its fees; for the owner alone.
-pub fn provider_router(node: Arc<Node>) -> Router {
-    Router::new()
-        .route("/api/statements", get(statements).post(state_fees))
-        .route("/api/statements/{id}/send", post(send_statement))
-        .layer(DefaultBodyLimit::max(16 * 1024))
-        .with_state(node)
+/// How a provider states its fees: a part of a wallet's management interface.
+pub fn provider_api(node: Arc<Node>) -> Api {
+    provider_doors().with_state(node)
 }
 
-async fn receive_statement(State(auditor): Operator, headers: HeaderMap, body: Bytes) -> Answer {
+pub(super) fn management_doors() -> Api<Arc<Auditor>> {
+    Api::new()
+        .door(Scope::Read, __path_members, members)
+        .door(Scope::Admin, __path_admit, admit)
+        .door(Scope::Read, __path_approvals, approvals)
+        .door(Scope::Admin, __path_approve, approve)
+        .door(Scope::Read, __path_audits, audits)
+        .door(Scope::Read, __path_audited, audited)
+        .within(MAX_TEMPLATE)
+}
+
+pub(super) fn provider_doors() -> Api<Arc<Node>> {
+    Api::new()
+        .door(Scope::Read, __path_statements, statements)
+        .door(Scope::Decide, __path_state_fees, state_fees)
+        .door(Scope::Decide, __path_send_statement, send_statement)
+        .within(16 * 1024)
+}
+
+async fn receive_statement(State(auditor): Operator, headers: HeaderMap, body: Bytes) -> Result<Json<Value>, Problem> {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     if kind.split(';').next().unwrap_or_default().trim() != "application/jwt" {
         return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "a statement is sent as application/jwt"));
@@ -58,28 +68,54 @@ async fn receive_statement(State(auditor): Operator, headers: HeaderMap, body: B
     Ok(Json(json!({ "audit": audited.audit.summary(), "receipt": audited.receipt })))
 }
 
-async fn admit(State(auditor): Operator, Json(order): Json<AdmissionOrder>) -> Result<impl IntoResponse, Problem> {
-    Ok((StatusCode::CREATED, Json(auditor.admit(&order).await?)))
+/// Admits a member: signs its participant credential
+#[utoipa::path(post, path = "/api/members", tag = "operator", request_body = shapes::AdmissionOrder, responses(
+    (status = 201, description = "The member, with the credential to hand over.", body = Member),
+))]
+async fn admit(State(auditor): Operator, Body(order): Body<node::AdmissionOrder>) -> Answer {
+    created(auditor.admit(&order).await?)
 }
 
+/// Every member that was admitted here
+#[utoipa::path(get, path = "/api/members", tag = "operator", responses(
+    (status = 200, description = "The members.", body = Vec<Member>),
+))]
 async fn members(State(auditor): Operator) -> Answer {
-    Ok(Json(json!(auditor.members().await?)))
+    answered(auditor.members().await?)
 }
 
-async fn approve(State(auditor): Operator, template: Bytes) -> Result<impl IntoResponse, Problem> {
-    Ok((StatusCode::CREATED, Json(auditor.approve(&template).await?)))
+/// Approves a template: signs its bytes exactly as they come
+#[utoipa::path(post, path = "/api/approvals", tag = "operator",
+    request_body(content = serde_json::Value, content_type = "application/json", description = "The template."),
+    responses((status = 201, description = "The approval, for providers to add.", body = Approval)),
+)]
+async fn approve(State(auditor): Operator, Raw(template): Raw) -> Answer {
+    created(auditor.approve(&template).await?)
 }
 
+/// Every template that was approved here
+#[utoipa::path(get, path = "/api/approvals", tag = "operator", responses(
+    (status = 200, description = "The approvals.", body = Vec<Approval>),
+))]
 async fn approvals(State(auditor): Operator) -> Answer {
-    Ok(Json(json!(auditor.approvals().await?)))
+    answered(auditor.approvals().await?)
 }
 
+/// Every audit, in one line each
+#[utoipa::path(get, path = "/api/audits", tag = "operator", responses(
+    (status = 200, description = "The audits.", body = Vec<Summary>),
+))]
 async fn audits(State(auditor): Operator) -> Answer {
-    Ok(Json(json!(auditor.audits().await?)))
+    answered(auditor.audits().await?)
 }
 
-async fn audited(State(auditor): Operator, Path(id): Path<String>) -> Answer {
-    Ok(Json(json!(auditor.audited(&id).await?)))
+/// One audit, with its evidence and its receipt
+#[utoipa::path(get, path = "/api/audits/{id}", tag = "operator",
+    params(("id" = String, Path, description = "The statement's hash.")),
+    responses((status = 200, description = "The audit.", body = Audited)),
+)]
+async fn audited(State(auditor): Operator, Id(id): Id) -> Answer {
+    answered(auditor.audited(&id).await?)
 }
 
 #[derive(Deserialize)]
@@ -93,28 +129,48 @@ struct Period {
     operator_url: Option<String>,
 }
 
-async fn state_fees(State(node): State<Arc<Node>>, Json(period): Json<Period>) -> Result<impl IntoResponse, Problem> {
+/// States the fees of a period
+///
+/// A statement of the contracts whose entries have a block time in the period; sent to the operator if its address is
+/// given.
+#[utoipa::path(post, path = "/api/statements", tag = "fees", request_body = shapes::Period, responses(
+    (status = 201, description = "The statement.", body = StatementView),
+    (status = 409, description = "The period is empty or not final yet."),
+    (status = 502, description = "The operator or the chain cannot be reached."),
+))]
+async fn state_fees(State(node): State<Arc<Node>>, Body(period): Body<Period>) -> Answer {
     let mut view = node.state_fees(period.from.map(|at| at.0), period.until.map(|at| at.0)).await?;
     if let Some(url) = period.operator_url {
         view = node.send_statement(&view.id, &url).await?;
     }
-    Ok((StatusCode::CREATED, Json(view)))
+    created(view)
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Addressee {
+    /// The operator's public address.
+    #[schema(format = "uri")]
     operator_url: String,
 }
 
-async fn send_statement(
-    State(node): State<Arc<Node>>,
-    Path(id): Path<String>,
-    Json(to): Json<Addressee>,
-) -> Result<impl IntoResponse, Problem> {
-    Ok(Json(node.send_statement(&id, &to.operator_url).await?))
+/// Sends a statement to the operator, again if need be
+#[utoipa::path(post, path = "/api/statements/{id}/send", tag = "fees",
+    params(("id" = String, Path, description = "The statement's hash.")),
+    request_body = Addressee,
+    responses(
+        (status = 200, description = "The statement, with the operator's receipt.", body = StatementView),
+        (status = 502, description = "The operator cannot be reached."),
+    ),
+)]
+async fn send_statement(State(node): State<Arc<Node>>, Id(id): Id, Body(to): Body<Addressee>) -> Answer {
+    answered(node.send_statement(&id, &to.operator_url).await?)
 }
 
+/// Every statement that this provider made
+#[utoipa::path(get, path = "/api/statements", tag = "fees", responses(
+    (status = 200, description = "The statements.", body = Vec<StatementView>),
+))]
 async fn statements(State(node): State<Arc<Node>>) -> Answer {
-    Ok(Json(json!(node.statements().await?)))
+    answered(node.statements().await?)
 }

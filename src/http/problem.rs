@@ -3,6 +3,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
+use super::Scope;
 use crate::check::{Check, Refusal};
 use crate::node::{NodeFault, RegistryFault};
 
@@ -12,17 +13,33 @@ pub struct Problem {
     status: StatusCode,
     check: Option<&'static str>,
     message: String,
+    /// Line and column of a body.
+    place: Option<(usize, usize)>,
+    /// The scope that a key lacks.
+    scope: Option<Scope>,
 }
 
 impl Problem {
     /// A problem that no check names.
     pub fn new(status: StatusCode, message: impl Into<String>) -> Self {
-        Self { status, check: None, message: message.into() }
+        Self { status, check: None, message: message.into(), place: None, scope: None }
     }
 
     /// A problem that a check names.
     pub fn of_check(status: StatusCode, check: &'static Check, message: impl Into<String>) -> Self {
-        Self { status, check: Some(check.id()), message: message.into() }
+        Self { status, check: Some(check.id()), message: message.into(), place: None, scope: None }
+    }
+
+    /// A problem of a key that lacks a scope.
+    pub(super) fn wanting(mut self, scope: Scope) -> Self {
+        self.scope = Some(scope);
+        self
+    }
+
+    /// A body that is JSON, but not the one that is expected: which member, and where it stands.
+    pub(super) fn of_json(cause: &serde_json::Error) -> Self {
+        let place = Some((cause.line(), cause.column()));
+        Self { place, ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, format!("the body does not read: {cause}")) }
     }
 }
 
@@ -31,7 +48,7 @@ impl From<Refusal> for Problem {
         let id = refusal.check.id();
         let status =
             if id.starts_with("negotiation.") { StatusCode::CONFLICT } else { StatusCode::UNPROCESSABLE_ENTITY };
-        Self { status, check: Some(id), message: refusal.detail }
+        Self { status, check: Some(id), message: refusal.detail, place: None, scope: None }
     }
 }
 
@@ -62,6 +79,13 @@ impl IntoResponse for Problem {
         let mut error = json!({ "message": self.message });
         if let Some(check) = self.check {
             error["check"] = check.into();
+        }
+        if let Some((line, column)) = self.place {
+            error["line"] = line.into();
+            error["column"] = column.into();
+        }
+        if let Some(scope) = self.scope {
+            error["scope"] = scope.name().into();
         }
         let mut response = (self.status, Json(json!({ "error": error }))).into_response();
         if self.status == StatusCode::UNAUTHORIZED {

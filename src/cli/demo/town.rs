@@ -181,7 +181,7 @@ impl Town {
             );
         }
         for template in [PURCHASE, LICENCE] {
-            let approved = self.operator.desk.post_bytes("/api/templates", template.as_bytes().to_vec()).await?;
+            let approved = self.operator.desk.post_bytes("/api/approvals", template.as_bytes().to_vec()).await?;
             self.provider.desk.post("/api/templates", &json!({ "approval": approved["approval"] })).await?;
             tell.step(
                 "operator",

@@ -143,7 +143,9 @@ fn what_next(fault: anyhow::Error) -> anyhow::Error {
     let Some(declined) = fault.downcast_ref::<Declined>() else { return fault };
     let hint = match declined.status {
         StatusCode::UNAUTHORIZED => "the API key is another node's: check --home, or --node and --key-file",
-        StatusCode::NOT_FOUND if declined.check.is_none() && declined.message.starts_with("the answer was") => {
+        StatusCode::NOT_FOUND
+            if declined.check.is_none() && declined.message.starts_with("there is nothing at this address") =>
+        {
             "the node does not do this: a wallet, a gate and an operator answer to different commands"
         }
         StatusCode::CONFLICT if declined.check.is_some() => {

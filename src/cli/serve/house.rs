@@ -8,7 +8,7 @@ use super::super::configuration::Configuration;
 use super::super::home::Home;
 use super::{gate, operator, wallet};
 use crate::credential::RegistryUrn;
-use crate::http::{self, Router};
+use crate::http::{self, Api, Router};
 use crate::identity::Signer;
 use crate::node::{Gatekeeper, Registry, Store};
 use crate::registry::{Client, ClientConfig};
@@ -17,7 +17,7 @@ use crate::store::Sqlite;
 /// A node put together: its two faces and its loops.
 pub(super) struct House {
     pub public: Router,
-    pub management: Router,
+    pub management: Api,
     pub loops: JoinSet<()>,
     pub gatekeeper: Option<Arc<Gatekeeper>>,
 }
@@ -46,7 +46,7 @@ impl House {
         };
         // A gate says by itself whether it is ready: it is not while the chain cannot be read.
         let public = if configuration.gate.is_some() { Router::new() } else { http::alive_router() };
-        let mut house = Self { public, management: http::alive_router(), loops: JoinSet::new(), gatekeeper: None };
+        let mut house = Self { public, management: http::alive_api(), loops: JoinSet::new(), gatekeeper: None };
         if let Some(table) = &configuration.wallet {
             wallet::move_in(&mut house, &ground, table)?;
         }

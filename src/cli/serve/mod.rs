@@ -51,7 +51,7 @@ impl Serve {
         let key = ApiKey::new(&home.api_key()?);
         let within = Duration::from_secs(30);
         let mut world = http::serve(public, http::with_share(house.public, Share::default()), within);
-        let owner = http::serve(management, http::with_api_key(house.management, key), within);
+        let owner = http::serve(management, http::with_api_key(house.management, key)?, within);
         home.announce(&running)?;
         println!("{}", serde_json::to_string(&running)?);
         tokio::select! {

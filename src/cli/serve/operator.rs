@@ -9,5 +9,5 @@ pub(super) fn move_in(house: &mut House, ground: &Ground<'_>) {
     let (signer, store) = (Arc::clone(&ground.signer), Arc::clone(&ground.store));
     let auditor = Arc::new(Auditor::new(signer, store, Arc::clone(&ground.registry)));
     house.public = std::mem::take(&mut house.public).merge(http::operator::public_router(Arc::clone(&auditor)));
-    house.management = std::mem::take(&mut house.management).merge(http::operator::management_router(auditor));
+    house.management = std::mem::take(&mut house.management).merge(http::operator::management_api(auditor));
 }

@@ -28,8 +28,8 @@ pub(super) fn move_in(house: &mut House, ground: &Ground<'_>, table: &WalletTabl
     ));
     house.public = std::mem::take(&mut house.public).merge(http::inbox_router(Arc::clone(&node)));
     house.management = std::mem::take(&mut house.management)
-        .merge(http::wallet_router(Arc::clone(&node)))
-        .merge(http::operator::provider_router(Arc::clone(&node)));
+        .merge(http::wallet_api(Arc::clone(&node)))
+        .merge(http::operator::provider_api(Arc::clone(&node)));
     house.loops = node.run();
     Ok(())
 }

@@ -1,0 +1,17 @@
+//! What answers and bodies look like, for the OpenAPI document alone: no value is ever made of these.
+//!
+//! They repeat what the node's own types say, because those know nothing of HTTP; `tests/api.rs` holds answers of running
+//! nodes against them, and what the node says it takes against what they list.
+#![allow(dead_code, reason = "read by the derive that makes schemas of them")]
+
+mod fees;
+mod goods;
+mod negotiation;
+mod people;
+mod word;
+
+pub(super) use fees::*;
+pub(super) use goods::*;
+pub(super) use negotiation::*;
+pub(super) use people::*;
+pub(super) use word::*;

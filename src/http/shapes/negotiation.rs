@@ -1,0 +1,338 @@
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use super::{Account, Amount, Asset, ContractId, Did, Digest, Money, Time};
+
+/// Which side of the contract a party is on.
+#[derive(ToSchema)]
+#[schema(rename_all = "lowercase")]
+pub enum Role {
+    /// Offers, records, finalises.
+    Provider,
+    /// Requests, accepts, verifies.
+    Consumer,
+}
+
+/// The states of the Dataspace Protocol.
+#[derive(ToSchema)]
+#[schema(rename_all = "UPPERCASE")]
+pub enum StateName {
+    /// The consumer asked.
+    Requested,
+    /// The provider offered.
+    Offered,
+    /// The consumer accepted and is bound until `record_by`.
+    Accepted,
+    /// The provider recorded.
+    Agreed,
+    /// The consumer's node saw the entry at finality: the contract exists.
+    Verified,
+    /// Both hold the same contract file.
+    Finalized,
+    /// There is no contract.
+    Terminated,
+}
+
+/// A decision that needs consent.
+#[derive(ToSchema)]
+#[schema(rename_all = "lowercase")]
+pub enum Point {
+    /// REQUESTED → OFFERED, the provider's.
+    Offer,
+    /// OFFERED → ACCEPTED, the consumer's.
+    Accept,
+    /// ACCEPTED → AGREED, the provider's.
+    Record,
+}
+
+/// A negotiation.
+#[derive(ToSchema)]
+#[schema(as = Negotiation)]
+pub struct NegotiationView {
+    /// This node's id of it.
+    #[schema(example = "urn:uuid:f46f8a7e-6a6f-4a3f-9e0b-0f5d2c7316a1")]
+    id: String,
+    /// This node's side.
+    role: Role,
+    /// The counterparty.
+    counterparty: Did,
+    /// The consumer's pid.
+    consumer_pid: String,
+    /// The provider's pid, once known.
+    provider_pid: Option<String>,
+    /// Where it stands.
+    state: StateName,
+    /// The asset asked for.
+    asset: String,
+    /// What this side has to decide, if it is its turn.
+    waits_for: Option<Point>,
+    /// The offer that stands or was accepted.
+    offer: Option<OfferView>,
+    /// How many offers there were.
+    #[schema(minimum = 0)]
+    offers: u64,
+    /// SHA-256 of the core, once both have signed.
+    hash: Option<Digest>,
+    /// The entry, once it stands.
+    entry: Option<Entry>,
+    /// The consumer's wish to cancel what it has accepted.
+    cancel_asked: Option<String>,
+    /// Why it ended without a contract.
+    ending: Option<Ending>,
+    /// An entry that appeared although the negotiation was terminated: the contract exists all the same.
+    entry_despite_termination: Option<Entry>,
+    /// The states entered, oldest first, with who decided.
+    history: Vec<Moved>,
+    /// Messages on their way out, with what became of them.
+    messages: Vec<MessageView>,
+}
+
+/// An offer.
+#[derive(ToSchema)]
+#[schema(as = Offer)]
+pub struct OfferView {
+    /// The contract's id.
+    contract_id: ContractId,
+    /// SHA-256 of the issuer JWT: what an acceptance binds.
+    sha256: Digest,
+    /// When it was made.
+    made: Time,
+    /// Until when it can be accepted.
+    accept_by: Time,
+    /// Until when it must be recorded.
+    record_by: Time,
+    /// End of the contract.
+    ends: Time,
+    /// The registry, as an EVES-007 URN.
+    registry: String,
+    /// Who records it.
+    recorder: Account,
+    /// The template.
+    template: String,
+    /// The asset.
+    asset: Asset,
+    /// The price.
+    price: Money,
+    /// The operator's fee.
+    fee: Fee,
+    /// Who promises.
+    promisor: Did,
+    /// To whom.
+    promisee: Did,
+    /// The terms as sentences.
+    in_words: Vec<String>,
+    /// The terms as ODRL.
+    #[schema(value_type = Object)]
+    terms: Value,
+}
+
+/// The operator's fee.
+#[derive(ToSchema)]
+pub struct Fee {
+    /// How much.
+    amount: Amount,
+    /// ISO 4217 code.
+    #[schema(pattern = "^[A-Z]{3}$", example = "EUR")]
+    currency: String,
+    /// By which kind of rule.
+    rule: FeeRule,
+    /// The price that a percentage or a tier was taken of.
+    #[schema(nullable = false)]
+    base: Option<Amount>,
+}
+
+/// The kinds of fee rule.
+#[derive(ToSchema)]
+#[schema(rename_all = "lowercase")]
+pub enum FeeRule {
+    /// The same for every contract.
+    Fixed,
+    /// A share of the price, at least a minimum.
+    Percentage,
+    /// By the price's size.
+    Tiered,
+}
+
+/// A registry entry.
+#[derive(ToSchema)]
+pub struct Entry {
+    /// EIP-155 chain id.
+    chain_id: u64,
+    /// The registry contract.
+    registry: Account,
+    /// Who recorded it.
+    recorder: Account,
+    /// The recorded hash.
+    hash: Digest,
+    /// The transaction's hash.
+    transaction: Digest,
+    /// The log's index in its block.
+    log_index: u64,
+    /// Height of the block.
+    block: u64,
+    /// Hash of the block.
+    block_hash: Digest,
+    /// The block's time: what dates the contract.
+    block_time: Time,
+}
+
+/// Why and by whom a negotiation was terminated.
+#[derive(ToSchema)]
+pub struct Ending {
+    /// Who ended it.
+    by: Role,
+    /// `rejected`, `cancelled`, `timeout.accept-by`, … or the id of the failed check.
+    #[schema(example = "rejected")]
+    code: String,
+    /// For people.
+    reason: String,
+}
+
+/// One entry of the history.
+#[derive(ToSchema)]
+pub struct Moved {
+    /// The state entered.
+    state: StateName,
+    /// When, by this node's clock.
+    at: Time,
+    /// Who decided, where a decision of this side led here.
+    #[schema(nullable = false)]
+    decided: Option<Decider>,
+}
+
+/// Who decided.
+#[derive(ToSchema)]
+pub struct Decider {
+    /// A person through this interface, or a rule of the configuration.
+    kind: DeciderKind,
+    /// The name of the person's key (`desk` is the owner's), or the rule's name.
+    #[schema(example = "desk")]
+    name: String,
+}
+
+/// What kind of decider.
+#[derive(ToSchema)]
+#[schema(rename_all = "lowercase")]
+pub enum DeciderKind {
+    /// Through this interface.
+    Person,
+    /// By a rule of the configuration.
+    Rule,
+}
+
+/// A message on its way out.
+#[derive(ToSchema)]
+#[schema(as = Message)]
+pub struct MessageView {
+    /// Its id.
+    id: String,
+    /// How often it was sent.
+    attempts: u32,
+    /// Whether it is done.
+    done: bool,
+    /// What the last attempt or the answer said.
+    note: Option<String>,
+}
+
+/// Something that waits for a person.
+#[derive(ToSchema)]
+pub struct Waiting {
+    /// The negotiation.
+    negotiation: String,
+    /// What is to be decided.
+    decision: Point,
+    /// With whom.
+    counterparty: Did,
+    /// The asset's id.
+    asset: String,
+    /// The price on the table.
+    #[schema(nullable = false)]
+    price: Option<Money>,
+    /// Until when; afterwards it is too late.
+    #[schema(nullable = false)]
+    until: Option<Time>,
+    /// The consumer's wish to cancel what it accepted.
+    #[schema(nullable = false)]
+    cancel_asked: Option<String>,
+}
+
+/// A message or an envelope that was refused.
+#[derive(ToSchema)]
+pub struct RefusedMessage {
+    /// When.
+    at: Time,
+    /// The key that is said to have signed; null for an envelope that did not open.
+    signer: Option<String>,
+    /// The check that failed.
+    #[schema(example = "jws.signature")]
+    check: String,
+    /// What was found and what was expected.
+    detail: String,
+}
+
+/// What a consumer asks for.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RequestOrder {
+    /// Of whom.
+    provider: Did,
+    /// Which asset.
+    #[schema(example = "urn:uuid:3f0c6f0e-2a53-4b0e-8f4d-1d1f9a3c0001")]
+    asset: String,
+    /// A wish for the template.
+    template: Option<String>,
+    /// Wishes for the template's parameters.
+    #[schema(required = false)]
+    parameters: BTreeMap<String, Value>,
+    /// A wish for the price.
+    price: Option<Money>,
+    /// Who promises; the provider when absent.
+    promisor: Option<Did>,
+    /// To whom; this party when absent.
+    promisee: Option<Did>,
+}
+
+/// What a provider says about an offer; what it leaves out is as the asset is listed.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OfferOrder {
+    /// Another template than the listing's.
+    template: Option<String>,
+    /// Values of the template's parameters.
+    parameters: Option<BTreeMap<String, Value>>,
+    /// Another price.
+    price: Option<Money>,
+    /// Seconds until it can be accepted.
+    #[schema(example = 172800)]
+    accept_within: Option<i64>,
+    /// Seconds until it must be recorded.
+    #[schema(example = 259200)]
+    record_within: Option<i64>,
+    /// Seconds until the contract ends.
+    #[schema(example = 31536000)]
+    valid_for: Option<i64>,
+}
+
+/// A gate's challenge.
+#[derive(ToSchema)]
+pub struct Challenge {
+    /// To be signed.
+    nonce: String,
+    /// The gate's origin.
+    #[schema(example = "https://data.example")]
+    aud: String,
+    /// Until when.
+    expires: Time,
+}
+
+/// The answer to a challenge.
+#[derive(ToSchema)]
+pub struct Presentation {
+    /// `<issuer JWT>~<acceptance KB-JWT>`.
+    core: String,
+    /// `<issuer JWT>~D…~<KB-JWT>`.
+    presentation: String,
+}

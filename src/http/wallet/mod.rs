@@ -1,0 +1,28 @@
+//! What the owner of a wallet does with it: everything that the commands do.
+
+mod contracts;
+mod goods;
+mod people;
+mod talks;
+
+use std::sync::Arc;
+
+use axum::extract::State;
+
+use super::api::Api;
+use crate::node::Node;
+
+type Owner = State<Arc<Node>>;
+
+/// The longest body: a template's approval with everything in it.
+const LONGEST: usize = 256 * 1024;
+
+/// The wallet's part of the management interface.
+pub fn wallet_api(node: Arc<Node>) -> Api {
+    doors().with_state(node)
+}
+
+/// The same without a node: what the document is made of.
+pub(super) fn doors() -> Api<Arc<Node>> {
+    people::doors().merge(goods::doors()).merge(talks::doors()).merge(contracts::doors()).within(LONGEST)
+}

@@ -1,0 +1,192 @@
+//! Negotiations: what waits for whom, and the decisions.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::header;
+use axum::response::IntoResponse as _;
+use serde::Deserialize;
+use serde_json::json;
+use utoipa::ToSchema;
+
+use super::Owner;
+use crate::credential::vocabulary;
+use crate::http::api::{Answer, Api, Body, Caller, Id, Scope, answered, created};
+use crate::http::shapes::{self, Named, NegotiationView, RefusedMessage, Waiting};
+use crate::node::{self, Node};
+
+pub(super) fn doors() -> Api<Arc<Node>> {
+    Api::new()
+        .door(Scope::Decide, __path_request, request)
+        .door(Scope::Read, __path_waiting, waiting)
+        .door(Scope::Read, __path_refused, refused)
+        .door(Scope::Read, __path_negotiations, negotiations)
+        .door(Scope::Read, __path_negotiation, negotiation)
+        .door(Scope::Decide, __path_offer, offer)
+        .door(Scope::Decide, __path_request_anew, request_anew)
+        .door(Scope::Decide, __path_accept, accept)
+        .door(Scope::Decide, __path_reject, reject)
+        .door(Scope::Decide, __path_cancel, cancel)
+        .door(Scope::Decide, __path_record, record)
+        .door(Scope::Read, __path_contract, contract)
+}
+
+/// Asks a provider for an offer
+#[utoipa::path(post, path = "/api/requests", tag = "negotiations", request_body = shapes::RequestOrder, responses(
+    (status = 201, description = "The negotiation that began.", body = Named),
+    (status = 409, description = "This party is no member yet."),
+))]
+async fn request(State(node): Owner, Body(order): Body<node::RequestOrder>) -> Answer {
+    created(json!({ "id": node.request(&order).await? }))
+}
+
+/// What waits for a person
+#[utoipa::path(get, path = "/api/waiting", tag = "negotiations", responses(
+    (status = 200, description = "Every decision that is this party's turn, the oldest negotiation first.", body = Vec<Waiting>),
+))]
+async fn waiting(State(node): Owner) -> Answer {
+    answered(node.waiting().await?)
+}
+
+/// What was refused lately
+///
+/// Messages and envelopes that broke a rule, since the node started; newest last, at most 100.
+#[utoipa::path(get, path = "/api/refused", tag = "negotiations", responses(
+    (status = 200, description = "The refusals.", body = Vec<RefusedMessage>),
+))]
+async fn refused(State(node): Owner) -> Answer {
+    answered(node.refused())
+}
+
+/// Every negotiation, newest first
+#[utoipa::path(get, path = "/api/negotiations", tag = "negotiations", responses(
+    (status = 200, description = "The negotiations.", body = Vec<NegotiationView>),
+))]
+async fn negotiations(State(node): Owner) -> Answer {
+    answered(node.views().await?)
+}
+
+/// One negotiation
+#[utoipa::path(get, path = "/api/negotiations/{id}", tag = "negotiations",
+    params(("id" = String, Path, description = "This node's id of it.")),
+    responses((status = 200, description = "The negotiation.", body = NegotiationView)),
+)]
+async fn negotiation(State(node): Owner, Id(id): Id) -> Answer {
+    shown(&node, &id).await
+}
+
+async fn shown(node: &Node, id: &str) -> Answer {
+    answered(node.view(id).await?)
+}
+
+/// Answers a request with an offer
+///
+/// The provider's decision. What is left out is as the asset is listed.
+#[utoipa::path(post, path = "/api/negotiations/{id}/offer", tag = "negotiations",
+    params(("id" = String, Path, description = "This node's id of the negotiation.")),
+    request_body = shapes::OfferOrder,
+    responses(
+        (status = 200, description = "The negotiation, with the offer.", body = NegotiationView),
+        (status = 409, description = "It is not the time for an offer."),
+    ),
+)]
+async fn offer(State(node): Owner, caller: Caller, Id(id): Id, Body(order): Body<node::OfferOrder>) -> Answer {
+    node.offer(&id, &order, caller.decider()).await?;
+    shown(&node, &id).await
+}
+
+/// Asks anew instead of accepting
+///
+/// The offer on the table is superseded.
+#[utoipa::path(post, path = "/api/negotiations/{id}/request", tag = "negotiations",
+    params(("id" = String, Path, description = "This node's id of the negotiation.")),
+    request_body = shapes::RequestOrder,
+    responses(
+        (status = 200, description = "The negotiation.", body = NegotiationView),
+        (status = 409, description = "It is not the time for that."),
+    ),
+)]
+async fn request_anew(State(node): Owner, Id(id): Id, Body(order): Body<node::RequestOrder>) -> Answer {
+    node.request_anew(&id, &order).await?;
+    shown(&node, &id).await
+}
+
+/// Accepts the offer on the table
+///
+/// The consumer's decision: it is bound until `record_by`.
+#[utoipa::path(post, path = "/api/negotiations/{id}/accept", tag = "negotiations",
+    params(("id" = String, Path, description = "This node's id of the negotiation.")),
+    responses(
+        (status = 200, description = "The negotiation, accepted.", body = NegotiationView),
+        (status = 409, description = "There is no offer, or it is too late."),
+        (status = 422, description = "The offer does not verify any more: `check` says why."),
+    ),
+)]
+async fn accept(State(node): Owner, caller: Caller, Id(id): Id) -> Answer {
+    node.accept(&id, caller.decider()).await?;
+    shown(&node, &id).await
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Why {
+    /// For the counterparty.
+    #[schema(example = "too dear")]
+    reason: String,
+}
+
+/// Rejects: ends the negotiation
+#[utoipa::path(post, path = "/api/negotiations/{id}/reject", tag = "negotiations",
+    params(("id" = String, Path, description = "This node's id of the negotiation.")),
+    request_body = Why,
+    responses(
+        (status = 200, description = "The negotiation, ended.", body = NegotiationView),
+        (status = 409, description = "It is too late for that."),
+    ),
+)]
+async fn reject(State(node): Owner, Id(id): Id, Body(why): Body<Why>) -> Answer {
+    node.terminate(&id, "rejected", &why.reason).await?;
+    shown(&node, &id).await
+}
+
+/// Cancels, or asks the provider to after one's own acceptance
+#[utoipa::path(post, path = "/api/negotiations/{id}/cancel", tag = "negotiations",
+    params(("id" = String, Path, description = "This node's id of the negotiation.")),
+    request_body = Why,
+    responses(
+        (status = 200, description = "The negotiation.", body = NegotiationView),
+        (status = 409, description = "It is too late for that."),
+    ),
+)]
+async fn cancel(State(node): Owner, Id(id): Id, Body(why): Body<Why>) -> Answer {
+    node.terminate(&id, "cancelled", &why.reason).await?;
+    shown(&node, &id).await
+}
+
+/// Confirms that the contract is recorded
+///
+/// The provider's decision, where the configuration asks a person for it.
+#[utoipa::path(post, path = "/api/negotiations/{id}/record", tag = "negotiations",
+    params(("id" = String, Path, description = "This node's id of the negotiation.")),
+    responses(
+        (status = 200, description = "The negotiation; the entry follows.", body = NegotiationView),
+        (status = 409, description = "It is not the time for that, or too late."),
+    ),
+)]
+async fn record(State(node): Owner, caller: Caller, Id(id): Id) -> Answer {
+    node.record(&id, caller.decider()).await?;
+    shown(&node, &id).await
+}
+
+/// The contract file: all that a stranger needs to verify it
+#[utoipa::path(get, path = "/api/negotiations/{id}/contract", tag = "negotiations",
+    params(("id" = String, Path, description = "This node's id of the negotiation.")),
+    responses(
+        (status = 200, description = "The contract file (docs/protocol.md).", body = serde_json::Value, content_type = "application/vnd.countersign.contract+json"),
+        (status = 409, description = "There is no contract yet."),
+    ),
+)]
+async fn contract(State(node): Owner, Id(id): Id) -> Answer {
+    let file = node.contract_file(&id).await?;
+    Ok(([(header::CONTENT_TYPE, vocabulary::CONTRACT_MEDIA_TYPE)], axum::Json(file)).into_response())
+}
