@@ -116,7 +116,7 @@ impl World {
         ];
         if state == StateName::Terminated {
             log.truncate(3);
-            log.push(Event::Terminated { ending, at: now });
+            log.push(Event::Terminated { ending, decided: None, at: now });
         } else {
             log.truncate(STATES.iter().position(|name| *name == state).unwrap() + 1);
         }
@@ -235,7 +235,7 @@ fn each_command_does_what_the_protocol_allows() {
     let counter = || Command::CounterRequest(world.deal.request.clone());
     let accept = || Command::Accept(offered.papers[0].clone(), person());
     let record = || Command::Record(person());
-    let end = || Command::Terminate { code: "cancelled".into(), reason: "changed plans".into() };
+    let end = || Command::Terminate { code: "cancelled".into(), reason: "changed plans".into(), by: person() };
     let rows: [(Role, &dyn Fn() -> Command, &str); 10] = [
         //                            R O A G V F T
         (Role::Provider, &offer, /**/ "Osssstt"),
@@ -287,7 +287,7 @@ fn a_record_is_ordered_once_and_in_time() {
     let ordered = after(&accepted, &decision);
     assert!(ordered.record_ordered());
     assert!(ordered.decide(order(), at(20)).unwrap().is_empty());
-    let end = Command::Terminate { code: "cancelled".into(), reason: String::new() };
+    let end = Command::Terminate { code: "cancelled".into(), reason: String::new(), by: person() };
     assert_eq!(refused(&ordered, Input::Ordered(end), at(20)), &checks::RECORDED);
 }
 

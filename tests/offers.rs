@@ -13,9 +13,9 @@ use countersign::check::Trail;
 use countersign::credential::{Account, ApprovedTemplate, Contents, ContractId, Draft, Party, offer};
 use countersign::encoding::{Digest, Timestamp};
 use countersign::identity::{Documents, SecretKey, Signer as _};
-use countersign::inbox::{Attachment, Contact, Message, decrypt, seal};
+use countersign::inbox::{Attachment, Contact, Invitation, Message, decrypt, seal};
 use countersign::negotiation::StateName;
-use countersign::node::{NewContact, Node, RequestOrder, Settings, chance};
+use countersign::node::{Introduction, InvitationOrder, NewContact, Node, NodeFault, RequestOrder, Settings, chance};
 use countersign::policy::{Blanks, Template};
 use countersign::store::Sqlite;
 use gate_world::{REGISTRY, ScriptedChain};
@@ -189,4 +189,75 @@ async fn an_offer_for_another_registry_or_asset_is_refused() {
     assert_eq!(scene.offer(json!({}), elsewhere).await, Some("offer.registry"), "the trust names no such registry");
     let asset = |draft: &mut Draft| draft.contents.asset.id = "urn:uuid:another".into();
     assert!(scene.offer(json!({}), asset).await.is_some(), "another asset was asked for");
+}
+
+fn contact_of(seed: u8, now: Timestamp) -> String {
+    let contact = Contact {
+        did: key(seed).did().clone(),
+        url: format!("https://party{seed}.example/inbox"),
+        key: agreement(seed).public(),
+        iat: now,
+        routing: vec![],
+    };
+    contact.sign(&key(seed)).unwrap()
+}
+
+/// Who is met by an introduction, or the check that refused it.
+async fn met(node: &Node, introduction: Value) -> Result<Option<String>, String> {
+    let introduction: Introduction = serde_json::from_value(introduction).unwrap();
+    match node.meet(&introduction).await {
+        Ok(met) => Ok(met.name),
+        Err(NodeFault::Refused(refusal)) => Err(refusal.check.id().to_owned()),
+        Err(fault) => panic!("{fault}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn somebody_is_met_by_an_invitation_and_named_once() {
+    let scene = Scene::set().await;
+    let (node, now) = (&scene.node, scene.now);
+    let invitation = Invitation {
+        id: "one".into(),
+        from: key(4).did().clone(),
+        to: Some(key(3).did().clone()),
+        goal: Some("road data".into()),
+        created: Some(now),
+        expires: Some(now.plus(600)),
+        contact: contact_of(4, now),
+    };
+    let link = |invitation: &Invitation| invitation.link(Some("https://party4.example")).unwrap();
+
+    let swapped = Invitation { contact: contact_of(5, now), ..invitation.clone() };
+    assert_eq!(met(node, json!({ "invitation": link(&swapped) })).await, Err("invitation.contact".into()));
+    let late = Invitation { expires: Some(now.plus(-1)), ..invitation.clone() };
+    assert_eq!(met(node, json!({ "invitation": link(&late) })).await, Err("invitation.expired".into()));
+    let others = Invitation { to: Some(key(6).did().clone()), ..invitation.clone() };
+    assert_eq!(met(node, json!({ "invitation": link(&others) })).await, Err("invitation.for".into()));
+    let own = node.invite(&InvitationOrder::default()).unwrap();
+    assert_eq!(met(node, json!({ "invitation": own.link })).await, Err("invitation.for".into()));
+    let forged = contact_of(4, now).replace('A', "B");
+    assert!(met(node, json!({ "contact": forged })).await.is_err());
+    assert_eq!(node.people().await.unwrap().len(), 1, "nothing of all that was kept");
+
+    assert_eq!(met(node, json!({ "invitation": link(&invitation), "name": "carla" })).await, Ok(Some("carla".into())));
+    // A contact that moves keeps its name; the invitation's second reading changes nothing.
+    assert_eq!(met(node, json!({ "invitation": link(&invitation) })).await, Ok(Some("carla".into())));
+    assert_eq!(met(node, json!({ "contact": contact_of(4, now.plus(60)) })).await, Ok(Some("carla".into())));
+    for taken in ["Carla", "did:key:zDn", "--json", ""] {
+        let named = met(node, json!({ "contact": contact_of(5, now), "name": taken })).await;
+        assert_eq!(named, Err("contact.name".into()), "{taken}");
+    }
+    assert_eq!(node.people().await.unwrap().len(), 2, "a refused name keeps nobody");
+    for none in [json!({}), json!({ "did": key(5).did() }), json!({ "contact": "a.b.c", "did": "did:web:a.example" })] {
+        assert_eq!(met(node, none.clone()).await, Err("contact.introduction".into()), "{none}");
+    }
+
+    let carla = key(4).did().clone();
+    node.rename(&carla, Some("Carla Roads SE")).await.unwrap();
+    assert_eq!(node.name_of(&carla).await.unwrap().as_deref(), Some("Carla Roads SE"));
+    node.rename(&carla, None).await.unwrap();
+    assert_eq!(node.name_of(&carla).await.unwrap(), None);
+    node.forget(&carla).await.unwrap();
+    assert!(matches!(node.rename(&carla, Some("x")).await, Err(NodeFault::Unknown { .. })));
+    assert_eq!(node.people().await.unwrap().len(), 1);
 }

@@ -22,6 +22,7 @@ pub use guard::{ApiKey, Share, with_api_key, with_share};
 pub use inbox::inbox_router;
 pub use problem::Problem;
 pub use serve::{Served, serve};
+pub use wallet::invitation_router;
 pub use wallet::wallet_api;
 
 /// The whole management interface of a kind of node, as its document describes it; without a node behind it.

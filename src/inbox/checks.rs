@@ -32,6 +32,12 @@ crate::checks! {
     ATTACHMENT = "inbox.attachment": "at most 16 attachments, each with its own id and either base64 of a text or JSON; nothing is fetched by link";
     AGREEMENT = "inbox.agreement": "a key agreement key is an X25519 or P-256 public key, a point of its curve";
     AGREEMENT_DID = "inbox.agreement.did": "the DID spells a key agreement key by itself: it is a did:key";
+    INVITATION = "invitation.form": "an invitation is a whole DIDComm out-of-band 2.0 message, for one recipient at most, that lasts a year at most";
+    INVITATION_LINK = "invitation.link": "an invitation's link carries it whole, as base64url in `_oob`, within 64 KiB; nothing is fetched by link";
+    INVITATION_PROTOCOL = "invitation.protocol": "an invitation is of out-of-band 2.0, accepts didcomm/v2 and brings its maker's signed contact";
+    INVITATION_FOR = "invitation.for": "an invitation is taken by whom it is for, and by nobody who made it";
+    INVITATION_EXPIRED = "invitation.expired": "an invitation is taken before it expires";
+    INVITATION_CONTACT = "invitation.contact": "the contact in an invitation is of the DID that invites";
     CONTACT = "inbox.contact": "a contact has exactly iss, url, key, iat and, with a mediator, routing: 1 to 2 keys";
     CONTACT_URL = "inbox.contact.url": "a contact's url is http or https with a host, without user, password or fragment";
     CONTACT_KEY = "inbox.contact.key": "a contact's key agreement key is named under the DID that signed the contact, its routing keys under others";

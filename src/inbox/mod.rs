@@ -12,6 +12,7 @@ mod content;
 mod envelope;
 mod forward;
 mod header;
+mod invitation;
 mod jwe;
 mod jws;
 mod message;
@@ -24,6 +25,7 @@ pub use agreement::{AgreementKey, AgreementPublic, AgreementSecret, Curve, agree
 pub use contact::Contact;
 pub use envelope::{Contents, MAX_OUTER, SealFailed, Sealed, addressed_to, decrypt, seal, seal_from, seal_signed};
 pub use forward::{Forward, MAX_HOPS, wrap};
+pub use invitation::Invitation;
 pub use jwe::{Envelope, MAX_ENVELOPE};
 pub use jws::GeneralJws;
 pub use message::{Attachment, MAX_PLAINTEXT, Message};

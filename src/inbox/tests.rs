@@ -13,6 +13,7 @@ use crate::identity::{Did, Documents, SecretKey, Signer as _, checks as signing}
 mod authcrypts;
 mod contacts;
 mod envelopes;
+mod invitations;
 mod messages;
 
 /// Deterministic: each call continues where the one before ended.

@@ -1,4 +1,4 @@
-use super::{Countersigned, Event, Moved, Negotiation, State, StateName};
+use super::{Act, Countersigned, Decided, Decider, Event, Moved, Negotiation, State, StateName};
 use crate::encoding::Timestamp;
 
 /// The log does not replay: it was cut or changed outside the program.
@@ -29,6 +29,7 @@ impl Negotiation {
             offers: vec![],
             state: State::Requested,
             history: vec![first],
+            decisions: vec![],
             cancel_asked: None,
             record_ordered: false,
             entry_despite_termination: None,
@@ -44,6 +45,14 @@ impl Negotiation {
     /// # Errors
     /// What does not fit, when the event cannot follow.
     pub fn apply(mut self, event: Event) -> Result<Self, String> {
+        if let Some((act, by, at)) = decided_in(&event) {
+            // An offer is decided on its own text, everything else on the one that stands.
+            let on = match &event {
+                Event::Offered { offer, .. } => Some(offer.sha256),
+                _ => self.offer().map(|offer| offer.sha256),
+            };
+            self.decisions.push(Decided { act, by: by.clone(), at, on });
+        }
         let wrong = |state: &State, event: &str| Err(format!("{event} in {}", state.name()));
         let (entered, at, decided): (State, Timestamp, _) = match (event, self.state.clone()) {
             (Event::Named { provider_pid }, _) => {
@@ -86,18 +95,34 @@ impl Negotiation {
                 let entry = entry.unwrap_or(known);
                 (State::Finalized(countersigned, entry, [first, acknowledgement]), at, None)
             }
-            (Event::Terminated { ending, at }, State::Requested | State::Offered(_)) => {
-                (State::Terminated(ending, None), at, None)
+            (Event::Terminated { ending, decided, at }, State::Requested | State::Offered(_)) => {
+                (State::Terminated(ending, None), at, decided)
             }
-            (Event::Terminated { ending, at }, State::Accepted(countersigned) | State::Agreed(countersigned, _)) => {
-                (State::Terminated(ending, Some(countersigned)), at, None)
-            }
+            (
+                Event::Terminated { ending, decided, at },
+                State::Accepted(countersigned) | State::Agreed(countersigned, _),
+            ) => (State::Terminated(ending, Some(countersigned)), at, decided),
             (event, state) => return wrong(&state, event.name()),
         };
         self.history.push(Moved { state: entered.name(), at, decided });
         self.state = entered;
         Ok(self)
     }
+}
+
+/// The decision of this side that an event is, if it is one.
+fn decided_in(event: &Event) -> Option<(Act, &Decider, Timestamp)> {
+    let (act, by, at) = match event {
+        Event::Offered { by, at, .. } => (Act::Offer, by.as_ref(), at),
+        Event::Accepted { by, at, .. } => (Act::Accept, by.as_ref(), at),
+        Event::RecordOrdered { by, at } => (Act::Record, Some(by), at),
+        Event::CancelAsked { decided, at, .. } => (Act::Cancel, decided.as_ref(), at),
+        Event::Terminated { ending, decided, at } => {
+            (if ending.code == "rejected" { Act::Reject } else { Act::Cancel }, decided.as_ref(), at)
+        }
+        _ => return None,
+    };
+    Some((act, by?, *at))
 }
 
 impl Event {

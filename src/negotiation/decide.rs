@@ -1,8 +1,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Arrow, Command, CorePaper, Countersigned, Ending, Event, Input, Kind, Negotiation, Observation, OfferPaper,
-    Opening, Received, RequestPaper, Role, State, StateName, arrow, checks,
+    Arrow, Command, CorePaper, Countersigned, Decider, Ending, Event, Input, Kind, Negotiation, Observation,
+    OfferPaper, Opening, Received, RequestPaper, Role, State, StateName, arrow, checks,
 };
 use crate::check::Refusal;
 use crate::credential::{ContractId, Entry};
@@ -175,10 +175,11 @@ impl Negotiation {
                     if self.cancel_asked.is_some() {
                         return Ok(Decision::default());
                     }
-                    return Ok(Decision::moved(Event::CancelAsked { reason: termination.reason.clone(), at: now }));
+                    let reason = termination.reason.clone();
+                    return Ok(Decision::moved(Event::CancelAsked { reason, decided: None, at: now }));
                 }
                 let ending = Ending { by: peer, code: termination.code.clone(), reason: termination.reason.clone() };
-                Ok(Decision::moved(Event::Terminated { ending, at: now }))
+                Ok(Decision::moved(Event::Terminated { ending, decided: None, at: now }))
             }
         }
     }
@@ -239,27 +240,27 @@ impl Negotiation {
                 decision.effects.push(Effect::Record { contract_id: core.contract_id, hash: core.hash });
                 Ok(decision)
             }
-            Command::Terminate { code, reason } => self.end(code, reason, now),
+            Command::Terminate { code, reason, by } => self.end(code, reason, by, now),
         }
     }
 
-    fn end(&self, code: String, reason: String, now: Timestamp) -> Result<Decision, Refusal> {
+    fn end(&self, code: String, reason: String, by: Decider, now: Timestamp) -> Result<Decision, Refusal> {
         let (role, state) = (self.opening.role, self.state.name());
         let ending = Ending { by: role, code, reason: reason.clone() };
         match state {
-            StateName::Requested | StateName::Offered => Ok(self.terminating(ending, now)),
+            StateName::Requested | StateName::Offered => Ok(self.terminating(ending, Some(by), now)),
             StateName::Accepted if role == Role::Consumer => {
                 if self.cancel_asked.is_some() {
                     return Ok(Decision::default());
                 }
                 let notice = Notice::Termination { offer_sha256: self.offer().map(|offer| offer.sha256), ending };
-                Ok(Decision::moved(Event::CancelAsked { reason, at: now }).telling(notice))
+                Ok(Decision::moved(Event::CancelAsked { reason, decided: Some(by), at: now }).telling(notice))
             }
             StateName::Accepted => {
                 checks::RECORDED.hold(!self.record_ordered, || {
                     "the record was handed to the registry; once it stands, end the contract instead".into()
                 })?;
-                Ok(self.terminating(ending, now))
+                Ok(self.terminating(ending, Some(by), now))
             }
             _ => Err(checks::RECORDED.refuse(format!("in {state} there is an entry: end or withdraw the contract"))),
         }
@@ -302,7 +303,7 @@ impl Negotiation {
             }
             (Observation::Broken(refusal), State::Accepted(_) | State::Agreed(..)) => {
                 let (code, reason) = (refusal.check.id().to_owned(), refusal.detail);
-                self.terminating(Ending { by: role, code, reason }, now)
+                self.terminating(Ending { by: role, code, reason }, None, now)
             }
             (Observation::Nothing(head), State::Accepted(countersigned) | State::Agreed(countersigned, _))
                 if head.time > countersigned.offer.record_by =>
@@ -311,7 +312,7 @@ impl Negotiation {
                     "no entry stood at the finalised block {} of {}, after record_by {}",
                     head.number, head.time, countersigned.offer.record_by
                 );
-                self.terminating(Ending { by: role, code: "timeout.record-by".into(), reason }, now)
+                self.terminating(Ending { by: role, code: "timeout.record-by".into(), reason }, None, now)
             }
             _ => Decision::default(),
         }
@@ -321,20 +322,20 @@ impl Negotiation {
         match &self.state {
             State::Offered(offer) if now > offer.accept_by => {
                 let reason = format!("nobody accepted by {}", offer.accept_by);
-                self.terminating(Ending { by: self.opening.role, code: "timeout.accept-by".into(), reason }, now)
+                self.terminating(Ending { by: self.opening.role, code: "timeout.accept-by".into(), reason }, None, now)
             }
-            State::Requested if now > self.history.last().map_or(now, |moved| moved.at).plus(REQUEST_LASTS) => {
+            State::Requested if self.lapses_at().is_some_and(|end| now > end) => {
                 let reason = "the request was not answered".into();
-                self.terminating(Ending { by: self.opening.role, code: "timeout.request".into(), reason }, now)
+                self.terminating(Ending { by: self.opening.role, code: "timeout.request".into(), reason }, None, now)
             }
             _ => Decision::default(),
         }
     }
 
-    fn terminating(&self, ending: Ending, at: Timestamp) -> Decision {
+    fn terminating(&self, ending: Ending, decided: Option<Decider>, at: Timestamp) -> Decision {
         let offer_sha256 = self.offer().map(|offer| offer.sha256);
         let notice = Notice::Termination { offer_sha256, ending: ending.clone() };
-        Decision::moved(Event::Terminated { ending, at }).telling(notice)
+        Decision::moved(Event::Terminated { ending, decided, at }).telling(notice)
     }
 
     fn no_arrow(&self, sender: Role, kind: Kind) -> Refusal {
@@ -372,9 +373,6 @@ impl Negotiation {
         checks::ENTRY.hold(fits, || "the acknowledgement is not the counterparty's of this contract".into())
     }
 }
-
-/// How long a request waits for an offer, in seconds: a week.
-const REQUEST_LASTS: i64 = 7 * 24 * 3600;
 
 impl Received {
     /// The kind of message.

@@ -65,6 +65,9 @@ pub enum Event {
     CancelAsked {
         /// Its reason.
         reason: String,
+        /// Who decided to, on the consumer's side; absent where the other side did, and in logs of the first version.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        decided: Option<Decider>,
         /// When.
         #[serde(with = "rfc3339")]
         at: Timestamp,
@@ -110,6 +113,9 @@ pub enum Event {
     Terminated {
         /// Why.
         ending: Ending,
+        /// Who decided to on this side; absent where nobody here did, and in logs of the first version.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        decided: Option<Decider>,
         /// When.
         #[serde(with = "rfc3339")]
         at: Timestamp,

@@ -52,6 +52,8 @@ pub enum Command {
         code: String,
         /// For the counterparty.
         reason: String,
+        /// Who decided to.
+        by: Decider,
     },
 }
 

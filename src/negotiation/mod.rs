@@ -18,4 +18,4 @@ pub use decide::{Decision, Effect, Notice};
 pub use event::{Decider, Event};
 pub use input::{Command, Input, Observation, Received};
 pub use paper::{CorePaper, OfferPaper, RequestPaper};
-pub use state::{Countersigned, Ending, Moved, Negotiation, Opening, Role, State, StateName};
+pub use state::{Act, Countersigned, Decided, Ending, Moved, Negotiation, Opening, Role, State, StateName};

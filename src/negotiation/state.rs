@@ -4,8 +4,11 @@ use serde::{Deserialize, Serialize};
 
 use super::{CorePaper, Decider, OfferPaper, RequestPaper};
 use crate::credential::Entry;
-use crate::encoding::Timestamp;
+use crate::encoding::{Digest, Timestamp};
 use crate::identity::Did;
+
+/// How long a request waits for an offer, in seconds: a week.
+pub(super) const REQUEST_LASTS: i64 = 7 * 24 * 3600;
 
 /// Which side of the contract a party is on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -131,6 +134,37 @@ pub struct Moved {
     pub decided: Option<Decider>,
 }
 
+/// What somebody on this side decided, and on which text: the history of consent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decided {
+    /// What was decided.
+    pub act: Act,
+    /// Who decided: a person or a rule.
+    pub by: Decider,
+    /// When, by this node's clock.
+    #[serde(with = "crate::credential::rfc3339")]
+    pub at: Timestamp,
+    /// The offer that it was decided on, as `H(issuer JWT)`; absent where no offer stood.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on: Option<Digest>,
+}
+
+/// What can be decided on a side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Act {
+    /// The provider signed an offer.
+    Offer,
+    /// The consumer countersigned it.
+    Accept,
+    /// The provider had the contract recorded.
+    Record,
+    /// Either side did not want it.
+    Reject,
+    /// Either side took it back, or the consumer asked for that after its acceptance.
+    Cancel,
+}
+
 /// One negotiation, as its events have made it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Negotiation {
@@ -140,6 +174,7 @@ pub struct Negotiation {
     pub(super) offers: Vec<OfferPaper>,
     pub(super) state: State,
     pub(super) history: Vec<Moved>,
+    pub(super) decisions: Vec<Decided>,
     pub(super) cancel_asked: Option<String>,
     pub(super) record_ordered: bool,
     pub(super) entry_despite_termination: Option<Entry>,
@@ -182,6 +217,21 @@ impl Negotiation {
     /// The states entered, oldest first.
     pub fn history(&self) -> &[Moved] {
         &self.history
+    }
+
+    /// What was decided on this side, oldest first.
+    pub fn decisions(&self) -> &[Decided] {
+        &self.decisions
+    }
+
+    /// When clock or chain end it unless somebody moves it before; `None` where nothing is due any more.
+    pub fn lapses_at(&self) -> Option<Timestamp> {
+        match &self.state {
+            State::Requested => self.history.last().map(|moved| moved.at.plus(REQUEST_LASTS)),
+            State::Offered(offer) => Some(offer.accept_by),
+            State::Accepted(countersigned) => Some(countersigned.offer.record_by),
+            _ => None,
+        }
     }
 
     /// The reason that the consumer gave when it asked to cancel after its acceptance.

@@ -6,5 +6,7 @@ crate::checks! {
     MODE = "message.mode": "the negotiation is in credential mode";
     THREAD = "message.thread": "thid is the pid of whoever began";
     RATE = "message.rate": "a sender sends no more than its share";
+    NAME = "contact.name": "a contact's name is 1 to 64 letters that mean one contact, and neither a DID nor an option";
+    INTRODUCTION = "contact.introduction": "somebody else becomes a contact by exactly one of a signed contact, an invitation and a did:web";
     ADDRESS = "address.private": "no request goes to a private network unless the configuration allows it";
 }

@@ -9,7 +9,7 @@ use super::settings::{Matter, Point, RecordConsent};
 use super::{Node, NodeFault, OfferOrder, chance, kind};
 use crate::check::Trail;
 use crate::credential::{ApprovedTemplate, Asset, rfc3339};
-use crate::encoding::Timestamp;
+use crate::encoding::{Digest, Timestamp};
 use crate::identity::{Did, Unverified};
 use crate::negotiation::{Command, Decider, Input, Negotiation, OfferPaper, Role, State};
 use crate::policy::{Blanks, Money};
@@ -35,23 +35,45 @@ pub struct Listing {
     pub keywords: Vec<String>,
 }
 
-/// Something that waits for a person.
+/// A decision that is this side's turn: who takes it, and until when.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Due {
+    /// What is to be decided.
+    pub decision: Point,
+    /// Whether a person must decide: no rule of the configuration does.
+    pub person: bool,
+    /// The rule that decides, where one does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
+    /// Until when; afterwards it is too late.
+    #[serde(serialize_with = "deadline", skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+}
+
+/// Something that waits for this side.
 #[derive(Clone, Debug, Serialize)]
 pub struct Waiting {
     /// The negotiation.
     pub negotiation: String,
-    /// What is to be decided.
-    pub decision: Point,
+    /// What is to be decided, by whom, until when.
+    #[serde(flatten)]
+    pub due: Due,
     /// With whom.
     pub counterparty: Did,
+    /// The counterparty's name among the contacts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub counterparty_name: Option<String>,
     /// The asset's id.
     pub asset: String,
+    /// What the asset is called, where an offer or the own listing says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
     /// The price on the table.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub price: Option<Money>,
-    /// Until when; afterwards it is too late.
-    #[serde(serialize_with = "deadline", skip_serializing_if = "Option::is_none")]
-    pub until: Option<Timestamp>,
+    /// The offer that is to be decided on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub offer_sha256: Option<Digest>,
     /// The consumer's wish to cancel what it accepted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cancel_asked: Option<String>,
@@ -64,8 +86,11 @@ fn deadline<S: serde::Serializer>(at: &Option<Timestamp>, serializer: S) -> Resu
     }
 }
 
+/// The rule behind a record that nobody has to confirm.
+const SIGNED_OFFER: &str = "the signed offer";
+
 impl Node {
-    /// What waits for a person's decision.
+    /// What waits for this side's decision, the most urgent first.
     ///
     /// # Errors
     /// When the store fails.
@@ -73,70 +98,87 @@ impl Node {
         let mut waiting = Vec::new();
         for id in self.store.watched().await? {
             let negotiation = self.negotiation(&id).await?;
-            let Some(decision) = decision_due(&negotiation, self.settings.consent.record) else { continue };
+            let Some(due) = self.due(&negotiation).await? else { continue };
             let offer = negotiation.offer();
+            let asset = &negotiation.request().asset;
+            let title = match offer {
+                Some(offer) => Some(offer.asset.title.clone()),
+                None => self.listing(asset).await?.map(|listing| listing.asset.title),
+            };
+            let counterparty = negotiation.opening().peer.clone();
             waiting.push(Waiting {
                 negotiation: id,
-                decision,
-                counterparty: negotiation.opening().peer.clone(),
-                asset: negotiation.request().asset.clone(),
+                due,
+                counterparty_name: self.name_of(&counterparty).await?,
+                counterparty,
+                asset: asset.clone(),
+                title,
                 price: offer.map(|offer| offer.price).or(negotiation.request().price),
-                until: offer.map(|offer| if decision == Point::Record { offer.record_by } else { offer.accept_by }),
+                offer_sha256: offer.map(|offer| offer.sha256),
                 cancel_asked: negotiation.cancel_asked().map(str::to_owned),
             });
         }
+        waiting.sort_by_key(|waiting| (waiting.due.until.is_none(), waiting.due.until));
         Ok(waiting)
+    }
+
+    /// The decision that is this side's turn, if any; a record that the signed offer decided is nobody's any more.
+    pub(super) async fn due(&self, negotiation: &Negotiation) -> Result<Option<Due>, NodeFault> {
+        let Some(decision) = decision_due(negotiation, self.settings.consent.record) else { return Ok(None) };
+        let rule = self.rule_that_decides(decision, negotiation).await?;
+        Ok(Some(Due { decision, person: rule.is_none(), rule, until: negotiation.lapses_at() }))
     }
 
     /// Lets a rule decide, if one does; `true` when it did. What no rule decides waits for a person.
     pub(super) async fn decide_by_rule(&self, id: &str, negotiation: &Negotiation) -> Result<bool, NodeFault> {
-        match decision_due(negotiation, RecordConsent::Ask) {
-            Some(Point::Offer) => self.offer_by_rule(id, negotiation).await,
-            Some(Point::Accept) => self.accept_by_rule(id, negotiation).await,
-            Some(Point::Record) => self.record_by_rule(id, negotiation).await,
-            None => Ok(false),
-        }
-    }
-
-    async fn offer_by_rule(&self, id: &str, negotiation: &Negotiation) -> Result<bool, NodeFault> {
-        let request = negotiation.request();
-        let Some(listing) = self.listing(&request.asset).await? else { return Ok(false) };
-        // A rule decides what is listed; whoever wishes for something else asks a person.
-        let wishes = request.template.as_ref().is_some_and(|wish| *wish != listing.template)
-            || request.price.is_some_and(|wish| wish != listing.price)
-            || request.parameters.iter().any(|(name, wish)| listing.parameters.get(name) != Some(wish))
-            || request.promisor.as_ref().is_some_and(|did| did != self.did())
-            || request.promisee.as_ref().is_some_and(|did| *did != negotiation.opening().peer);
-        let matter = Matter {
-            point: Point::Offer,
-            counterparty: &negotiation.opening().peer,
-            template: &listing.template,
-            price: &listing.price,
-        };
-        match self.settings.consent.rule_for(&matter) {
-            Some(rule) if !wishes && negotiation.offers().is_empty() => {
-                self.offer(id, &OfferOrder::default(), Decider::Rule(rule.name.clone())).await?;
-                Ok(true)
+        let Some(point) = decision_due(negotiation, RecordConsent::Ask) else { return Ok(false) };
+        let Some(rule) = self.rule_that_decides(point, negotiation).await? else { return Ok(false) };
+        let by = Decider::Rule(rule);
+        match point {
+            Point::Offer => self.offer(id, &OfferOrder::default(), by).await?,
+            Point::Accept => self.accept(id, negotiation.offer().map(|offer| offer.sha256), by).await?,
+            Point::Record => {
+                self.advance(id, None, |_, _| Ok((Input::Ordered(Command::Record(by.clone())), vec![]))).await?
             }
-            _ => Ok(false),
+        };
+        Ok(true)
+    }
+
+    /// The name of the rule that decides `point`, if one does.
+    async fn rule_that_decides(&self, point: Point, negotiation: &Negotiation) -> Result<Option<String>, NodeFault> {
+        let counterparty = &negotiation.opening().peer;
+        let named = |template: &str, price: &Money| {
+            let matter = Matter { point, counterparty, template, price };
+            self.settings.consent.rule_for(&matter).map(|rule| rule.name.clone())
+        };
+        match (point, negotiation.offer()) {
+            (Point::Offer, _) => {
+                let Some(listing) = self.listing(&negotiation.request().asset).await? else { return Ok(None) };
+                let as_listed = negotiation.offers().is_empty() && self.wishes_nothing_else(negotiation, &listing);
+                Ok(named(&listing.template, &listing.price).filter(|_| as_listed))
+            }
+            (Point::Accept, Some(offer)) => {
+                let Some(rule) = named(&offer.template, &offer.price) else { return Ok(None) };
+                // A rule accepts what was asked for; an offer of something else waits for a person.
+                Ok(self.grants(negotiation, offer)?.then_some(rule))
+            }
+            (Point::Record, Some(_)) if negotiation.cancel_asked().is_some() => Ok(None),
+            (Point::Record, Some(offer)) => Ok(match self.settings.consent.record {
+                RecordConsent::Automatic => Some(SIGNED_OFFER.to_owned()),
+                RecordConsent::Ask => named(&offer.template, &offer.price),
+            }),
+            (_, None) => Ok(None),
         }
     }
 
-    async fn accept_by_rule(&self, id: &str, negotiation: &Negotiation) -> Result<bool, NodeFault> {
-        let State::Offered(offer) = negotiation.state() else { return Ok(false) };
-        // A rule accepts what was asked for; an offer of something else waits for a person.
-        if !self.grants(negotiation, offer)? {
-            return Ok(false);
-        }
-        let matter = Matter {
-            point: Point::Accept,
-            counterparty: &negotiation.opening().peer,
-            template: &offer.template,
-            price: &offer.price,
-        };
-        let Some(rule) = self.settings.consent.rule_for(&matter) else { return Ok(false) };
-        self.accept(id, Decider::Rule(rule.name.clone())).await?;
-        Ok(true)
+    /// Whether a request is for the asset as it is listed: a rule decides that; whoever wishes for more asks a person.
+    fn wishes_nothing_else(&self, negotiation: &Negotiation, listing: &Listing) -> bool {
+        let request = negotiation.request();
+        request.template.as_ref().is_none_or(|wish| *wish == listing.template)
+            && request.price.is_none_or(|wish| wish == listing.price)
+            && request.parameters.iter().all(|(name, wish)| listing.parameters.get(name) == Some(wish))
+            && request.promisor.as_ref().is_none_or(|did| did == self.did())
+            && request.promisee.as_ref().is_none_or(|did| *did == negotiation.opening().peer)
     }
 
     /// Whether an offer is what its request wished for: the template, the parameters, and a price not above the wish.
@@ -160,27 +202,6 @@ impl Node {
         };
         let values = approved.template.read(&blanks, &offer.terms)?;
         Ok(request.parameters.iter().all(|(name, wish)| values.get(name) == Some(wish)))
-    }
-
-    async fn record_by_rule(&self, id: &str, negotiation: &Negotiation) -> Result<bool, NodeFault> {
-        let Some(countersigned) = negotiation.countersigned() else { return Ok(false) };
-        if negotiation.cancel_asked().is_some() {
-            return Ok(false);
-        }
-        let matter = Matter {
-            point: Point::Record,
-            counterparty: &negotiation.opening().peer,
-            template: &countersigned.offer.template,
-            price: &countersigned.offer.price,
-        };
-        let rule = match (self.settings.consent.record, self.settings.consent.rule_for(&matter)) {
-            (RecordConsent::Automatic, _) => "the signed offer".to_owned(),
-            (RecordConsent::Ask, Some(rule)) => rule.name.clone(),
-            (RecordConsent::Ask, None) => return Ok(false),
-        };
-        self.advance(id, None, |_, _| Ok((Input::Ordered(Command::Record(Decider::Rule(rule.clone()))), vec![])))
-            .await?;
-        Ok(true)
     }
 
     /// How an asset is listed here.

@@ -27,6 +27,17 @@ pub struct NewContact {
     pub contact: String,
 }
 
+/// Somebody whom this node knows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PersonView {
+    /// The DID: what evidence names.
+    pub did: Did,
+    /// The owner's name for it.
+    pub name: Option<String>,
+    /// Where it is reached, where a signed contact says so.
+    pub inbox: Option<String>,
+}
+
 impl Node {
     /// This node's own contact, signed.
     ///
@@ -54,19 +65,20 @@ impl Node {
         Ok(contact.did.clone())
     }
 
-    /// The contacts that this node knows.
+    /// Whom this node knows, by name, then by DID.
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn contacts(&self) -> Result<Vec<(Did, String)>, NodeFault> {
-        let mut contacts = Vec::new();
-        for (did, _) in self.store.all(kind::CONTACT).await? {
+    pub async fn people(&self) -> Result<Vec<PersonView>, NodeFault> {
+        let mut people = Vec::new();
+        for (did, kept) in self.store.all(kind::CONTACT).await? {
             let Ok(did) = did.parse::<Did>() else { continue };
-            if let Some(contact) = self.contact_of(&did).await? {
-                contacts.push((did, contact.url));
-            }
+            let name = kept.get("name").and_then(serde_json::Value::as_str).map(str::to_owned);
+            let inbox = self.contact_of(&did).await?.map(|contact| contact.url);
+            people.push(PersonView { did, name, inbox });
         }
-        Ok(contacts)
+        people.sort_by(|one, other| (one.name.is_none(), &one.name).cmp(&(other.name.is_none(), &other.name)));
+        Ok(people)
     }
 
     pub(super) async fn learn_contact(&self, from: &Did, contact: &str) -> Result<(), NodeFault> {
@@ -82,14 +94,17 @@ impl Node {
 
     async fn keep_contact(&self, contact: &Verified<Contact>, text: &str) -> Result<(), NodeFault> {
         if self.contact_of(&contact.did).await?.is_none_or(|known| known.iat <= contact.iat) {
-            self.store.put(kind::CONTACT, contact.did.as_str(), &json!({ "contact": text })).await?;
+            let mut kept = self.store.one(kind::CONTACT, contact.did.as_str()).await?.unwrap_or_else(|| json!({}));
+            // The name that the owner gave stays, wherever the contact moves.
+            kept["contact"] = text.into();
+            self.store.put(kind::CONTACT, contact.did.as_str(), &kept).await?;
         }
         Ok(())
     }
 
     async fn contact_of(&self, did: &Did) -> Result<Option<Contact>, NodeFault> {
         let Some(kept) = self.store.one(kind::CONTACT, did.as_str()).await? else { return Ok(None) };
-        let text = kept.get("contact").and_then(serde_json::Value::as_str).unwrap_or_default();
+        let Some(text) = kept.get("contact").and_then(serde_json::Value::as_str) else { return Ok(None) };
         Ok(Some(self.read_contact(text)?.into_inner()))
     }
 

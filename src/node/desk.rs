@@ -101,13 +101,18 @@ impl Node {
     /// Accepts the offer on the table: the consumer is bound until `record_by`.
     ///
     /// # Errors
-    /// `negotiation.*` when there is none or it is too late; `offer.*` when it no longer verifies.
-    pub async fn accept(&self, id: &str, by: Decider) -> Result<Negotiation, NodeFault> {
+    /// `negotiation.*` when there is none, it is another one than was `read`, or it is too late; `offer.*` when it no
+    /// longer verifies.
+    pub async fn accept(&self, id: &str, read: Option<Digest>, by: Decider) -> Result<Negotiation, NodeFault> {
         let (negotiation, now) = (self.negotiation(id).await?, chance::now()?);
         let State::Offered(paper) = negotiation.state() else {
             let state = negotiation.state().name();
             return Err(checks::STATE.refuse(format!("there is no offer to accept in {state}")).into());
         };
+        // Whoever has read one offer has not consented to the next.
+        checks::SUPERSEDED.hold(read.is_none_or(|read| read == paper.sha256), || {
+            format!("you have read another offer than {}, which stands now", paper.sha256)
+        })?;
         let documents = self.documents();
         let papers = Papers {
             provider: &Unverified::new(&paper.provider_participant),
@@ -130,10 +135,10 @@ impl Node {
     ///
     /// # Errors
     /// `negotiation.*` when it is too late for that.
-    pub async fn terminate(&self, id: &str, code: &str, reason: &str) -> Result<Negotiation, NodeFault> {
+    pub async fn terminate(&self, id: &str, code: &str, reason: &str, by: Decider) -> Result<Negotiation, NodeFault> {
         let (code, reason): (String, String) = (code.to_owned(), reason.chars().take(1000).collect());
         self.advance(id, None, |_, _| {
-            let command = Command::Terminate { code: code.clone(), reason: reason.clone() };
+            let command = Command::Terminate { code: code.clone(), reason: reason.clone(), by: by.clone() };
             Ok((Input::Ordered(command), vec![]))
         })
         .await

@@ -13,9 +13,12 @@ mod contract;
 mod deliver;
 mod desk;
 mod fault;
+mod force;
 mod flow;
 mod gatekeeper;
+mod names;
 mod offering;
+mod party;
 mod perform;
 pub mod port;
 mod receive;
@@ -32,14 +35,17 @@ pub mod wire;
 use std::sync::Arc;
 
 pub use auditor::{AdmissionOrder, Approval, At, Audited, Auditor, Member};
-pub use consent::{Listing, Waiting};
-pub use contacts::{NewContact, Reach};
+pub use consent::{Due, Listing, Waiting};
+pub use contacts::{NewContact, PersonView, Reach};
 pub use desk::RequestOrder;
 pub use fault::NodeFault;
+pub use force::{ContractView, Force, StandingView};
 pub use gatekeeper::{
     Admission, Admitted, Delivery, GateSettings, Gatekeeper, ReceiptState, ServedAsset, Source, Standing,
 };
+pub use names::{Introduction, InvitationOrder, InvitationView, Met};
 pub use offering::OfferOrder;
+pub use party::{PartyView, Proof};
 pub use port::{Courier, Depth, NotDelivered, Registry, RegistryFault};
 use refused::Refused;
 pub use refused::RefusedMessage;
@@ -60,6 +66,7 @@ pub(crate) mod kind {
     pub const PARTICIPANT: &str = "participant";
     pub const CONTRACT: &str = "contract";
     pub const CONTACT: &str = "contact";
+    pub const STANDING: &str = "standing";
     pub const CATALOG: &str = "catalog";
     pub const RECEIPT: &str = "receipt";
     pub const STATEMENT: &str = "statement";

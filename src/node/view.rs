@@ -3,14 +3,13 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use super::consent::decision_due;
 use super::settings::Point;
-use super::{Node, NodeFault};
+use super::{Due, Node, NodeFault, PartyView};
 use crate::credential::{Account, Asset, ContractId, Entry, rfc3339};
 use crate::encoding::{Digest, Timestamp};
-use crate::identity::Did;
-use crate::negotiation::{Ending, Moved, Negotiation, OfferPaper, Role, State, StateName};
-use crate::policy::{Fee, Money, Policy};
+use crate::identity::{Did, Jws};
+use crate::negotiation::{Decided, Ending, Moved, Negotiation, OfferPaper, Role, State, StateName};
+use crate::policy::{Fee, Money, Policy, Template};
 
 /// A negotiation, for people and scripts.
 #[derive(Clone, Debug, Serialize)]
@@ -21,6 +20,10 @@ pub struct NegotiationView {
     pub role: Role,
     /// The counterparty.
     pub counterparty: Did,
+    /// The counterparty's name among the contacts; a name stands beside the DID and never for it.
+    pub counterparty_name: Option<String>,
+    /// Provider and consumer, with what is proven about them and what they only claim.
+    pub parties: Vec<PartyView>,
     /// The consumer's pid.
     pub consumer_pid: String,
     /// The provider's pid, once known.
@@ -31,6 +34,8 @@ pub struct NegotiationView {
     pub asset: String,
     /// What this side has to decide, if it is its turn.
     pub waits_for: Option<Point>,
+    /// The same, with who decides (a person or a rule) and until when.
+    pub due: Option<Due>,
     /// The offer that stands or was accepted.
     pub offer: Option<OfferView>,
     /// How many offers there were.
@@ -47,6 +52,8 @@ pub struct NegotiationView {
     pub entry_despite_termination: Option<Entry>,
     /// The states entered, with who decided.
     pub history: Vec<Moved>,
+    /// What was decided on this side: by whom, when, and on which text.
+    pub decisions: Vec<Decided>,
     /// Messages on their way out, with what became of them.
     pub messages: Vec<MessageView>,
 }
@@ -76,6 +83,10 @@ pub struct OfferView {
     pub recorder: Account,
     /// The template.
     pub template: String,
+    /// What its operator calls it.
+    pub template_title: Option<String>,
+    /// Who approved it.
+    pub template_by: Option<Did>,
     /// The asset.
     pub asset: Asset,
     /// The price.
@@ -124,15 +135,19 @@ impl Node {
             })
             .collect();
         let opening = negotiation.opening();
+        let due = self.due(&negotiation).await?;
         Ok(NegotiationView {
             id: id.to_owned(),
             role: opening.role,
             counterparty: opening.peer.clone(),
+            counterparty_name: self.name_of(&opening.peer).await?,
+            parties: self.parties(&negotiation).await?,
             consumer_pid: opening.consumer_pid.clone(),
             provider_pid: opening.provider_pid.clone(),
             state: negotiation.state().name(),
             asset: negotiation.request().asset.clone(),
-            waits_for: decision_due(&negotiation, self.settings().consent.record),
+            waits_for: due.as_ref().map(|due| due.decision),
+            due,
             offer: negotiation.offer().map(OfferView::of),
             offers: negotiation.offers().len(),
             hash: negotiation.countersigned().map(|countersigned| countersigned.core.hash),
@@ -141,6 +156,7 @@ impl Node {
             ending: ending(&negotiation),
             entry_despite_termination: negotiation.entry_despite_termination().cloned(),
             history: negotiation.history().to_vec(),
+            decisions: negotiation.decisions().to_vec(),
             messages,
         })
     }
@@ -167,6 +183,9 @@ fn ending(negotiation: &Negotiation) -> Option<Ending> {
 
 impl OfferView {
     fn of(offer: &OfferPaper) -> Self {
+        // It was verified when the offer came; here it is only read again for people.
+        let approval = Jws::parse(&offer.approval).ok();
+        let template = approval.as_ref().and_then(|jws| Template::parse(jws.payload()).ok());
         Self {
             contract_id: offer.contract_id,
             sha256: offer.sha256,
@@ -177,6 +196,8 @@ impl OfferView {
             registry: offer.registry.to_string(),
             recorder: offer.recorder,
             template: offer.template.clone(),
+            template_title: template.map(|template| template.title),
+            template_by: approval.and_then(|jws| jws.header().kid.as_ref().map(|kid| kid.did().clone())),
             asset: offer.asset.clone(),
             price: offer.price,
             fee: offer.fee.clone(),

@@ -26,7 +26,8 @@ pub(super) fn move_in(house: &mut House, ground: &Ground<'_>, table: &WalletTabl
         Arc::clone(&ground.registry),
         Arc::new(HttpCourier::new(policy)?),
     ));
-    house.public = std::mem::take(&mut house.public).merge(http::inbox_router(Arc::clone(&node)));
+    house.public =
+        std::mem::take(&mut house.public).merge(http::inbox_router(Arc::clone(&node))).merge(http::invitation_router());
     house.management = std::mem::take(&mut house.management)
         .merge(http::wallet_api(Arc::clone(&node)))
         .merge(http::operator::provider_api(Arc::clone(&node)));

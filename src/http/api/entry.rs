@@ -23,6 +23,15 @@ pub(in crate::http) struct Id(pub String);
 #[allow(dead_code, reason = "the first door that asks with a query comes next")]
 pub(in crate::http) struct Asked<T>(pub T);
 
+/// A body that need not be there, where it is.
+pub(in crate::http) fn read_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    // First as JSON from a stranger, then as what is expected: the second says where and which member.
+    parse_json(bytes, bytes.len()).map_err(|refusal| {
+        Problem::of_check(StatusCode::BAD_REQUEST, refusal.check, format!("the body does not read: {}", refusal.detail))
+    })?;
+    serde_json::from_slice(bytes).map_err(|cause| Problem::of_json(&cause))
+}
+
 impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
     type Rejection = Problem;
 
@@ -32,15 +41,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
             return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, expected));
         }
         let Raw(bytes) = Raw::from_request(request, state).await?;
-        // First as JSON from a stranger, then as what is expected: the second says where and which member.
-        parse_json(&bytes, bytes.len()).map_err(|refusal| {
-            Problem::of_check(
-                StatusCode::BAD_REQUEST,
-                refusal.check,
-                format!("the body does not read: {}", refusal.detail),
-            )
-        })?;
-        serde_json::from_slice(&bytes).map(Self).map_err(|cause| Problem::of_json(&cause))
+        read_json(&bytes).map(Self)
     }
 }
 

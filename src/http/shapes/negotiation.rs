@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::{Account, Amount, Asset, ContractId, Did, Digest, Money, Time};
+use super::{Account, Amount, Asset, ContractId, Did, Digest, Money, PartyView, Time};
 
 /// Which side of the contract a party is on.
 #[derive(ToSchema)]
@@ -59,6 +59,10 @@ pub struct NegotiationView {
     role: Role,
     /// The counterparty.
     counterparty: Did,
+    /// This desk's own name for it.
+    counterparty_name: Option<String>,
+    /// Provider and consumer, with what is proven about them.
+    parties: Vec<PartyView>,
     /// The consumer's pid.
     consumer_pid: String,
     /// The provider's pid, once known.
@@ -69,6 +73,8 @@ pub struct NegotiationView {
     asset: String,
     /// What this side has to decide, if it is its turn.
     waits_for: Option<Point>,
+    /// The same, with who decides and until when.
+    due: Option<Due>,
     /// The offer that stands or was accepted.
     offer: Option<OfferView>,
     /// How many offers there were.
@@ -86,6 +92,8 @@ pub struct NegotiationView {
     entry_despite_termination: Option<Entry>,
     /// The states entered, oldest first, with who decided.
     history: Vec<Moved>,
+    /// What was decided on this side: by whom, when, and on which text.
+    decisions: Vec<Decided>,
     /// Messages on their way out, with what became of them.
     messages: Vec<MessageView>,
 }
@@ -112,6 +120,10 @@ pub struct OfferView {
     recorder: Account,
     /// The template.
     template: String,
+    /// What its operator calls it.
+    template_title: Option<String>,
+    /// Who approved it.
+    template_by: Option<Did>,
     /// The asset.
     asset: Asset,
     /// The price.
@@ -203,6 +215,119 @@ pub struct Moved {
     decided: Option<Decider>,
 }
 
+/// What somebody on this side decided.
+#[derive(ToSchema)]
+pub struct Decided {
+    /// What was decided.
+    act: Act,
+    /// Who decided.
+    by: Decider,
+    /// When, by this node's clock.
+    at: Time,
+    /// The offer that it was decided on; absent where no offer stood.
+    #[schema(nullable = false)]
+    on: Option<Digest>,
+}
+
+/// What can be decided.
+#[derive(ToSchema)]
+#[schema(rename_all = "lowercase")]
+pub enum Act {
+    /// The provider signed an offer.
+    Offer,
+    /// The consumer countersigned it.
+    Accept,
+    /// The provider had the contract recorded.
+    Record,
+    /// Either side did not want it.
+    Reject,
+    /// Either side took it back, or the consumer asked for that after its acceptance.
+    Cancel,
+}
+
+/// A decision that is this side's turn.
+#[derive(ToSchema)]
+pub struct Due {
+    /// What is to be decided.
+    decision: Point,
+    /// Whether a person must decide: no rule of the configuration does.
+    person: bool,
+    /// The rule that decides, where one does.
+    #[schema(nullable = false)]
+    rule: Option<String>,
+    /// Until when; afterwards it is too late.
+    #[schema(nullable = false)]
+    until: Option<Time>,
+}
+
+/// A contract with where it stands.
+#[derive(ToSchema)]
+#[schema(as = Contract)]
+pub struct ContractView {
+    /// The contract.
+    contract_id: ContractId,
+    /// The negotiation that it came of.
+    negotiation: String,
+    /// This node's side.
+    role: Role,
+    /// The counterparty.
+    counterparty: Did,
+    /// This desk's own name for it.
+    counterparty_name: Option<String>,
+    /// The asset.
+    asset: Asset,
+    /// The price.
+    price: Money,
+    /// What dates the contract: its entry's block time.
+    recorded: Time,
+    /// When it ends by itself.
+    ends: Time,
+    /// Where the negotiation stands.
+    state: StateName,
+    /// Where the contract stands.
+    standing: StandingView,
+}
+
+/// Where a contract stands.
+#[derive(ToSchema)]
+#[schema(as = ContractStanding)]
+pub struct StandingView {
+    /// In one word.
+    standing: Force,
+    /// When it was ended, withdrawn from, or lapsed.
+    #[schema(nullable = false)]
+    since: Option<Time>,
+    /// The ground that the registry shows.
+    #[schema(nullable = false)]
+    ground: Option<String>,
+    /// The block that this was read at.
+    #[schema(nullable = false)]
+    block: Option<u64>,
+    /// When that was.
+    #[schema(nullable = false)]
+    read_at: Option<Time>,
+    /// Whether the chain did not answer now, so that this is what was read last.
+    stale: bool,
+}
+
+/// Where a contract stands, in one word.
+#[derive(ToSchema)]
+#[schema(rename_all = "kebab-case")]
+pub enum Force {
+    /// Recorded at finality, not ended, not withdrawn from, not past its end.
+    InForce,
+    /// Its provider ended it.
+    Ended,
+    /// Its consumer withdrew.
+    Withdrawn,
+    /// Its time is over.
+    Lapsed,
+    /// The entry is there, and not final yet.
+    NotFinal,
+    /// The chain could not be read, now or before.
+    Unknown,
+}
+
 /// Who decided.
 #[derive(ToSchema)]
 pub struct Decider {
@@ -244,10 +369,24 @@ pub struct Waiting {
     negotiation: String,
     /// What is to be decided.
     decision: Point,
+    /// Whether a person must decide: no rule of the configuration does.
+    person: bool,
+    /// The rule that decides, where one does.
+    #[schema(nullable = false)]
+    rule: Option<String>,
     /// With whom.
     counterparty: Did,
+    /// This desk's own name for it.
+    #[schema(nullable = false)]
+    counterparty_name: Option<String>,
     /// The asset's id.
     asset: String,
+    /// What the asset is called.
+    #[schema(nullable = false)]
+    title: Option<String>,
+    /// The offer that is to be decided on.
+    #[schema(nullable = false)]
+    offer_sha256: Option<Digest>,
     /// The price on the table.
     #[schema(nullable = false)]
     price: Option<Money>,

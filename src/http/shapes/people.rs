@@ -1,7 +1,7 @@
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::{Account, Did, Hash, Jws};
+use super::{Account, Did, Hash, Jws, Role, Time};
 
 /// This party.
 #[derive(ToSchema)]
@@ -29,21 +29,130 @@ pub struct Party {
     did: Did,
 }
 
-/// Somebody whom this party reaches.
+/// Somebody whom this party knows.
 #[derive(ToSchema)]
 #[schema(as = Contact)]
 pub struct ContactView {
     /// Who.
     did: Did,
-    /// Where it takes envelopes.
+    /// This desk's own name for it.
+    #[schema(example = "Alice Maps")]
+    name: Option<String>,
+    /// Where it takes envelopes, where a signed contact says so.
     #[schema(format = "uri")]
-    inbox: String,
+    inbox: Option<String>,
 }
 
-/// A contact to be added.
+/// How somebody becomes a contact: exactly one of `contact`, `invitation` and `did`.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct NewContact {
+pub struct Introduction {
     /// What the party's `GET /api/self` says: a JWS of typ `countersign-contact+jwt`, signed by itself.
-    contact: Jws,
+    contact: Option<Jws>,
+    /// An invitation: its link, or its JSON.
+    invitation: Option<String>,
+    /// A did:web.
+    did: Option<Did>,
+    /// The name that it is given here.
+    #[schema(example = "Alice Maps")]
+    name: Option<String>,
+}
+
+/// Somebody who became a contact.
+#[derive(ToSchema)]
+pub struct Met {
+    /// Who.
+    did: Did,
+    /// Under which name.
+    name: Option<String>,
+    /// What the invitation is for, in its maker's words.
+    #[schema(nullable = false)]
+    goal: Option<String>,
+}
+
+/// How this party is introduced to another.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct InvitationOrder {
+    /// What for, in a sentence.
+    goal: Option<String>,
+    /// Whom for; anybody when absent.
+    r#for: Option<Did>,
+    /// For how many seconds; a week when absent, a year at most.
+    #[schema(example = 604800)]
+    expires_in: Option<i64>,
+}
+
+/// An invitation.
+#[derive(ToSchema)]
+#[schema(as = Invitation)]
+pub struct InvitationView {
+    /// Its id.
+    id: String,
+    /// The link that carries it whole.
+    #[schema(
+        format = "uri",
+        example = "countersign:invitation?_oob=eyJ0eXAiOiJhcHBsaWNhdGlvbi9kaWRjb21tLXBsYWluK2pzb24ifQ"
+    )]
+    link: String,
+    /// The message in it, as JSON text.
+    invitation: String,
+    /// Until when it is taken.
+    expires: Time,
+}
+
+/// A party of a negotiation: what is proven about it, and what it only claims.
+#[derive(ToSchema)]
+#[schema(as = NegotiationParty)]
+pub struct PartyView {
+    /// Its side.
+    role: Role,
+    /// Its DID.
+    did: Did,
+    /// Whether it is this wallet's own party.
+    own: bool,
+    /// This desk's own name for it; proves nothing.
+    name: Option<String>,
+    /// Its name in law, as its participant credential has it.
+    legal_name: Option<String>,
+    /// Its registration; null unless proven.
+    legal_id: Option<LegalIdView>,
+    /// ISO 3166-1 alpha-2 code.
+    country: Option<String>,
+    /// What the legal name rests on.
+    proof: Proof,
+    /// The operator whose signature proves it.
+    proven_by: Option<Did>,
+    /// Until when its participant credential is valid.
+    #[schema(nullable = false)]
+    valid_until: Option<Time>,
+    /// Why it is not proven.
+    #[schema(nullable = false)]
+    unproven: Option<String>,
+}
+
+/// A registration in law.
+#[derive(ToSchema)]
+#[schema(as = Registration)]
+pub struct LegalIdView {
+    /// For example `LEI`.
+    #[schema(example = "LEI")]
+    scheme: String,
+    /// The number.
+    #[schema(example = "529900T8BM49AURSDO55")]
+    value: String,
+}
+
+/// What a legal name rests on.
+#[derive(ToSchema)]
+#[schema(rename_all = "lowercase")]
+pub enum Proof {
+    /// An operator that this wallet trusts signed the participant credential.
+    Operator,
+    /// This wallet's configuration pins the party's DID.
+    Pinned,
+    /// The party says so, and nobody whom this wallet trusts.
+    Claimed,
+    /// No participant credential is here yet.
+    Absent,
 }

@@ -16,6 +16,8 @@ use crate::node::{self, Node};
 
 pub(super) fn doors() -> Api<Arc<Node>> {
     Api::new()
+        .door(Scope::Read, __path_contracts, contracts)
+        .door(Scope::Read, __path_standing, standing)
         .door(Scope::Decide, __path_end, end)
         .door(Scope::Decide, __path_withdraw, withdraw)
         .door(Scope::Decide, __path_present, present)
@@ -32,6 +34,25 @@ struct Ground {
 
 fn contract_id(text: &str) -> Result<ContractId, Problem> {
     Ok(text.parse::<ContractId>()?)
+}
+
+/// Every contract, newest first, with where it stands
+///
+/// Whether it was ended or withdrawn from is read from the newest block; `stale` says that the chain did not answer.
+#[utoipa::path(get, path = "/api/contracts", tag = "contracts", responses(
+    (status = 200, description = "The contracts.", body = Vec<shapes::ContractView>),
+))]
+async fn contracts(State(node): Owner) -> Answer {
+    answered(node.contracts().await?)
+}
+
+/// Where the contract of a negotiation stands
+#[utoipa::path(get, path = "/api/negotiations/{id}/standing", tag = "contracts",
+    params(("id" = String, Path, description = "This node's id of the negotiation.")),
+    responses((status = 200, description = "The contract.", body = shapes::ContractView)),
+)]
+async fn standing(State(node): Owner, Id(id): Id) -> Answer {
+    answered(node.contract_view(&id).await?)
 }
 
 /// Ends a contract that this party recorded

@@ -9,6 +9,8 @@ use std::sync::Arc;
 
 use axum::extract::State;
 
+pub use people::invitation_router;
+
 use super::api::Api;
 use crate::node::Node;
 

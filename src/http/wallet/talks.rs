@@ -11,7 +11,8 @@ use utoipa::ToSchema;
 
 use super::Owner;
 use crate::credential::vocabulary;
-use crate::http::api::{Answer, Api, Body, Caller, Id, Scope, answered, created};
+use crate::encoding::Digest;
+use crate::http::api::{Answer, Api, Body, Caller, Id, Raw, Scope, answered, created, read_json};
 use crate::http::shapes::{self, Named, NegotiationView, RefusedMessage, Waiting};
 use crate::node::{self, Node};
 
@@ -111,19 +112,31 @@ async fn request_anew(State(node): Owner, Id(id): Id, Body(order): Body<node::Re
     shown(&node, &id).await
 }
 
+/// What a person consents to.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+struct Consent {
+    /// The offer that was read, as `offer.sha256` has it.
+    #[schema(value_type = Option<shapes::Digest>)]
+    offer_sha256: Option<Digest>,
+}
+
 /// Accepts the offer on the table
 ///
-/// The consumer's decision: it is bound until `record_by`.
+/// The consumer's decision: it is bound until `record_by`. Whoever says which offer it has read accepts no other.
 #[utoipa::path(post, path = "/api/negotiations/{id}/accept", tag = "negotiations",
     params(("id" = String, Path, description = "This node's id of the negotiation.")),
+    request_body = Option<Consent>,
     responses(
         (status = 200, description = "The negotiation, accepted.", body = NegotiationView),
         (status = 409, description = "There is no offer, or it is too late."),
         (status = 422, description = "The offer does not verify any more: `check` says why."),
     ),
 )]
-async fn accept(State(node): Owner, caller: Caller, Id(id): Id) -> Answer {
-    node.accept(&id, caller.decider()).await?;
+async fn accept(State(node): Owner, caller: Caller, Id(id): Id, Raw(body): Raw) -> Answer {
+    // A body that says nothing need not be there.
+    let consent: Consent = if body.is_empty() { Consent::default() } else { read_json(&body)? };
+    node.accept(&id, consent.offer_sha256, caller.decider()).await?;
     shown(&node, &id).await
 }
 
@@ -144,8 +157,8 @@ struct Why {
         (status = 409, description = "It is too late for that."),
     ),
 )]
-async fn reject(State(node): Owner, Id(id): Id, Body(why): Body<Why>) -> Answer {
-    node.terminate(&id, "rejected", &why.reason).await?;
+async fn reject(State(node): Owner, caller: Caller, Id(id): Id, Body(why): Body<Why>) -> Answer {
+    node.terminate(&id, "rejected", &why.reason, caller.decider()).await?;
     shown(&node, &id).await
 }
 
@@ -158,8 +171,8 @@ async fn reject(State(node): Owner, Id(id): Id, Body(why): Body<Why>) -> Answer 
         (status = 409, description = "It is too late for that."),
     ),
 )]
-async fn cancel(State(node): Owner, Id(id): Id, Body(why): Body<Why>) -> Answer {
-    node.terminate(&id, "cancelled", &why.reason).await?;
+async fn cancel(State(node): Owner, caller: Caller, Id(id): Id, Body(why): Body<Why>) -> Answer {
+    node.terminate(&id, "cancelled", &why.reason, caller.decider()).await?;
     shown(&node, &id).await
 }
 

@@ -167,7 +167,7 @@ impl<'a> World<'a> {
             Step::Regret => {
                 self.provider.order(Command::Record(rule()), clock);
                 self.provider.perform(&mut self.chain, clock, false);
-                let end = Command::Terminate { code: "cancelled".into(), reason: "changed plans".into() };
+                let end = Command::Terminate { code: "cancelled".into(), reason: "changed plans".into(), by: rule() };
                 self.provider.order(end, clock);
             }
             Step::End => {
@@ -187,7 +187,7 @@ impl<'a> World<'a> {
                 }
             }
             Step::Terminate(provider) => {
-                let end = Command::Terminate { code: "cancelled".into(), reason: "changed plans".into() };
+                let end = Command::Terminate { code: "cancelled".into(), reason: "changed plans".into(), by: rule() };
                 self.side(provider).order(end, clock);
             }
             Step::Hostile(kind, pick) => self.hostile(kind, pick),
