@@ -52,6 +52,18 @@ impl Desk {
         self.send(self.request(Method::GET, path)).await
     }
 
+    /// An answer that is no JSON.
+    pub async fn get_text(&self, path: &str) -> Result<String> {
+        let answer = match self.request(Method::GET, path).send().await {
+            Err(cause) if cause.is_connect() => return Err(Silent { base: self.base.clone() }.into()),
+            answer => answer?,
+        };
+        if !answer.status().is_success() {
+            return Err(declined(answer).await.into());
+        }
+        Ok(answer.text().await?)
+    }
+
     pub async fn post(&self, path: &str, body: &Value) -> Result<Value> {
         self.send(self.request(Method::POST, path).json(body)).await
     }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use serde::Deserialize;
 
 use crate::credential::Trust;
-use crate::node::{Consent, GateSettings, Windows};
+use crate::node::{Consent, GateSettings, Letterhead, Windows};
 
 /// A node's configuration, as the file has it.
 #[derive(Clone, Debug, Deserialize)]
@@ -24,7 +24,7 @@ pub struct Configuration {
     /// A gate in front of data, if this node is one.
     pub gate: Option<GateSettings>,
     /// The operator's desk, if this node is one.
-    pub operator: Option<OperatorTable>,
+    pub operator: Option<Letterhead>,
 }
 
 /// The table `[listen]`.
@@ -71,8 +71,3 @@ impl Default for WalletTable {
         Self { windows: Windows::default(), consent: Consent::default(), poll_ms: 2000 }
     }
 }
-
-/// The table `[operator]`.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct OperatorTable {}

@@ -140,7 +140,27 @@ record = "automatic"
 # sha256 = "…"
 "#
         }
-        Purpose::Operator => "\n[operator]\n",
+        Purpose::Operator => {
+            r#"
+[operator]
+# Who invoices; `countersign invoice` asks for both.
+# name = "Example Data Space e.V."
+# address = ["Musterstrasse 1", "10115 Berlin", "Germany"]
+# tax_id = "DE123456789"
+# Where and by when an invoice is paid.
+# payment_to = ["IBAN DE02 1203 0000 0000 2020 51", "BIC BYLADEM1001"]
+# payment_days = 30
+# What stands before an invoice's number, and what at its end, about tax for example.
+# invoice_prefix = "INV-"
+# note = "The recipient owes the tax (reverse charge)."
+
+# What invoices say of a provider beyond its participant credential.
+# [[operator.customers]]
+# did = "did:key:…"
+# address = ["Example Street 2", "75001 Paris"]
+# tax_id = "FR12345678901"
+"#
+        }
     };
     format!("{common}{own}")
 }

@@ -5,6 +5,7 @@
 
 mod alive;
 pub mod api;
+mod books;
 mod doors;
 pub mod gate;
 mod guard;
@@ -18,6 +19,7 @@ mod wallet;
 pub use alive::{alive_api, alive_router};
 pub use api::{Api, Scope};
 pub use axum::Router;
+pub use books::books_api;
 pub use guard::{ApiKey, Share, with_api_key, with_share};
 pub use inbox::inbox_router;
 pub use problem::Problem;
@@ -34,7 +36,7 @@ pub fn document(parts: &[Part]) -> Result<serde_json::Value, api::DocumentError>
         .iter()
         .fold(Api::<()>::new().merge(alive::doors()), |all, part| match part {
             Part::Wallet => all.describe(wallet::doors()).describe(operator::provider_doors()),
-            Part::Operator => all.describe(operator::management_doors()),
+            Part::Operator => all.describe(operator::management_doors()).describe(books::doors()),
             Part::Gate => all,
         })
         .describe(api::page_doors())

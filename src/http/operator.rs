@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::IntoResponse as _;
 use axum::routing::post;
 use axum::{Json, Router};
 use serde::Deserialize;
@@ -46,6 +47,7 @@ pub(super) fn management_doors() -> Api<Arc<Auditor>> {
         .door(Scope::Admin, __path_approve, approve)
         .door(Scope::Read, __path_audits, audits)
         .door(Scope::Read, __path_audited, audited)
+        .door(Scope::Read, __path_stated, stated)
         .within(MAX_TEMPLATE)
 }
 
@@ -116,6 +118,15 @@ async fn audits(State(auditor): Operator) -> Answer {
 )]
 async fn audited(State(auditor): Operator, Id(id): Id) -> Answer {
     answered(auditor.audited(&id).await?)
+}
+
+/// The statement that an audit is of, as it came: a JWS
+#[utoipa::path(get, path = "/api/audits/{id}/statement", tag = "operator",
+    params(("id" = String, Path, description = "The statement's hash.")),
+    responses((status = 200, description = "The statement.", body = String, content_type = "application/jwt")),
+)]
+async fn stated(State(auditor): Operator, Id(id): Id) -> Answer {
+    Ok(([(header::CONTENT_TYPE, "application/jwt")], auditor.statement(&id).await?).into_response())
 }
 
 #[derive(Deserialize)]

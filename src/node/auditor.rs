@@ -110,6 +110,23 @@ pub struct Audited {
     pub receipt: String,
 }
 
+impl Member {
+    fn of(participant: &Participant) -> Self {
+        Self {
+            did: participant.did.clone(),
+            legal_name: participant.legal_name.clone(),
+            legal_id: participant.legal_id.clone(),
+            country: participant.country.clone(),
+            keys: participant.keys.clone(),
+            recorders: participant.recorders.clone(),
+            nbf: participant.nbf,
+            exp: participant.exp,
+            digest: participant.digest.clone(),
+            credential: participant.text.clone(),
+        }
+    }
+}
+
 impl Auditor {
     /// An operator of `signer`'s DID that reads `registry`.
     pub fn new(signer: Arc<dyn Signer>, store: Arc<dyn Store>, registry: Arc<dyn Registry>) -> Self {
@@ -201,23 +218,25 @@ impl Auditor {
     /// What [`Statement::verify`] refuses; `Registry` when the chain cannot be read: nothing is kept then.
     pub async fn receive_statement(&self, statement: &str) -> Result<Audited, NodeFault> {
         let id = Digest::of(statement).b64u();
-        if let Some(known) = self.one(&id).await?.filter(|known| known.audit.problems.is_empty()) {
+        let whole = |known: &Audited| {
+            known.audit.problems.is_empty() && known.audit.entries.iter().all(|found| found.entry.is_some())
+        };
+        if let Some(known) = self.one(&id).await?.filter(whole) {
             return Ok(known);
         }
         let now = chance::now()?;
         let (text, operator) = (Unverified::new(statement), self.did().clone());
+        let received = statement;
         let statement = off_the_runtime(move || {
             Statement::verify(&text, &operator, &Documents::default(), now, &mut Trail::default())
         })
         .await??;
         let urn = self.registry.urn();
+        self.keep_member(&statement.member).await?;
         let mut members = self.members().await?;
         members.retain(|member| member.did == statement.claims.iss);
-        let recorders = members.iter().flat_map(|member| &member.recorders).chain(&statement.member.recorders);
-        let recorders: BTreeSet<Account> = recorders
-            .filter_map(|recorder| account(recorder))
-            .filter_map(|(chain, account)| (chain == urn.chain_id).then_some(account))
-            .collect();
+        let named = members.iter().map(|member| &member.recorders).chain([&statement.member.recorders]);
+        let recorders: BTreeSet<Account> = named.flat_map(|recorders| self.accounts(recorders)).collect();
 
         let head = self.registry.head(Depth::Finalised).await?;
         let mut entries = Vec::new();
@@ -247,6 +266,8 @@ impl Auditor {
         .await?;
         let receipt = Receipt::sign(&audit, &*self.signer)?;
         let audited = Audited { audit, receipt };
+        // What a fee rests on is kept before what rests on it.
+        self.store.put_once(kind::STATED, &id, &json!(received)).await?;
         self.store.put(kind::AUDIT, &id, &json!(audited)).await?;
         Ok(audited)
     }
@@ -268,6 +289,41 @@ impl Auditor {
     /// `Unknown` when there is none of that id.
     pub async fn audited(&self, id: &str) -> Result<Audited, NodeFault> {
         self.one(id).await?.ok_or_else(|| NodeFault::unknown("audit", id))
+    }
+
+    /// A statement as it came: a JWS.
+    ///
+    /// # Errors
+    /// `Unknown` when there is none of that id.
+    pub async fn statement(&self, id: &str) -> Result<String, NodeFault> {
+        let kept = self.store.one(kind::STATED, id).await?.ok_or_else(|| NodeFault::unknown("statement", id))?;
+        Ok(read(kind::STATED, id, kept)?)
+    }
+
+    /// The registry that it reads.
+    pub fn registry(&self) -> &dyn Registry {
+        &*self.registry
+    }
+
+    /// The audits of a provider's statements, each with its receipt.
+    pub(super) async fn audits_of(&self, provider: &Did) -> Result<Vec<(Audit, String)>, NodeFault> {
+        let audits: Vec<Audited> = self.kept(kind::AUDIT).await?;
+        let own = audits.into_iter().filter(|audited| audited.audit.provider == *provider);
+        Ok(own.map(|audited| (audited.audit, audited.receipt)).collect())
+    }
+
+    /// The accounts on the registry's chain among CAIP-10 texts.
+    pub(super) fn accounts(&self, recorders: &[String]) -> Vec<Account> {
+        let chain_id = self.registry.urn().chain_id;
+        let named = recorders.iter().filter_map(|recorder| account(recorder));
+        named.filter_map(|(chain, account)| (chain == chain_id).then_some(account)).collect()
+    }
+
+    /// A member that this operator admitted elsewhere shows its credential with its first statement.
+    async fn keep_member(&self, participant: &Participant) -> Result<(), NodeFault> {
+        let member = Member::of(participant);
+        self.store.put_once(kind::MEMBER, &member.digest, &json!(member)).await?;
+        Ok(())
     }
 
     async fn one(&self, id: &str) -> Result<Option<Audited>, NodeFault> {

@@ -4,6 +4,7 @@
 //! an effect. Clock and randomness live here; everything below takes them as arguments.
 
 mod auditor;
+mod books;
 mod catalog;
 pub mod chance;
 pub mod checks;
@@ -35,6 +36,10 @@ pub mod wire;
 use std::sync::Arc;
 
 pub use auditor::{AdmissionOrder, Approval, At, Audited, Auditor, Member};
+pub use books::{
+    BookStore, Booked, Bookkeeper, Collected, Collection, CreditOrder, CustomerTable, Gap, InvoiceOrder, Issue, Letterhead,
+    PaymentOrder, Unstated, VoidOrder,
+};
 pub use consent::{Due, Listing, Waiting};
 pub use contacts::{NewContact, PersonView, Reach};
 pub use desk::RequestOrder;
@@ -73,6 +78,7 @@ pub(crate) mod kind {
     pub const MEMBER: &str = "member";
     pub const APPROVAL: &str = "approval";
     pub const AUDIT: &str = "audit";
+    pub const STATED: &str = "stated";
 }
 
 /// A wallet's node: one party's keys, store, registry and courier.

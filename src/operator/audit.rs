@@ -117,6 +117,9 @@ pub struct AuditEntry {
     pub template: String,
     /// Exactly the Disclosures that the operator was given.
     pub disclosures: Vec<String>,
+    /// The entry that dates it, as the operator read it; audits of older versions have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entry: Option<Entry>,
 }
 
 /// Something that does not hold.
@@ -243,6 +246,7 @@ impl<'a> Desk<'a> {
             block_time: entry.block_time,
             template: core.claims.template_id.clone(),
             disclosures: Cut::new(&stated.fee)?.disclosures.into_iter().map(str::to_owned).collect(),
+            entry: Some(entry),
         };
         Ok((entry, presented))
     }

@@ -2,6 +2,7 @@
 //!
 //! A write is durable when it returns (WAL, `synchronous=FULL`) or has not happened. SQL stays in this module.
 
+mod books;
 mod damage;
 mod documents;
 mod inbox;

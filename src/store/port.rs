@@ -14,7 +14,7 @@ use crate::negotiation::{Event, StateName};
 use crate::node::{Commit, Dealings, Kept, Mark, Order, Outgoing, Parked, Store, StoreFault};
 
 impl Sqlite {
-    async fn reading(&self) -> Result<PoolConnection<Database>, StoreFault> {
+    pub(super) async fn reading(&self) -> Result<PoolConnection<Database>, StoreFault> {
         self.readers.acquire().await.map_err(fault)
     }
 
@@ -24,7 +24,7 @@ impl Sqlite {
     }
 }
 
-async fn done<T>(transaction: Transaction<'static, Database>, outcome: T) -> Result<T, StoreFault> {
+pub(super) async fn done<T>(transaction: Transaction<'static, Database>, outcome: T) -> Result<T, StoreFault> {
     transaction.commit().await.map_err(fault)?;
     Ok(outcome)
 }

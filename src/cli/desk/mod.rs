@@ -1,5 +1,6 @@
 //! What the people at a contract desk do every day: thin commands that talk to their running node.
 
+mod books;
 mod contracts;
 mod decisions;
 mod fees;
@@ -52,6 +53,13 @@ pub enum Command {
     StateFees(fees::StateFees),
     Audits(fees::Audits),
     Audit(fees::Audit),
+    Collect(books::Collect),
+    Invoice(books::Invoice),
+    Invoices(books::Invoices),
+    Credit(books::Credit),
+    Pay(books::Pay),
+    Payments(books::Payments),
+    Open(books::Open),
 }
 
 impl Command {
@@ -80,6 +88,13 @@ impl Command {
             Self::StateFees(command) => command.run().await,
             Self::Audits(command) => command.run().await,
             Self::Audit(command) => command.run().await,
+            Self::Collect(command) => command.run().await,
+            Self::Invoice(command) => command.run().await,
+            Self::Invoices(command) => command.run().await,
+            Self::Credit(command) => command.run().await,
+            Self::Pay(command) => command.run().await,
+            Self::Payments(command) => command.run().await,
+            Self::Open(command) => command.run().await,
         };
         done.map_err(what_next)
     }

@@ -10,7 +10,7 @@ use super::{gate, operator, wallet};
 use crate::credential::RegistryUrn;
 use crate::http::{self, Api, Router};
 use crate::identity::Signer;
-use crate::node::{Gatekeeper, Registry, Store};
+use crate::node::{BookStore, Gatekeeper, Registry, Store};
 use crate::registry::{Client, ClientConfig};
 use crate::store::Sqlite;
 
@@ -30,18 +30,21 @@ pub(super) struct Ground<'a> {
     pub public_url: &'a str,
     pub signer: Arc<dyn Signer>,
     pub store: Arc<dyn Store>,
+    pub books: Arc<dyn BookStore>,
     pub registry: Arc<dyn Registry>,
 }
 
 impl House {
     /// Opens the store and the registry, then each part that the configuration has a table for.
     pub(super) async fn open(home: &Home, configuration: &Configuration, public_url: &str) -> Result<Self> {
+        let store = Arc::new(Sqlite::open(&home.path("store.sqlite")).await?);
         let ground = Ground {
             home,
             configuration,
             public_url,
             signer: Arc::new(home.signing_key()?),
-            store: Arc::new(Sqlite::open(&home.path("store.sqlite")).await?),
+            books: Arc::clone(&store) as Arc<dyn BookStore>,
+            store,
             registry: open_registry(home, configuration).await?,
         };
         // A gate says by itself whether it is ready: it is not while the chain cannot be read.
@@ -50,8 +53,8 @@ impl House {
         if let Some(table) = &configuration.wallet {
             wallet::move_in(&mut house, &ground, table)?;
         }
-        if configuration.operator.is_some() {
-            operator::move_in(&mut house, &ground);
+        if let Some(table) = &configuration.operator {
+            operator::move_in(&mut house, &ground, table);
         }
         if let Some(table) = &configuration.gate {
             gate::move_in(&mut house, &ground, table).await?;

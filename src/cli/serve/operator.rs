@@ -2,12 +2,15 @@ use std::sync::Arc;
 
 use super::house::{Ground, House};
 use crate::http;
-use crate::node::Auditor;
+use crate::node::{Auditor, Bookkeeper, Letterhead};
 
 /// Puts the operator's desk into the house.
-pub(super) fn move_in(house: &mut House, ground: &Ground<'_>) {
+pub(super) fn move_in(house: &mut House, ground: &Ground<'_>, letterhead: &Letterhead) {
     let (signer, store) = (Arc::clone(&ground.signer), Arc::clone(&ground.store));
     let auditor = Arc::new(Auditor::new(signer, store, Arc::clone(&ground.registry)));
     house.public = std::mem::take(&mut house.public).merge(http::operator::public_router(Arc::clone(&auditor)));
-    house.management = std::mem::take(&mut house.management).merge(http::operator::management_api(auditor));
+    let books = Bookkeeper::new(Arc::clone(&auditor), Arc::clone(&ground.books), letterhead.clone());
+    house.management = std::mem::take(&mut house.management)
+        .merge(http::operator::management_api(auditor))
+        .merge(http::books_api(Arc::new(books)));
 }

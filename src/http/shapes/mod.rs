@@ -4,12 +4,14 @@
 //! nodes against them, and what the node says it takes against what they list.
 #![allow(dead_code, reason = "read by the derive that makes schemas of them")]
 
+mod books;
 mod fees;
 mod goods;
 mod negotiation;
 mod people;
 mod word;
 
+pub(super) use books::*;
 pub(super) use fees::*;
 pub(super) use goods::*;
 pub(super) use negotiation::*;
