@@ -37,8 +37,8 @@ use std::sync::Arc;
 
 pub use auditor::{AdmissionOrder, Approval, At, Audited, Auditor, Member};
 pub use books::{
-    BookStore, Booked, Bookkeeper, Collected, Collection, CreditOrder, CustomerTable, Gap, InvoiceOrder, Issue, Letterhead,
-    PaymentOrder, Unstated, VoidOrder,
+    BookStore, Booked, Bookkeeper, Collected, Collection, CreditOrder, CustomerTable, Gap, InvoiceOrder, Issue,
+    Letterhead, PaymentOrder, Unstated, VoidOrder,
 };
 pub use consent::{Due, Listing, Waiting};
 pub use contacts::{NewContact, PersonView, Reach};

@@ -107,12 +107,7 @@ impl Standing {
     ///
     /// # Errors
     /// `amount.range` when sums leave the range of amounts.
-    pub fn of(
-        invoice: &Invoice,
-        notes: &[&Invoice],
-        payments: &[&Payment],
-        now: Timestamp,
-    ) -> Result<Self, Refusal> {
+    pub fn of(invoice: &Invoice, notes: &[&Invoice], payments: &[&Payment], now: Timestamp) -> Result<Self, Refusal> {
         let (mut credited, mut paid, mut refunded) = (vec![], vec![], vec![]);
         for total in notes.iter().flat_map(|note| &note.totals) {
             add(&mut credited, *total)?;

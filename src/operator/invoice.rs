@@ -198,8 +198,7 @@ pub fn due(
                 continue;
             };
             let urn = RegistryUrn { chain_id: entry.chain_id, address: entry.registry };
-            let place =
-                Place { registry: urn.to_string(), recorder: entry.recorder, contract_id: found.contract_id };
+            let place = Place { registry: urn.to_string(), recorder: entry.recorder, contract_id: found.contract_id };
             if urn != *registry || !seen.insert(place.clone()) {
                 continue;
             }

@@ -76,13 +76,18 @@ fn facts(html: &mut String, invoice: &Invoice) -> std::fmt::Result {
     let last = invoice.until.plus(-1);
     write!(html, "<dl class=\"facts\">\n<div><dt>Number</dt><dd>{}</dd></div>\n", escaped(&invoice.label))?;
     write!(html, "<div><dt>Date</dt><dd>{}</dd></div>\n", day(invoice.issued))?;
+    if let Some(due) = invoice.due {
+        write!(html, "<div><dt>Pay by</dt><dd>{}</dd></div>\n", day(due))?;
+    }
     if day_of(invoice.from) && day_of(invoice.until) {
         write!(html, "<div><dt>Period (UTC)</dt><dd>{} to {}</dd></div>\n", day(invoice.from), day(last))?;
     } else {
-        write!(html, "<div><dt>Period (UTC)</dt><dd>{} until {}</dd></div>\n", time(invoice.from), time(invoice.until))?;
-    }
-    if let Some(due) = invoice.due {
-        write!(html, "<div><dt>Pay by</dt><dd>{}</dd></div>\n", day(due))?;
+        write!(
+            html,
+            "<div><dt>Period (UTC)</dt><dd>{} until {}</dd></div>\n",
+            time(invoice.from),
+            time(invoice.until)
+        )?;
     }
     html.push_str("</dl>\n");
     Ok(())
@@ -121,7 +126,8 @@ fn lines(html: &mut String, invoice: &Invoice) -> std::fmt::Result {
 }
 
 fn rests_on(line: &Line) -> String {
-    let disclosed = if line.disclosures == 1 { "1 disclosure".into() } else { format!("{} disclosures", line.disclosures) };
+    let disclosed =
+        if line.disclosures == 1 { "1 disclosure".into() } else { format!("{} disclosures", line.disclosures) };
     format!(
         "block {} · transaction {} · recorder {} · template {} · {disclosed} · statement {} · audited {}",
         line.block,

@@ -87,8 +87,7 @@ impl BookStore for Sqlite {
 }
 
 async fn next(db: &mut SqliteConnection) -> Result<u64, StoreFault> {
-    let last: i64 =
-        query_scalar("SELECT COALESCE(MAX(number), 0) FROM invoices").fetch_one(db).await.map_err(fault)?;
+    let last: i64 = query_scalar("SELECT COALESCE(MAX(number), 0) FROM invoices").fetch_one(db).await.map_err(fault)?;
     Ok(last.unsigned_abs() + 1)
 }
 
@@ -110,8 +109,12 @@ async fn write(db: &mut SqliteConnection, issue: &Issue) -> Result<(), StoreFaul
         .await
         .map_err(fault)?;
     let claim = match credits {
-        None => "INSERT INTO invoiced (registry, recorder, contract, invoice) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
-        Some(_) => "INSERT INTO credited (registry, recorder, contract, note) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        None => {
+            "INSERT INTO invoiced (registry, recorder, contract, invoice) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
+        }
+        Some(_) => {
+            "INSERT INTO credited (registry, recorder, contract, note) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
+        }
     };
     for line in &invoice.lines {
         let claimed = query(claim)

@@ -1,7 +1,7 @@
 use serde_json::json;
 
 use super::Sqlite;
-use crate::node::{Store as _, StoreFault};
+use crate::node::{BookStore as _, Issue, Store as _, StoreFault};
 
 async fn fill_the_disk(store: &Sqlite) {
     let pages: i64 = sqlx::query_scalar("PRAGMA page_count").fetch_one(&store.writer).await.unwrap();
@@ -40,4 +40,81 @@ async fn a_write_that_is_given_up_halfway_leaves_nothing() {
     assert_eq!(store.one("asset", "a").await.unwrap(), None);
     store.put("asset", "b", &json!(2)).await.unwrap();
     assert_eq!(store.all("asset").await.unwrap(), [("b".into(), json!(2))]);
+}
+
+fn line(n: u8) -> serde_json::Value {
+    json!({
+        "contract_id": format!("urn:uuid:{}", uuid::Uuid::from_bytes([n; 16])), "recorder": format!("0x{}", "cd".repeat(20)),
+        "block": n, "block_time": "2026-11-18T11:08:40Z", "transaction": format!("0x{}", "11".repeat(32)),
+        "core_sha256": format!("0x{}", "22".repeat(32)), "template": "t", "rule": "fixed",
+        "fee": {"amount": "25.00", "currency": "EUR"}, "disclosures": 1, "statement": "s",
+        "audited": "2026-12-01T00:00:00Z", "receipt": "r",
+    })
+}
+
+fn document(number: u64, credits: Option<u64>, lines: &[u8]) -> Issue {
+    let provider = "did:web:alice.example";
+    let mut invoice = json!({
+        "number": number, "label": format!("INV-{number}"), "kind": if credits.is_some() { "credit-note" } else { "invoice" },
+        "issued": "2026-12-01T00:00:00Z", "issuer": {"did": "did:web:operator.example", "name": "O", "address": ["A"]},
+        "customer": {"did": provider, "legal_name": "Alice", "legal_id": {"scheme": "LEI", "value": "1"}, "country": "DE"},
+        "registry": "urn:blockchain:eip155:1:contract:0x00", "from": "2026-11-01T00:00:00Z", "until": "2026-12-01T00:00:00Z",
+        "lines": lines.iter().map(|n| line(*n)).collect::<Vec<_>>(), "totals": [],
+    });
+    if let Some(credits) = credits {
+        invoice["credits"] = json!({"number": credits, "label": format!("INV-{credits}"), "reason": "why"});
+    }
+    Issue { invoice: serde_json::from_value(invoice).unwrap(), page: format!("page {number}") }
+}
+
+#[tokio::test]
+async fn invoices_have_no_gap_claim_each_place_once_and_stay_as_they_are() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("node.db");
+    let store = Sqlite::open(&path).await.unwrap();
+    let moved = |outcome: Result<(), StoreFault>| assert!(matches!(outcome, Err(StoreFault::Moved)), "{outcome:?}");
+    moved(store.issue(&document(2, None, &[1])).await);
+    store.issue(&document(1, None, &[1, 2])).await.unwrap();
+    // The second line is claimed already: neither the invoice nor its first line is there afterwards.
+    moved(store.issue(&document(2, None, &[3, 2])).await);
+    moved(store.issue(&document(1, None, &[4])).await);
+    assert_eq!((store.issued().await.unwrap().len(), store.invoiced().await.unwrap().len()), (1, 2));
+    assert_eq!(store.next_number().await.unwrap(), 2);
+
+    // A credit note takes a number of the same series, and a place back once; it stays invoiced.
+    store.issue(&document(2, Some(1), &[2])).await.unwrap();
+    moved(store.issue(&document(3, Some(1), &[2])).await);
+    moved(store.issue(&document(3, None, &[2])).await);
+    assert!(store.issue(&document(3, Some(1), &[9])).await.is_err(), "what was not invoiced is not credited");
+    assert_eq!(store.credited().await.unwrap().len(), 1);
+
+    for forbidden in [
+        "UPDATE invoices SET page = 'x'",
+        "DELETE FROM invoices WHERE number = 2",
+        "DELETE FROM invoiced",
+        "INSERT INTO invoices (number, at, document, page) VALUES (9, 0, '{}', '')",
+    ] {
+        let outcome = sqlx::raw_sql(sqlx::AssertSqlSafe(forbidden)).execute(&store.writer).await;
+        assert!(outcome.is_err(), "{forbidden}");
+    }
+    store.close().await;
+    let store = Sqlite::open(&path).await.unwrap();
+    assert_eq!(store.issued().await.unwrap(), [document(1, None, &[1, 2]).invoice, document(2, Some(1), &[2]).invoice]);
+    assert_eq!(store.page(2).await.unwrap().as_deref(), Some("page 2"));
+    assert_eq!(store.page(3).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_full_disk_issues_no_half_invoice() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("node.db");
+    let store = Sqlite::open(&path).await.unwrap();
+    fill_the_disk(&store).await;
+    let large = Issue { page: "x".repeat(1 << 20), ..document(1, None, &[1, 2]) };
+    assert!(store.issue(&large).await.is_err());
+    assert_eq!((store.next_number().await.unwrap(), store.invoiced().await.unwrap().len()), (1, 0));
+    let room = sqlx::raw_sql("PRAGMA max_page_count = 1073741823").execute(&store.writer).await;
+    room.unwrap();
+    store.issue(&large).await.unwrap();
+    assert_eq!(store.invoiced().await.unwrap().len(), 2);
 }

@@ -98,7 +98,8 @@ impl Bookkeeper {
         }
         let mut providers = vec![];
         for (provider, (_, legal_name, recorders)) in members {
-            let audits: Vec<Audit> = self.auditor.audits_of(&provider).await?.into_iter().map(|(audit, _)| audit).collect();
+            let audits: Vec<Audit> =
+                self.auditor.audits_of(&provider).await?.into_iter().map(|(audit, _)| audit).collect();
             if recorders.is_empty() && audits.is_empty() {
                 continue;
             }

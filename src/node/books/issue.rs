@@ -64,10 +64,17 @@ impl Bookkeeper {
         let due = due(&audits, &registry, from, until, &self.store.invoiced().await?);
         if due.lines.is_empty() {
             return Err(NodeFault::Unready(match (due.invoiced, due.unevidenced, audits.is_empty()) {
-                (0, 0, true) => format!("{} has stated nothing yet; `countersign collect` says what is missing", customer.legal_name),
-                (0, 0, false) => "no audited fee falls into this period; `countersign collect` says what is missing".into(),
+                (0, 0, true) => format!(
+                    "{} has stated nothing yet; `countersign collect` says what is missing",
+                    customer.legal_name
+                ),
+                (0, 0, false) => {
+                    "no audited fee falls into this period; `countersign collect` says what is missing".into()
+                }
                 (0, old, _) => format!("{old} fees were audited by an older version: have the statement sent again"),
-                (all, ..) => format!("all {all} fees of this period are invoiced already; `countersign invoices` lists them"),
+                (all, ..) => {
+                    format!("all {all} fees of this period are invoiced already; `countersign invoices` lists them")
+                }
             }));
         }
         let number = self.store.next_number().await?;

@@ -49,7 +49,8 @@ impl Bookkeeper {
         let now = chance::now()?;
         let date = day(&order.date, now)?;
         let reference = order.reference.trim();
-        if reference.is_empty() || reference.chars().count() > LONGEST_REFERENCE || reference.contains(char::is_control) {
+        if reference.is_empty() || reference.chars().count() > LONGEST_REFERENCE || reference.contains(char::is_control)
+        {
             return Err(NodeFault::Unready(format!(
                 "a payment has the bank's reference, 1 to {LONGEST_REFERENCE} characters: it tells two payments apart"
             )));
@@ -119,7 +120,9 @@ impl Bookkeeper {
     pub async fn void(&self, number: u64, order: &VoidOrder) -> Result<Payment, NodeFault> {
         let reason = order.reason.trim();
         if reason.is_empty() || reason.chars().count() > LONGEST_REASON {
-            return Err(NodeFault::Unready(format!("say why the payment does not count, in 1 to {LONGEST_REASON} characters")));
+            return Err(NodeFault::Unready(format!(
+                "say why the payment does not count, in 1 to {LONGEST_REASON} characters"
+            )));
         }
         let _pen = self.pen.lock().await;
         let found = |payments: Vec<Payment>| payments.into_iter().find(|payment| payment.number == number);
@@ -141,13 +144,18 @@ fn balance<'a>(balances: &'a [Balance], currency: Option<Currency>, label: &str)
     };
     found.ok_or_else(|| {
         let known: Vec<_> = balances.iter().map(|balance| balance.currency.code()).collect();
-        NodeFault::Unready(format!("{label} is in {}: say which with the amount, for example 25.00 {}", known.join(" and "), known.first().unwrap_or(&"EUR")))
+        NodeFault::Unready(format!(
+            "{label} is in {}: say which with the amount, for example 25.00 {}",
+            known.join(" and "),
+            known.first().unwrap_or(&"EUR")
+        ))
     })
 }
 
 /// A calendar day that has come, at least somewhere.
 fn day(text: &str, now: crate::encoding::Timestamp) -> Result<String, NodeFault> {
-    let wrong = || NodeFault::Unready(format!("`{}` is no day like 2026-12-03", text.chars().take(40).collect::<String>()));
+    let wrong =
+        || NodeFault::Unready(format!("`{}` is no day like 2026-12-03", text.chars().take(40).collect::<String>()));
     let date: jiff::civil::Date = text.parse().map_err(|_| wrong())?;
     if date.to_string() != text {
         return Err(wrong());
@@ -155,7 +163,9 @@ fn day(text: &str, now: crate::encoding::Timestamp) -> Result<String, NodeFault>
     // It is tomorrow already, somewhere.
     let latest: String = now.plus(24 * 3600).rfc3339().chars().take(10).collect();
     if text > latest.as_str() || text < "2000-01-01" {
-        return Err(NodeFault::Unready(format!("{text} has not come yet: a payment is recorded when the money has moved")));
+        return Err(NodeFault::Unready(format!(
+            "{text} has not come yet: a payment is recorded when the money has moved"
+        )));
     }
     Ok(text.to_owned())
 }

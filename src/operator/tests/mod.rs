@@ -1,5 +1,6 @@
 //! A provider that states, an operator that audits, and what dishonest ones of the former try.
 
+mod invoices;
 mod problems;
 mod statements;
 

@@ -235,7 +235,13 @@ fn document(booked: &Value) {
         println!("status      {}", text(booked, "/standing/status"));
         println!("pay by      {}", day(&text(booked, "/due")));
     }
-    for (name, column) in [("credited", "credited"), ("paid", "paid"), ("paid back", "refunded"), ("open", "open"), ("overpaid", "overpaid")] {
+    for (name, column) in [
+        ("credited", "credited"),
+        ("paid", "paid"),
+        ("paid back", "refunded"),
+        ("open", "open"),
+        ("overpaid", "overpaid"),
+    ] {
         let sum = balance(booked, column);
         if !sum.is_empty() {
             println!("{name:<11} {sum}");

@@ -27,7 +27,8 @@ async fn provider(desk: &Desk, given: &str) -> Result<String> {
         !wanted.is_empty() && (fits(&did, given.trim()) || fits(&name, &wanted))
     };
     let dids = |whole| {
-        let mut dids: Vec<String> = members().filter(|member| named(member, whole)).map(|one| text(one, "/did")).collect();
+        let mut dids: Vec<String> =
+            members().filter(|member| named(member, whole)).map(|one| text(one, "/did")).collect();
         dids.sort();
         dids.dedup();
         dids
@@ -57,7 +58,9 @@ fn sums(value: &Value, pointer: &str) -> String {
 fn balance(booked: &Value, column: &str) -> String {
     let balances = booked.pointer("/standing/balances").and_then(Value::as_array).into_iter().flatten();
     let sums: Vec<String> = balances
-        .filter(|balance| balance[column].as_str().is_some_and(|amount| amount.bytes().any(|b| matches!(b, b'1'..=b'9'))))
+        .filter(|balance| {
+            balance[column].as_str().is_some_and(|amount| amount.bytes().any(|b| matches!(b, b'1'..=b'9')))
+        })
         .map(|balance| format!("{} {}", text(balance, &format!("/{column}")), text(balance, "/currency")))
         .collect();
     sums.join(", ")

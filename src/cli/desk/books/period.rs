@@ -61,7 +61,8 @@ fn time(text: &str) -> Result<String, Usage> {
     {
         return Ok(midnight(day));
     }
-    let at: Timestamp = text.parse().map_err(|_| wrong(text, "a day like 2026-11-01, or RFC 3339 like 2026-11-01T00:00:00Z"))?;
+    let at: Timestamp =
+        text.parse().map_err(|_| wrong(text, "a day like 2026-11-01, or RFC 3339 like 2026-11-01T00:00:00Z"))?;
     Ok(at.to_string())
 }
 
@@ -117,7 +118,11 @@ fn missing(provider: &Value) {
     let missing = provider["missing"].as_array().into_iter().flatten();
     for entry in missing {
         let problem = text(entry, "/problem");
-        let why = if problem.is_empty() { "no statement has it".into() } else { format!("stated, but {problem} does not hold") };
+        let why = if problem.is_empty() {
+            "no statement has it".into()
+        } else {
+            format!("stated, but {problem} does not hold")
+        };
         println!(
             "  {}: {} in block {} at {}: {why}",
             text(provider, "/legal_name"),
@@ -142,7 +147,10 @@ mod tests {
         let said = |period: Period| period.said().unwrap().unwrap();
         let (december, january) = ("2026-12-01T00:00:00Z".to_owned(), "2027-01-01T00:00:00Z".to_owned());
         assert_eq!(said(period(Some("2026-12"), None, None)), (december.clone(), january.clone()));
-        assert_eq!(said(period(None, Some("2026-12-01"), Some("2027-01-01T01:00:00+01:00"))), (december.clone(), january));
+        assert_eq!(
+            said(period(None, Some("2026-12-01"), Some("2027-01-01T01:00:00+01:00"))),
+            (december.clone(), january)
+        );
         assert_eq!(last_month("2026-12-31T23:00:00Z".parse().unwrap()).1, december);
         assert_eq!(last_month("2027-01-01T00:00:00Z".parse().unwrap()).0, december);
     }
