@@ -29,12 +29,12 @@ fn write_page(html: &mut String, invoice: &Invoice) -> std::fmt::Result {
          <style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n"
     )?;
     header(html, invoice)?;
-    write!(html, "<h1>{title} {label}</h1>\n")?;
+    writeln!(html, "<h1>{title} {label}</h1>")?;
     facts(html, invoice)?;
     if let Some(credits) = &invoice.credits {
-        write!(
+        writeln!(
             html,
-            "<p class=\"reason\">It corrects invoice <strong>{}</strong>. Reason: {}</p>\n",
+            "<p class=\"reason\">It corrects invoice <strong>{}</strong>. Reason: {}</p>",
             escaped(&credits.label),
             escaped(&credits.reason)
         )?;
@@ -75,16 +75,16 @@ fn header(html: &mut String, invoice: &Invoice) -> std::fmt::Result {
 fn facts(html: &mut String, invoice: &Invoice) -> std::fmt::Result {
     let last = invoice.until.plus(-1);
     write!(html, "<dl class=\"facts\">\n<div><dt>Number</dt><dd>{}</dd></div>\n", escaped(&invoice.label))?;
-    write!(html, "<div><dt>Date</dt><dd>{}</dd></div>\n", day(invoice.issued))?;
+    writeln!(html, "<div><dt>Date</dt><dd>{}</dd></div>", day(invoice.issued))?;
     if let Some(due) = invoice.due {
-        write!(html, "<div><dt>Pay by</dt><dd>{}</dd></div>\n", day(due))?;
+        writeln!(html, "<div><dt>Pay by</dt><dd>{}</dd></div>", day(due))?;
     }
     if day_of(invoice.from) && day_of(invoice.until) {
-        write!(html, "<div><dt>Period (UTC)</dt><dd>{} to {}</dd></div>\n", day(invoice.from), day(last))?;
+        writeln!(html, "<div><dt>Period (UTC)</dt><dd>{} to {}</dd></div>", day(invoice.from), day(last))?;
     } else {
-        write!(
+        writeln!(
             html,
-            "<div><dt>Period (UTC)</dt><dd>{} until {}</dd></div>\n",
+            "<div><dt>Period (UTC)</dt><dd>{} until {}</dd></div>",
             time(invoice.from),
             time(invoice.until)
         )?;
@@ -105,17 +105,17 @@ fn lines(html: &mut String, invoice: &Invoice) -> std::fmt::Result {
     )?;
     for (index, line) in invoice.lines.iter().enumerate() {
         let base = line.base.map_or_else(String::new, |base| format!("{base} {}", line.fee.currency));
-        write!(
+        writeln!(
             html,
             "<tbody><tr><td>{}</td><td class=\"id\">{}</td><td>{}</td><td>{}</td><td class=\"amount\">{base}</td>\
-             <td class=\"amount\">{}</td></tr>\n",
+             <td class=\"amount\">{}</td></tr>",
             index + 1,
             line.contract_id.0,
             time(line.block_time),
             rule(line.rule),
             line.fee
         )?;
-        write!(html, "<tr class=\"evidence\"><td></td><td colspan=\"5\">{}</td></tr></tbody>\n", rests_on(line))?;
+        writeln!(html, "<tr class=\"evidence\"><td></td><td colspan=\"5\">{}</td></tr></tbody>", rests_on(line))?;
     }
     html.push_str("<tfoot>");
     for total in &invoice.totals {
@@ -151,7 +151,7 @@ fn payment(html: &mut String, invoice: &Invoice) -> std::fmt::Result {
         html.push_str("</p>\n</section>\n");
     }
     if let Some(note) = &invoice.issuer.note {
-        write!(html, "<p class=\"note\">{}</p>\n", escaped(note))?;
+        writeln!(html, "<p class=\"note\">{}</p>", escaped(note))?;
     }
     Ok(())
 }
