@@ -20,7 +20,6 @@ pub(in crate::http) struct Raw(pub Bytes);
 pub(in crate::http) struct Id(pub String);
 
 /// What stands behind the question mark.
-#[allow(dead_code, reason = "the first door that asks with a query comes next")]
 pub(in crate::http) struct Asked<T>(pub T);
 
 /// A body that need not be there, where it is.

@@ -25,7 +25,7 @@ pub(super) use answer::{Answer, answered, created};
 pub use caller::Caller;
 use caller::threshold;
 pub use document::DocumentError;
-pub(super) use entry::{Body, Id, Raw, read_json};
+pub(super) use entry::{Asked, Body, Id, Raw, read_json};
 pub(super) use page::doors as page_doors;
 pub use scope::Scope;
 
