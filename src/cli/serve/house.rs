@@ -5,14 +5,14 @@ use tokio::task::JoinSet;
 use url::Url;
 
 use super::super::configuration::Configuration;
-use super::super::home::{Home, Keyring};
+use super::super::home::{Home, Keyring, STORE};
 use super::{gate, operator, wallet};
 use crate::credential::RegistryUrn;
 use crate::http::{self, Api, Router};
 use crate::identity::Signer;
-use crate::node::{BookStore, Gatekeeper, Registry, Store};
+use crate::node::{BookStore, Gatekeeper, Registry, Store, StoreFault};
 use crate::registry::{Client, ClientConfig};
-use crate::store::Sqlite;
+use crate::store::{InboxLimits, Sqlite};
 
 /// A node put together: its two faces and its loops.
 pub(super) struct House {
@@ -42,7 +42,7 @@ impl House {
         configuration: &Configuration,
         public_url: &str,
     ) -> Result<Self> {
-        let store = Arc::new(Sqlite::open(&home.path("store.sqlite")).await?);
+        let store = Arc::new(open_store(home, keyring, configuration).await?);
         let ground = Ground {
             keyring,
             configuration,
@@ -66,6 +66,21 @@ impl House {
         }
         Ok(house)
     }
+}
+
+async fn open_store(home: &Home, keyring: &Keyring, configuration: &Configuration) -> Result<Sqlite> {
+    let (path, most) = (home.path(STORE), configuration.store.most_mb.map(|most| most.saturating_mul(1 << 20)));
+    Sqlite::open_within(&path, keyring.store_key(), InboxLimits::default(), most).await.map_err(|fault| match fault {
+        StoreFault::Damaged(what) => anyhow::anyhow!(
+            "the store {} is damaged: {what}\n  Nothing was changed. Keep the file, and restore the latest backup into a \
+             new home: countersign restore BACKUP --home NEWDIR",
+            path.display()
+        ),
+        StoreFault::Full(what) => {
+            anyhow::anyhow!("there is no room left for the store {}: make room, then start the node again ({what})", path.display())
+        }
+        fault => fault.into(),
+    })
 }
 
 async fn open_registry(keyring: &Keyring, configuration: &Configuration) -> Result<Arc<dyn Registry>> {
