@@ -10,6 +10,7 @@ mod fees;
 mod goods;
 mod negotiation;
 mod people;
+mod round;
 mod word;
 
 pub(super) use books::*;
@@ -18,4 +19,5 @@ pub(super) use fees::*;
 pub(super) use goods::*;
 pub(super) use negotiation::*;
 pub(super) use people::*;
+pub(super) use round::*;
 pub(super) use word::*;

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::{Account, Amount, Asset, ContractId, Did, Digest, Money, PartyView, Time};
+use super::{Account, Amount, Asset, ContractId, Did, Digest, Money, PartyView, RoundView, Time};
 
 /// Which side of the contract a party is on.
 #[derive(ToSchema)]
@@ -63,8 +63,8 @@ pub struct NegotiationView {
     counterparty_name: Option<String>,
     /// Provider and consumer, with what is proven about them.
     parties: Vec<PartyView>,
-    /// The consumer's pid.
-    consumer_pid: String,
+    /// The consumer's pid, once known.
+    consumer_pid: Option<String>,
     /// The provider's pid, once known.
     provider_pid: Option<String>,
     /// Where it stands.
@@ -75,8 +75,16 @@ pub struct NegotiationView {
     waits_for: Option<Point>,
     /// The same, with who decides and until when.
     due: Option<Due>,
+    /// Whether what is on the table is what the provider's catalog says; null where this side has seen none.
+    cataloged: Option<bool>,
+    /// Who promises, by what is on the table.
+    promisor: Did,
+    /// To whom.
+    promisee: Did,
     /// The offer that stands or was accepted.
     offer: Option<OfferView>,
+    /// What was put on the table one after the other, and what changed each time.
+    rounds: Vec<RoundView>,
     /// How many offers there were.
     #[schema(minimum = 0)]
     offers: u64,
@@ -233,7 +241,9 @@ pub struct Decided {
 #[derive(ToSchema)]
 #[schema(rename_all = "lowercase")]
 pub enum Act {
-    /// The provider signed an offer.
+    /// The consumer asked anew, or took a proposal up.
+    Ask,
+    /// The provider proposed terms, or signed an offer.
     Offer,
     /// The consumer countersigned it.
     Accept,
@@ -316,6 +326,9 @@ pub struct Waiting {
     /// What the asset is called.
     #[schema(nullable = false)]
     title: Option<String>,
+    /// Whether the terms are those of the catalog; absent where this side has not seen one.
+    #[schema(nullable = false)]
+    cataloged: Option<bool>,
     /// The offer that is to be decided on.
     #[schema(nullable = false)]
     offer_sha256: Option<Digest>,
