@@ -12,6 +12,7 @@ pub mod checks;
 mod consent;
 mod contacts;
 mod contract;
+mod copied;
 mod deliver;
 mod desk;
 mod fault;
@@ -47,12 +48,14 @@ pub use books::{
 pub use cataloged::Uncataloged;
 pub use consent::{Due, Listing, Waiting};
 pub use contacts::{NewContact, PersonView, Reach};
+pub use copied::{COPY, HELD};
 pub use desk::RequestOrder;
 pub use fault::NodeFault;
 pub use force::{ContractView, Force, StandingView};
 pub use gatekeeper::{
     Admission, Admitted, Delivery, GateSettings, Gatekeeper, ReceiptState, ServedAsset, Source, Standing,
 };
+pub(crate) use gatekeeper::{CHALLENGE_KEY, VOID_IN_A_COPY};
 pub use names::{Introduction, InvitationOrder, InvitationView, Met};
 pub use offering::OfferOrder;
 pub use party::{PartyView, Proof};
