@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use clap::Args;
-use reqwest::Response;
+use reqwest::{Response, StatusCode};
 use serde_json::{Value, json};
 
 use super::super::Usage;
@@ -80,16 +80,20 @@ impl Fetch {
             let piece = part.piece();
             let reply = gate.get(wanted.endpoint.as_str(), &token, piece.headers()).await?;
             let receipt = receipt_path(&reply).ok();
-            let piece = accepted(reply, &mut part, piece, &view).await?;
-            match part.take(piece.reply).await {
-                Ok(true) => {}
-                Ok(false) => {
-                    eprintln!("{}", left(&part, counted, "stopped"));
-                    return Ok(ExitCode::from(INTERRUPTED));
+            match accepted(reply, &mut part, piece, &view).await? {
+                None => None,
+                Some(Coming { reply, piece }) => {
+                    match part.take(reply).await {
+                        Ok(true) => {}
+                        Ok(false) => {
+                            eprintln!("{}", left(&part, counted, "stopped"));
+                            return Ok(ExitCode::from(INTERRUPTED));
+                        }
+                        Err(cause) => return Err(cause.context(left(&part, counted, "the download broke off"))),
+                    }
+                    receipt.map(|at| (gate, token, at, piece))
                 }
-                Err(cause) => return Err(cause.context(left(&part, counted, "the download broke off"))),
             }
-            receipt.map(|at| (gate, token, at, piece.piece))
         };
         let bytes = part.finish(&path)?;
 
@@ -191,9 +195,12 @@ struct Coming {
     piece: Piece,
 }
 
-/// Holds the answer to what was asked for.
-async fn accepted(reply: Response, part: &mut Part, piece: Piece, view: &Value) -> Result<Coming> {
+/// Holds the answer to what was asked for; none if nothing is missing.
+async fn accepted(reply: Response, part: &mut Part, piece: Piece, view: &Value) -> Result<Option<Coming>> {
     let status = reply.status();
+    if status == StatusCode::RANGE_NOT_SATISFIABLE && part.bytes() > 0 {
+        return Ok(None);
+    }
     if !status.is_success() {
         let declined = declined(reply).await;
         let next = declined.check.as_deref().map(|check| next(check, view)).unwrap_or_default();
@@ -206,7 +213,7 @@ async fn accepted(reply: Response, part: &mut Part, piece: Piece, view: &Value) 
         part.restart()?;
     }
     part.remember(&reply)?;
-    Ok(Coming { reply, piece })
+    Ok(Some(Coming { reply, piece }))
 }
 
 fn left(part: &Part, counted: bool, why: &str) -> String {

@@ -246,14 +246,14 @@ fn beside(path: &Path, ending: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
+/// How far it is, where the end is known.
+const OF: &str = "{prefix}{bar:30} {percent} %  {binary_bytes} of {binary_total_bytes}  {binary_bytes_per_sec}  {eta}";
+/// How much it is, where the end is not known.
+const SO_FAR: &str = "{prefix}{spinner} {binary_bytes}  {binary_bytes_per_sec}";
+
 /// A bar on stderr; silent where nobody watches.
 fn bar(size: Option<u64>, from: u64, what: &'static str) -> ProgressBar {
-    let template = match size {
-        Some(_) => {
-            "{prefix}{bar:30} {percent} %  {binary_bytes} of {binary_total_bytes}  {binary_bytes_per_sec}  {eta}"
-        }
-        None => "{prefix}{spinner} {binary_bytes}  {binary_bytes_per_sec}",
-    };
+    let template = if size.is_some() { OF } else { SO_FAR };
     let bar = ProgressBar::with_draw_target(size, ProgressDrawTarget::stderr()).with_position(from).with_prefix(what);
     bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
     bar.reset_eta();
@@ -266,6 +266,13 @@ mod tests {
     use serde_json::json;
 
     const DATA: &[u8] = b"<OpenDRIVE/>";
+
+    #[test]
+    fn the_bars_can_be_drawn() {
+        for template in [OF, SO_FAR] {
+            assert!(ProgressStyle::with_template(template).is_ok(), "{template}");
+        }
+    }
 
     fn wanted() -> Wanted {
         let sha256 = &Digest::of(DATA).hex()[2..];
