@@ -59,6 +59,35 @@ fn an_honest_proof_holds() {
     assert!(verify(&other).is_ok());
 }
 
+/// RFC 9449, 4.1 and 7.1: proofs that another hand signed.
+#[test]
+fn the_rfcs_own_examples_hold() {
+    const HEADER: &str = "eyJ0eXAiOiJkcG9wK2p3dCIsImFsZyI6IkVTMjU2IiwiandrIjp7Imt0eSI6IkVDIiwieCI6Imw4dEZyaHgtMzR0VjNoUklDUkRZ\
+                          OXpDa0RscEJoRjQyVVFVZldWQVdCRnMiLCJ5IjoiOVZFNGpmX09rX282NHpiVFRsY3VOSmFqSG10NnY5VERWclUwQ2R2R1JE\
+                          QSIsImNydiI6IlAtMjU2In19";
+    let asked = format!(
+        "{HEADER}.eyJqdGkiOiItQndDM0VTYzZhY2MybFRjIiwiaHRtIjoiUE9TVCIsImh0dSI6Imh0dHBzOi8vc2VydmVyLmV4YW1wbGUuY29tL3Rva2Vu\
+         IiwiaWF0IjoxNTYyMjYyNjE2fQ.2-GxA6T8lP4vfrg8v-FdWP0A0zdrj8igiMLvqRMUvwnQg4PtFLbdLXiOSsX0x7NVY-FNyJK70nfbV37xRZT3Lg"
+    );
+    let used = format!(
+        "{HEADER}.eyJqdGkiOiJlMWozVl9iS2ljOC1MQUVCIiwiaHRtIjoiR0VUIiwiaHR1IjoiaHR0cHM6Ly9yZXNvdXJjZS5leGFtcGxlLm9yZy9wcm90\
+         ZWN0ZWRyZXNvdXJjZSIsImlhdCI6MTU2MjI2MjYxOCwiYXRoIjoiZlVIeU8ycjJaM0RaNTNFc05yV0JiMHhXWG9hTnk1OUlpS0NBcWtzbVFFbyJ9.\
+         2oW9RP35yRqzhrtNP86L-Ey71EOptxRimPPToA1plemAgR6pxHF8y6-yqyVnmcw6Fy1dqd-jfxSYoMxhAJpLjA"
+    );
+    let token = "Kz~8mXK1EalYznwH-LC-1fBAo.4Ljp~zsPE_NeO.gxU";
+    let now = Timestamp::from_seconds(1_562_262_618).unwrap();
+    for (text, about) in [
+        (&asked, about("POST", "https://server.example.com/token", None)),
+        (&used, about("GET", "https://resource.example.org/protectedresource", Some(token))),
+    ] {
+        let proof = Proof::verify(text, &about, now, &mut Trail::default()).unwrap();
+        assert_eq!(proof.key.to_string(), "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I");
+    }
+    let other = about("GET", "https://resource.example.org/protectedresource", Some("Kz~8mXK1EalYznwH"));
+    let refused = Proof::verify(&used, &other, now, &mut Trail::default()).unwrap_err();
+    assert_eq!(refused.check, &checks::PROOF_TOKEN);
+}
+
 #[test]
 fn a_signature_with_a_high_s_is_one_too() {
     let text = forged(&key(7), |_, _| {});
