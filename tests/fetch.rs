@@ -4,28 +4,30 @@
 
 mod support {
     pub mod gate_scene;
+    pub mod gate_wallet;
     pub mod gate_world;
 }
 
 use std::path::PathBuf;
 use std::process::{Output, Stdio};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{get, post};
-use axum::{Json, Router};
+use axum::routing::get;
 use countersign::encoding::{Digest, Hasher};
-use countersign::node::{GateSettings, Source, chance};
+use countersign::node::{GateSettings, Source};
 use futures::StreamExt as _;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
-use support::gate_scene::{SHOWN, Scene};
-use support::gate_world::{Contract, ScriptedChain, free, under};
+use support::gate_scene::Scene;
+use support::gate_wallet::Wallet;
+use support::gate_world::{ScriptedChain, free, under};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
@@ -77,29 +79,6 @@ async fn roads(State(roads): State<Arc<Roads>>, headers: HeaderMap) -> Response 
     }
 }
 
-/// The wallet that the test plays.
-struct Wallet {
-    contract: Contract,
-    view: Value,
-    receipts: Mutex<Vec<String>>,
-}
-
-async fn present(
-    State(wallet): State<Arc<Wallet>>,
-    Path(id): Path<String>,
-    Json(challenge): Json<Value>,
-) -> Json<Value> {
-    assert_eq!(id, wallet.contract.core.claims.contract_id.to_string());
-    let text = |name: &str| challenge[name].as_str().unwrap();
-    let answer = wallet.contract.answer(text("aud"), text("nonce"), &SHOWN, chance::now().unwrap());
-    Json(json!(answer))
-}
-
-async fn keep(State(wallet): State<Arc<Wallet>>, Json(body): Json<Value>) -> Json<Value> {
-    wallet.receipts.lock().unwrap().push(body["receipt"].as_str().unwrap().to_owned());
-    Json(json!({}))
-}
-
 struct Story {
     scene: Scene,
     roads: Arc<Roads>,
@@ -126,23 +105,9 @@ impl Story {
         .await;
 
         let asset = countersign::credential::Asset { sha256, size: Some(SIZE), ..scene.asset() };
-        let contract = scene.world.contract(1, asset.clone(), permission.clone());
+        let contract = scene.world.contract(1, asset, permission.clone());
         scene.chain.record(&contract, 90, scene.world.now);
-        let view = json!({
-            "id": "urn:uuid:5b0f6a3e-6c0d-4a57-9d2c-7f5f0f6f1a01", "role": "consumer", "state": "FINALIZED",
-            "hash": contract.core.hash, "offer": {
-                "contract_id": contract.core.claims.contract_id, "asset": asset, "terms": { "permission": permission },
-            },
-        });
-        let wallet = Arc::new(Wallet { contract, view, receipts: Mutex::default() });
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let node = format!("http://{}", listener.local_addr().unwrap());
-        let api = Router::new()
-            .route("/api/negotiations", get(async |State(it): State<Arc<Wallet>>| Json(json!([it.view]))))
-            .route("/api/contracts/{id}/presentation", post(present))
-            .route("/api/contracts/{id}/receipts", post(keep))
-            .with_state(Arc::clone(&wallet));
-        tokio::spawn(async move { axum::serve(listener, api).await });
+        let (wallet, node) = Wallet::open(contract, &permission).await;
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("key"), "a key").unwrap();
         Self { scene, roads, wallet, node, dir }

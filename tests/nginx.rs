@@ -5,6 +5,7 @@
 
 mod support {
     pub mod gate_scene;
+    pub mod gate_wallet;
     pub mod gate_world;
 }
 
@@ -19,6 +20,7 @@ use countersign::node::{ForwardSettings, Proxy, ServedAsset, Source, chance};
 use reqwest::{Method, Response, StatusCode};
 use serde_json::{Value, json};
 use support::gate_scene::{DATA, Scene, link};
+use support::gate_wallet::Wallet;
 use support::gate_world::{Contract, ScriptedChain, free, key, under};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -198,6 +200,7 @@ async fn nginx_asks_the_gate_about_each_request() {
     bound(&front).await;
     told(&front).await;
     delivered(&front).await;
+    fetched(&front).await;
 }
 
 /// nginx serves files: with a token, in parts, and never another file than the one that was asked about.
@@ -312,4 +315,27 @@ async fn delivered(front: &Front) {
         }
     };
     assert!(broken && read < LARGE, "{read} bytes came, broken off: {broken}");
+}
+
+/// `fetch` goes through nginx as through a gate: with a bound token, on from what it has, told why it is refused.
+async fn fetched(front: &Front) {
+    let asset = countersign::credential::Asset { size: Some(DATA.len() as u64), ..front.scene.asset() };
+    let contract = front.scene.world.contract(7, asset, free());
+    front.scene.chain.record(&contract, 90, front.scene.world.now);
+    let (wallet, node) = Wallet::open(contract, &free()).await;
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("key"), "a key").unwrap();
+    let fetch = async || {
+        let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_countersign"));
+        command.args(["fetch", "5b0f6a3e", "--json", "--force", "--node", &node, "--key-file", "key"]);
+        command.current_dir(dir.path()).stdin(Stdio::null()).output().await.unwrap()
+    };
+    let output = fetch().await;
+    let done: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(std::fs::read(dir.path().join("junction")).unwrap(), DATA);
+    // nginx delivered, so that the gate has nothing to sign.
+    assert_eq!((&done["bytes"], &done["receipt"]), (&json!(DATA.len()), &Value::Null));
+    front.end(&wallet.contract).await;
+    let why = String::from_utf8_lossy(&fetch().await.stderr).into_owned();
+    assert!(why.contains("force.ended") && why.contains("this contract is over"), "{why}");
 }
