@@ -10,7 +10,7 @@ use crate::node::{NodeFault, chance};
 /// How long a nonce for proofs is good, in seconds.
 const NONCE_TTL: i64 = 300;
 /// How long a proof is remembered, in seconds: longer than it is good, for clocks that are set back.
-const REMEMBERED: i64 = 900;
+const REMEMBERED: i64 = 180;
 
 /// How a token comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
