@@ -24,6 +24,7 @@ pub(super) struct House {
 
 /// What every part of a node is made of.
 pub(super) struct Ground<'a> {
+    pub home: &'a Home,
     pub keyring: &'a Keyring,
     pub configuration: &'a Configuration,
     /// How the world reaches the public listener, without a slash at its end.
@@ -44,6 +45,7 @@ impl House {
     ) -> Result<Self> {
         let store = Arc::new(open_store(home, keyring, configuration).await?);
         let ground = Ground {
+            home,
             keyring,
             configuration,
             public_url,
