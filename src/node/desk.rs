@@ -104,6 +104,7 @@ impl Node {
     /// `negotiation.*` when there is none, it is another one than was `read`, or it is too late; `offer.*` when it no
     /// longer verifies.
     pub async fn accept(&self, id: &str, read: Option<Digest>, by: Decider) -> Result<Negotiation, NodeFault> {
+        self.timepiece.right().await?;
         let (negotiation, now) = (self.negotiation(id).await?, chance::now()?);
         let State::Offered(paper) = negotiation.state() else {
             let state = negotiation.state().name();
@@ -149,6 +150,7 @@ impl Node {
     /// # Errors
     /// `negotiation.*` when it is not its turn or `record_by` has passed.
     pub async fn record(&self, id: &str, by: Decider) -> Result<Negotiation, NodeFault> {
+        self.timepiece.right().await?;
         self.advance(id, None, |_, _| Ok((Input::Ordered(Command::Record(by.clone())), vec![]))).await
     }
 

@@ -17,7 +17,9 @@ mod fault;
 mod force;
 mod flow;
 mod gatekeeper;
+mod keyring;
 mod names;
+mod news;
 mod offering;
 mod party;
 mod perform;
@@ -25,9 +27,11 @@ pub mod port;
 mod receive;
 mod refused;
 mod run;
+mod scope;
 mod settings;
 mod statement;
 mod store;
+mod timepiece;
 mod view;
 mod wallet;
 mod watch;
@@ -46,17 +50,21 @@ pub use desk::RequestOrder;
 pub use fault::NodeFault;
 pub use force::{ContractView, Force, StandingView};
 pub use gatekeeper::{
-    Admission, Admitted, Delivery, GateSettings, Gatekeeper, ReceiptState, ServedAsset, Source, Standing,
+    Admission, Admitted, Delivery, GateSettings, GateTally, Gatekeeper, ReceiptState, ServedAsset, Source, Standing,
 };
+pub use keyring::{Holder, KeyOrder, KeyRecord, KeyStore, KeyView, Keyring, NewKey, OWNER};
 pub use names::{Introduction, InvitationOrder, InvitationView, Met};
-pub use offering::OfferOrder;
+pub use news::{Stood, Told};
+pub use offering::{OfferOrder, TemplateView};
 pub use party::{PartyView, Proof};
 pub use port::{Courier, Depth, NotDelivered, Registry, RegistryFault};
 use refused::Refused;
-pub use refused::RefusedMessage;
+pub use refused::{KeptRefusal, RefusedMessage};
+pub use scope::{NoScope, Scope};
 pub use settings::{Consent, Matter, Point, RecordConsent, Rule, Settings, Windows};
 pub use statement::StatementView;
-pub use store::{Commit, Dealings, Index, Kept, Mark, Order, Outgoing, Parked, Store, StoreFault};
+pub use store::{Commit, Dealings, Index, Kept, Mark, News, Order, Outgoing, Parked, Seen, Store, StoreFault, Tally};
+pub use timepiece::Timepiece;
 use tokio::sync::Notify;
 pub use view::{NegotiationView, OfferView};
 pub use wallet::{Challenge, Presentation};
@@ -91,6 +99,8 @@ pub struct Node {
     courier: Arc<dyn Courier>,
     bells: Bells,
     refused: Refused,
+    timepiece: Arc<Timepiece>,
+    stuck: consent::Stuck,
 }
 
 /// Who is woken when there is something to do.
@@ -100,6 +110,7 @@ struct Bells {
     outbox: Notify,
     orders: Notify,
     watch: Notify,
+    news: tokio::sync::watch::Sender<()>,
 }
 
 impl Node {
@@ -113,6 +124,7 @@ impl Node {
         courier: Arc<dyn Courier>,
     ) -> Self {
         Self {
+            timepiece: Timepiece::new(Arc::clone(&registry)),
             signer,
             agreement,
             settings,
@@ -121,6 +133,7 @@ impl Node {
             courier,
             bells: Bells::default(),
             refused: Refused::default(),
+            stuck: consent::Stuck::default(),
         }
     }
 
@@ -147,6 +160,11 @@ impl Node {
     /// The registry it reads and, with a recorder key, writes.
     pub fn registry(&self) -> &Arc<dyn Registry> {
         &self.registry
+    }
+
+    /// Its clock, held against the chain.
+    pub fn timepiece(&self) -> &Arc<Timepiece> {
+        &self.timepiece
     }
 
     fn documents(&self) -> Documents {

@@ -135,7 +135,7 @@ impl Node {
             })
             .collect();
         let opening = negotiation.opening();
-        let due = self.due(&negotiation).await?;
+        let due = self.due(id, &negotiation).await?;
         Ok(NegotiationView {
             id: id.to_owned(),
             role: opening.role,

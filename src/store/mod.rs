@@ -6,10 +6,13 @@ mod books;
 mod damage;
 mod documents;
 mod inbox;
+mod keys;
 mod ledger;
+mod news;
 mod open;
 mod outbox;
 mod port;
+mod tally;
 #[cfg(test)]
 mod tests;
 

@@ -6,7 +6,6 @@ mod document;
 mod caller;
 mod entry;
 mod page;
-mod scope;
 
 use std::sync::Arc;
 
@@ -21,13 +20,14 @@ use utoipa::__dev::SchemaReferences;
 use utoipa::Path;
 use utoipa::openapi::HttpMethod;
 
+pub use crate::node::Scope;
 pub(super) use answer::{Answer, answered, created};
 pub use caller::Caller;
 use caller::threshold;
+pub(in crate::http) use caller::{Leave, Through};
 pub use document::DocumentError;
 pub(super) use entry::{Asked, Body, Id, Raw, read_json};
 pub(super) use page::doors as page_doors;
-pub use scope::Scope;
 
 use super::Problem;
 
@@ -82,6 +82,12 @@ impl<S: Clone + Send + Sync + 'static> Api<S> {
     /// Holds the bodies of the doors so far to a size, in bytes.
     pub(super) fn within(mut self, bytes: usize) -> Self {
         self.router = self.router.layer(DefaultBodyLimit::max(bytes));
+        self
+    }
+
+    /// Gives the handlers of the doors so far something that is not the state of all.
+    pub(super) fn with_extension<E: Clone + Send + Sync + 'static>(mut self, extension: E) -> Self {
+        self.router = self.router.layer(Extension(extension));
         self
     }
 

@@ -8,6 +8,7 @@ mod books;
 mod fees;
 mod goods;
 mod negotiation;
+mod node;
 mod people;
 mod word;
 
@@ -15,5 +16,6 @@ pub(super) use books::*;
 pub(super) use fees::*;
 pub(super) use goods::*;
 pub(super) use negotiation::*;
+pub(super) use node::*;
 pub(super) use people::*;
 pub(super) use word::*;

@@ -37,6 +37,7 @@ impl Gatekeeper {
     /// `Refused` with the check that denied it; a fault of the machine otherwise. Each is logged in full.
     pub async fn admit(&self, answer: &Answer) -> Result<Admission, NodeFault> {
         let admitted = self.judge(answer).await;
+        self.counts.judged(&admitted);
         match &admitted {
             Ok(Admission { grant, .. }) => {
                 info!(contract = %grant.contract_id, asset = grant.asset, key = %grant.consumer_key, "admitted");
@@ -50,6 +51,7 @@ impl Gatekeeper {
     }
 
     async fn judge(&self, answer: &Answer) -> Result<Admission, NodeFault> {
+        self.timepiece.right().await?;
         let mut trail = Trail::default();
         let now = chance::now()?;
         let known = self.known(&answer.core, &mut trail)?;

@@ -7,6 +7,7 @@ mod admission;
 mod chain;
 mod delivery;
 mod settings;
+mod tally;
 mod token;
 
 use std::collections::HashMap;
@@ -15,10 +16,11 @@ use std::sync::{Arc, Mutex, MutexGuard};
 pub use admission::Admission;
 pub use delivery::{Delivery, ReceiptState};
 pub use settings::{GateSettings, ServedAsset, Source};
+pub use tally::GateTally;
 pub use token::Admitted;
 use tokio::sync::watch;
 
-use super::{NodeFault, Registry, Store, StoreFault, chance};
+use super::{NodeFault, Registry, Store, StoreFault, Timepiece, chance};
 use crate::check::{Refusal, Trail};
 use crate::encoding::{Digest, Timestamp};
 use crate::gate::{Challenge, ChallengeKey, GatePolicy, Known, KnownCores};
@@ -51,6 +53,8 @@ pub struct Gatekeeper {
     challenges: ChallengeKey,
     cores: Mutex<KnownCores>,
     open: Mutex<Open>,
+    timepiece: Arc<Timepiece>,
+    counts: tally::Counts,
 }
 
 /// What is open at the moment.
@@ -123,6 +127,8 @@ impl Gatekeeper {
         let mut documents = Documents::default();
         policy.providers.iter().filter_map(|did| DidDocument::of_key_did(did).ok()).for_each(|it| documents.insert(it));
         let gate = Self {
+            timepiece: Timepiece::new(Arc::clone(&registry)),
+            counts: tally::Counts::default(),
             settings,
             policy,
             signer,
@@ -150,6 +156,11 @@ impl Gatekeeper {
     /// Whose key signs its receipts.
     pub fn signer(&self) -> &dyn Signer {
         &*self.signer
+    }
+
+    /// Its clock, held against the chain.
+    pub fn timepiece(&self) -> &Arc<Timepiece> {
+        &self.timepiece
     }
 
     /// Something to sign; nothing is kept until somebody answers.
