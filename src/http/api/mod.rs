@@ -16,7 +16,7 @@ use axum::middleware::from_fn;
 use axum::routing::{MethodFilter, on};
 use axum::{Extension, Router};
 use serde_json::Value;
-use utoipa::__dev::SchemaReferences;
+use utoipa::__dev::{SchemaReferences, Tags};
 use utoipa::Path;
 use utoipa::openapi::HttpMethod;
 
@@ -58,7 +58,7 @@ impl<S: Clone + Send + Sync + 'static> Api<S> {
     /// Adds a door. `described` is what `#[utoipa::path]` makes of the handler: `__path_` and its name.
     pub(super) fn door<P, H, T>(mut self, scope: Scope, described: P, handler: H) -> Self
     where
-        P: Path + SchemaReferences,
+        P: Path + SchemaReferences + for<'t> Tags<'t>,
         H: Handler<T, S>,
         T: 'static,
     {
@@ -170,16 +170,18 @@ impl<S: Clone + Send + Sync + 'static> From<Router<S>> for Api<S> {
 }
 
 impl Door {
-    fn of<P: Path + SchemaReferences>(method: Method, path: String, scope: Scope) -> Self {
+    fn of<P: Path + SchemaReferences + for<'t> Tags<'t>>(method: Method, path: String, scope: Scope) -> Self {
         let mut schemas = Vec::new();
         P::schemas(&mut schemas);
         // Both are plain trees of texts and lists: they always have a JSON form.
         let written = |value: serde_json::Result<Value>| value.unwrap_or_default();
+        let mut operation = written(serde_json::to_value(P::operation()));
+        operation["tags"] = P::tags().into();
         Self {
             method,
             path,
             scope,
-            operation: written(serde_json::to_value(P::operation())),
+            operation,
             schemas: schemas.into_iter().map(|(name, schema)| (name, written(serde_json::to_value(schema)))).collect(),
         }
     }
