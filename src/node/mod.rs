@@ -6,6 +6,7 @@
 mod auditor;
 mod books;
 mod catalog;
+mod cataloged;
 pub mod chance;
 pub mod checks;
 mod consent;
@@ -23,9 +24,12 @@ mod news;
 mod offering;
 mod party;
 mod perform;
+mod pids;
 pub mod port;
+mod proposing;
 mod receive;
 mod refused;
+mod rounds;
 mod run;
 mod scope;
 mod settings;
@@ -44,6 +48,7 @@ pub use books::{
     BookStore, Booked, Bookkeeper, Collected, Collection, CreditOrder, CustomerTable, Gap, InvoiceOrder, Issue,
     Letterhead, PaymentOrder, Unstated, VoidOrder,
 };
+pub use cataloged::Uncataloged;
 pub use consent::{Due, Listing, Waiting};
 pub use contacts::{NewContact, PersonView, Reach};
 pub use desk::RequestOrder;
@@ -58,8 +63,10 @@ pub use news::{Stood, Told};
 pub use offering::{OfferOrder, TemplateView};
 pub use party::{PartyView, Proof};
 pub use port::{Courier, Depth, NotDelivered, Registry, RegistryFault};
+pub use proposing::ProposalOrder;
 use refused::Refused;
 pub use refused::{KeptRefusal, RefusedMessage};
+pub use rounds::{Change, RoundView};
 pub use scope::{NoScope, Scope};
 pub use settings::{Consent, Matter, Point, RecordConsent, Rule, Settings, Windows};
 pub use statement::StatementView;
@@ -81,6 +88,7 @@ pub(crate) mod kind {
     pub const CONTACT: &str = "contact";
     pub const STANDING: &str = "standing";
     pub const CATALOG: &str = "catalog";
+    pub const SHELF: &str = "shelf";
     pub const RECEIPT: &str = "receipt";
     pub const STATEMENT: &str = "statement";
     pub const MEMBER: &str = "member";

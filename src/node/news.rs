@@ -127,7 +127,7 @@ impl Node {
         let upto = log.get(..=place).ok_or_else(missing)?;
         let event = upto.last().ok_or_else(missing)?;
         let negotiation = Negotiation::replay(upto.iter().cloned())?;
-        // Learning the provider's id has no time of its own: it came with what is told before or after it.
+        // Learning the counterparty's id has no time of its own: it came with what is told before or after it.
         let at = upto.iter().rev().find_map(Event::at).unwrap_or_else(|| negotiation.began_at());
         let before = Negotiation::replay(upto.iter().take(place).cloned()).ok();
         let known = before.map_or(0, |before| before.decisions().len());
@@ -136,7 +136,7 @@ impl Node {
             role: opening.role,
             counterparty: opening.peer.clone(),
             counterparty_name: self.name_of(&opening.peer).await?,
-            asset: negotiation.request().asset.clone(),
+            asset: negotiation.asset().to_owned(),
             state: negotiation.state().name(),
             offer_sha256: negotiation.offer().map(|offer| offer.sha256),
             contract_id: negotiation.offer().map(|offer| offer.contract_id),

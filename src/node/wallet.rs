@@ -34,7 +34,7 @@ impl Node {
     pub async fn present(&self, contract: &ContractId, challenge: &Challenge) -> Result<Presentation, NodeFault> {
         self.timepiece.right().await?;
         let (negotiation, countersigned) = self.contract_of(contract, Role::Consumer).await?;
-        let key = self.contract_key(negotiation.request()).await?;
+        let key = self.contract_key(&negotiation).await?;
         let core = self.core(&countersigned.core.text)?;
         let shown: Vec<&str> = NINE
             .iter()

@@ -34,7 +34,10 @@ impl Node {
                 return self.advance(id, None, |_, _| Ok((Input::Elapsed, vec![]))).await.map(|_| ());
             }
             match self.decide_by_rule(id, &negotiation).await {
-                Ok(true) => return Ok(self.stuck.forget(id)),
+                Ok(true) => {
+                    self.stuck.forget(id);
+                    return Ok(());
+                }
                 Ok(false) => self.stuck.forget(id),
                 // A rule that can decide nothing any more (record_by has passed) must not keep the chain from doing so.
                 Err(fault) => self.stuck.note(id, &fault),

@@ -151,7 +151,7 @@ fn passes(fault: &anyhow::Error) -> bool {
 fn in_words(event: &Value, one: bool, new_state: bool) -> Option<String> {
     let kind = text(event, "/type");
     let what = match kind.as_str() {
-        "named" => return None,
+        "named" | "joined" => return None,
         "cancel-asked" => format!("the consumer asks to cancel: {}", text(event, "/cancel_asked")),
         "record-ordered" => "the record is on its way to the registry".into(),
         "entry-despite-termination" => "the contract exists although it was terminated".into(),

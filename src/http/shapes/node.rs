@@ -102,7 +102,7 @@ pub struct Events {
 
 /// Something that a desk is told.
 ///
-/// `requested`, `named`, `counter-requested`, `offered`, `accepted`, `cancel-asked`, `record-ordered`, `agreed`,
+/// `requested`, `proposed`, `named`, `joined`, `counter-requested`, `offered`, `accepted`, `cancel-asked`, `record-ordered`, `agreed`,
 /// `verified`, `finalized`, `terminated` and `entry-despite-termination` happen to a negotiation, and say how it stood
 /// then; `delivery-failing` and `message-turned-down` are of messages to a counterparty, `message-refused` of what came
 /// in; `contract-ended` and `contract-withdrawn` are seen on the chain. Others may be added.
