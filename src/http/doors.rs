@@ -126,4 +126,35 @@ mod tests {
         stop.cancel();
         tokio::time::timeout(Duration::from_secs(5), door).await.unwrap().unwrap().unwrap();
     }
+
+    #[tokio::test]
+    async fn a_handler_can_hang_up_on_who_takes_nothing_and_hears_that_the_listener_ends() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let hang_up = async |Extension(line): Extension<Line>| {
+            line.hang_up.cancel();
+            std::future::pending::<()>().await;
+        };
+        let stay = async |Extension(line): Extension<Line>| {
+            line.closing.cancelled().await;
+            "closing"
+        };
+        let router = Router::new().route("/hang-up", get(hang_up)).route("/stay", get(stay));
+        let stop = CancellationToken::new();
+        let door = tokio::spawn(keep(listener, router, HEAD_WITHIN, stop.clone()));
+        let ask = async |path: &str| {
+            let mut caller = TcpStream::connect(address).await.unwrap();
+            caller.write_all(format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes()).await.unwrap();
+            caller
+        };
+        let mut said = String::new();
+        let hung_up = ask("/hang-up").await.read_to_string(&mut said).await;
+        assert!(hung_up.is_err() || said.is_empty(), "{said}");
+        let mut staying = ask("/stay").await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        stop.cancel();
+        staying.read_to_string(&mut said).await.unwrap();
+        assert!(said.ends_with("closing"), "{said}");
+        tokio::time::timeout(Duration::from_secs(5), door).await.unwrap().unwrap().unwrap();
+    }
 }
