@@ -2,6 +2,7 @@
 
 mod acts;
 pub mod audit_table;
+mod backup;
 mod calls;
 mod chain;
 mod configuration;
@@ -9,6 +10,7 @@ mod demo;
 mod desk;
 mod home;
 mod init;
+mod keys;
 mod openapi;
 mod serve;
 pub mod verify;
@@ -46,6 +48,9 @@ struct Program {
 enum Command {
     Demo(demo::Demo),
     Init(init::Init),
+    Keys(keys::Keys),
+    Backup(backup::Backup),
+    Restore(backup::Restore),
     Serve(serve::Serve),
     Chain(chain::Chain),
     Deploy(chain::Deploy),
@@ -106,6 +111,9 @@ fn run(command: Command) -> Result<ExitCode> {
         match command {
             Command::Demo(demo) => demo.run().await,
             Command::Init(init) => init.run(),
+            Command::Keys(keys) => keys.run(),
+            Command::Backup(backup) => backup.run().await,
+            Command::Restore(restore) => restore.run().await,
             Command::Serve(serve) => serve.run().await,
             Command::Chain(chain) => chain.run().await,
             Command::Deploy(deploy) => deploy.run().await,

@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::Problem;
 use super::api::{Api, Caller, DocumentError, Leave};
-use crate::node::Keyring;
+use crate::node::Doorkeeper;
 
 /// By which names the management address is called: IP addresses and `localhost` always, and one more if it is told.
 ///
@@ -57,19 +57,19 @@ impl Names {
 ///
 /// # Errors
 /// When two doors mean different things by one name: a fault of the program.
-pub fn with_keys(api: Api, keyring: Arc<Keyring>, names: Names) -> Result<Router, DocumentError> {
+pub fn with_keys(api: Api, doorkeeper: Arc<Doorkeeper>, names: Names) -> Result<Router, DocumentError> {
     let names = Arc::new(names);
     Ok(api.router()?.layer(from_fn(move |mut request: Request, next: Next| {
-        let (keyring, names) = (Arc::clone(&keyring), Arc::clone(&names));
+        let (doorkeeper, names) = (Arc::clone(&doorkeeper), Arc::clone(&names));
         async move {
             if let Err(problem) = belongs(&request, &names) {
                 return problem.into_response();
             }
-            if let Some(holder) = bearer(&request).and_then(|key| keyring.holder(key)) {
+            if let Some(holder) = bearer(&request).and_then(|key| doorkeeper.holder(key)) {
                 let name = Arc::clone(&holder.name);
                 request.extensions_mut().insert(Caller { name: holder.name, scope: holder.scope });
                 request.extensions_mut().insert(Leave(holder.removed));
-                if let Err(fault) = keyring.used(&name).await {
+                if let Err(fault) = doorkeeper.used(&name).await {
                     tracing::warn!(%fault, "the use of a key could not be noted");
                 }
             }

@@ -7,16 +7,16 @@ use serde_json::json;
 
 use super::api::{Answer, Api, Body, Id, Scope, answered, created};
 use super::shapes::{self, KeyView, NewKey, Nothing};
-use crate::node::{self, Keyring};
+use crate::node::{self, Doorkeeper};
 
-type Keys = State<Arc<Keyring>>;
+type Keys = State<Arc<Doorkeeper>>;
 
 /// The keys' part of a node's management interface.
-pub fn keys_api(keyring: Arc<Keyring>) -> Api {
-    doors().with_state(keyring)
+pub fn keys_api(doorkeeper: Arc<Doorkeeper>) -> Api {
+    doors().with_state(doorkeeper)
 }
 
-pub(super) fn doors() -> Api<Arc<Keyring>> {
+pub(super) fn doors() -> Api<Arc<Doorkeeper>> {
     Api::new()
         .door(Scope::Admin, __path_keys, keys)
         .door(Scope::Admin, __path_add_key, add_key)
@@ -30,8 +30,8 @@ pub(super) fn doors() -> Api<Arc<Keyring>> {
 #[utoipa::path(get, path = "/api/keys", tag = "keys", responses(
     (status = 200, description = "The keys, by name.", body = Vec<KeyView>),
 ))]
-async fn keys(State(keyring): Keys) -> Answer {
-    answered(keyring.keys())
+async fn keys(State(doorkeeper): Keys) -> Answer {
+    answered(doorkeeper.keys())
 }
 
 /// Makes a key
@@ -41,8 +41,8 @@ async fn keys(State(keyring): Keys) -> Answer {
     (status = 201, description = "The key.", body = NewKey),
     (status = 409, description = "The name is taken or is none, or there are too many keys."),
 ))]
-async fn add_key(State(keyring): Keys, Body(order): Body<node::KeyOrder>) -> Answer {
-    created(keyring.add(&order).await?)
+async fn add_key(State(doorkeeper): Keys, Body(order): Body<node::KeyOrder>) -> Answer {
+    created(doorkeeper.add(&order).await?)
 }
 
 /// Removes a key
@@ -55,7 +55,7 @@ async fn add_key(State(keyring): Keys, Body(order): Body<node::KeyOrder>) -> Ans
         (status = 409, description = "It is the owner's, which is a file in the node's home."),
     ),
 )]
-async fn remove_key(State(keyring): Keys, Id(name): Id) -> Answer {
-    keyring.remove(&name).await?;
+async fn remove_key(State(doorkeeper): Keys, Id(name): Id) -> Answer {
+    doorkeeper.remove(&name).await?;
     answered(json!({}))
 }

@@ -95,6 +95,7 @@ impl Node {
         by: Decider,
     ) -> Result<Negotiation, NodeFault> {
         let negotiation = self.negotiation(id).await?;
+        self.may_decide(id).await?;
         let opening = negotiation.opening();
         let order = RequestOrder { provider: opening.peer.clone(), ..order.clone() };
         // The consumer's pid is this node's own id of the negotiation, whoever began.
@@ -137,6 +138,8 @@ impl Node {
     pub async fn accept(&self, id: &str, read: Option<Digest>, by: Decider) -> Result<Negotiation, NodeFault> {
         self.timepiece.right().await?;
         let (negotiation, now) = (self.negotiation(id).await?, chance::now()?);
+        // Before anything is signed: an acceptance that was never committed binds all the same.
+        self.may_decide(id).await?;
         if let State::Proposed(proposal) = negotiation.state() {
             return self.take_up(id, proposal, by).await;
         }

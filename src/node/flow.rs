@@ -46,6 +46,9 @@ impl Node {
             let negotiation = Negotiation::replay(events)?;
             let now = chance::now()?;
             let (input, mut learned) = consider(&negotiation, now)?;
+            if Self::decides(&input) {
+                self.may_decide(id).await?;
+            }
             let mut decision = match input {
                 // A clock that is off ends nothing: what it calls too late may be in time.
                 Input::Elapsed if self.timepiece.hold().is_err() => Decision::default(),

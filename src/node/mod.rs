@@ -12,13 +12,14 @@ pub mod checks;
 mod consent;
 mod contacts;
 mod contract;
+mod copied;
 mod deliver;
 mod desk;
+mod doorkeeper;
 mod fault;
 mod force;
 mod flow;
 mod gatekeeper;
-mod keyring;
 mod names;
 mod news;
 mod offering;
@@ -51,13 +52,15 @@ pub use books::{
 pub use cataloged::Uncataloged;
 pub use consent::{Due, Listing, Waiting};
 pub use contacts::{NewContact, PersonView, Reach};
+pub use copied::{COPY, HELD};
 pub use desk::RequestOrder;
+pub use doorkeeper::{Doorkeeper, Holder, KeyOrder, KeyRecord, KeyStore, KeyView, NewKey, OWNER};
 pub use fault::NodeFault;
 pub use force::{ContractView, Force, StandingView};
 pub use gatekeeper::{
     Admission, Admitted, Delivery, GateSettings, GateTally, Gatekeeper, ReceiptState, ServedAsset, Source, Standing,
 };
-pub use keyring::{Holder, KeyOrder, KeyRecord, KeyStore, KeyView, Keyring, NewKey, OWNER};
+pub(crate) use gatekeeper::{CHALLENGE_KEY, VOID_IN_A_COPY};
 pub use names::{Introduction, InvitationOrder, InvitationView, Met};
 pub use news::{Stood, Told};
 pub use offering::{OfferOrder, TemplateView};

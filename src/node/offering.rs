@@ -65,6 +65,7 @@ impl Node {
     pub async fn offer(&self, id: &str, order: &OfferOrder, by: Decider) -> Result<Negotiation, NodeFault> {
         self.timepiece.right().await?;
         let negotiation = self.negotiation(id).await?;
+        self.may_decide(id).await?;
         let paper = self.draft(&negotiation, order).await?;
         self.advance(id, None, |_, _| Ok((Input::Ordered(Command::Offer(Box::new(paper.clone()), by.clone())), vec![])))
             .await

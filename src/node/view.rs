@@ -43,6 +43,9 @@ pub struct NegotiationView {
     pub promisor: Did,
     /// To whom.
     pub promisee: Did,
+    /// Since when this node, restored from a copy, decides nothing here any more.
+    #[serde(serialize_with = "super::consent::deadline", skip_serializing_if = "Option::is_none")]
+    pub held_since: Option<Timestamp>,
     /// The offer that stands or was accepted.
     pub offer: Option<OfferView>,
     /// What was put on the table one after the other, and what changed each time.
@@ -161,6 +164,7 @@ impl Node {
             cataloged: self.cataloged(&negotiation).await?,
             promisor,
             promisee,
+            held_since: self.held_since(id).await?,
             offer: negotiation.offer().map(OfferView::of),
             rounds: rounds(&negotiation),
             offers: negotiation.offers().count(),

@@ -3,6 +3,7 @@
 //! A write is durable when it returns (WAL, `synchronous=FULL`) or has not happened. SQL stays in this module.
 
 mod books;
+mod copy;
 mod damage;
 mod documents;
 mod inbox;
@@ -12,8 +13,11 @@ mod news;
 mod open;
 mod outbox;
 mod port;
+mod seal;
 mod tally;
 #[cfg(test)]
 mod tests;
 
+pub use copy::{copy, put_to_use};
 pub use open::{InboxLimits, Sqlite};
+pub use seal::{NotOpened, SealingKey};

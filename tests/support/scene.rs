@@ -11,7 +11,7 @@ use countersign::encoding::Timestamp;
 use countersign::identity::{Documents, SecretKey, Signer as _};
 use countersign::inbox::{AgreementKey, Attachment, Contact, Message, decrypt, seal};
 use countersign::node::{Listing, Node, Settings, chance};
-use countersign::store::Sqlite;
+use countersign::store::{SealingKey, Sqlite};
 use serde_json::{Value, json};
 
 use super::gate_world::{self, ScriptedChain};
@@ -50,7 +50,7 @@ impl Scene {
             "consent": consent,
         }))
         .unwrap();
-        let store = Arc::new(Sqlite::open(&dir.path().join("store.sqlite")).await.unwrap());
+        let store = Arc::new(Sqlite::open(&dir.path().join("store.sqlite"), SealingKey::new(&[7; 32])).await.unwrap());
         let bag = Arc::new(Bag::default());
         let agreement = vec![AgreementKey::of_did_key(&key(2)).unwrap()];
         let node = Arc::new(Node::new(Arc::new(key(2)), agreement, settings, store, registry, bag.clone()));

@@ -81,6 +81,8 @@ pub struct NegotiationView {
     promisor: Did,
     /// To whom.
     promisee: Did,
+    /// Since when this node, restored from a copy, decides nothing here any more.
+    held_since: Option<Time>,
     /// The offer that stands or was accepted.
     offer: Option<OfferView>,
     /// What was put on the table one after the other, and what changed each time.

@@ -105,7 +105,7 @@ pub struct Holder {
 }
 
 /// The keys to one node's management interface.
-pub struct Keyring {
+pub struct Doorkeeper {
     store: Arc<dyn KeyStore>,
     held: Mutex<Vec<Held>>,
 }
@@ -126,7 +126,7 @@ fn optional<S: serde::Serializer>(at: &Option<Timestamp>, serializer: S) -> Resu
     }
 }
 
-impl Keyring {
+impl Doorkeeper {
     /// The keys in the store, and the owner's.
     ///
     /// # Errors
