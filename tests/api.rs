@@ -6,13 +6,13 @@ mod wallets;
 
 use std::fs;
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use reqwest::{Client, Method, Response, StatusCode};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
-use wallets::{ASSET, PROGRAM, Street, Wallet};
+use wallets::{ASSET, Street, Wallet};
 
 fn runtime() -> Runtime {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
@@ -33,7 +33,7 @@ fn owner(home: &Path) -> String {
 }
 
 fn run(home: &Path, arguments: &[&str]) -> Output {
-    Command::new(PROGRAM).args(arguments).env("COUNTERSIGN_HOME", home).stdin(Stdio::null()).output().unwrap()
+    wallets::program().args(arguments).env("COUNTERSIGN_HOME", home).stdin(Stdio::null()).output().unwrap()
 }
 
 fn says(home: &Path, arguments: &[&str]) -> String {
@@ -301,7 +301,7 @@ fn events_go_on_where_a_client_stopped() {
 
 fn watch(home: &Path, arguments: &[&str]) -> Child {
     let all = [&["watch", "--json"], arguments].concat();
-    let mut command = Command::new(PROGRAM);
+    let mut command = wallets::program();
     command.args(all).env("COUNTERSIGN_HOME", home).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command.spawn().unwrap()
 }
@@ -461,7 +461,7 @@ impl Operator {
              name = \"Operator\"\naddress = [\"Street 1\"]\n"
         );
         fs::write(home.join("countersign.toml"), text).unwrap();
-        let mut command = Command::new(PROGRAM);
+        let mut command = wallets::program();
         command.args(["serve", "--home"]).arg(home).stdin(Stdio::null()).stdout(Stdio::null());
         let process = command.spawn().unwrap();
         let until = Instant::now() + Duration::from_secs(30);

@@ -6,18 +6,18 @@ mod wallets;
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use wallets::{ASSET, PROGRAM, Street, Wallet};
+use wallets::{ASSET, Street, Wallet};
 
 /// A chain of its own, whose blocks are dated otherwise.
 struct Shifted(Child);
 
 impl Shifted {
     fn on(journal: &Path, port: u16, offset: i64, fund: &str) -> (Self, String) {
-        let mut command = Command::new(PROGRAM);
+        let mut command = wallets::program();
         command
             .args(["chain", "--block-time-ms", "200", "--finality-blocks", "5", "--fund", fund, "--dir"])
             .arg(journal);
@@ -52,9 +52,9 @@ impl Scene {
         let (chain, rpc) = Shifted::on(&journal, 0, offset, &fund);
         let port = rpc.trim_end_matches('/').rsplit(':').next().unwrap().parse().unwrap();
         // The same account's first transaction founds the registry at the same address as on the street's chain.
-        let payer = street.provider.home.join("keys/recorder");
-        let mut deploy = Command::new(PROGRAM);
-        assert!(deploy.args(["deploy", "--rpc", &rpc, "--key"]).arg(payer).output().unwrap().status.success());
+        let mut deploy = wallets::program();
+        let deployed = deploy.args(["deploy", "--rpc", &rpc, "--home"]).arg(&street.provider.home).output().unwrap();
+        assert!(deployed.status.success(), "{}", String::from_utf8_lossy(&deployed.stderr));
         let configuration = street.provider.home.join("countersign.toml");
         let text = fs::read_to_string(&configuration).unwrap();
         fs::write(&configuration, text.replace(&street.rpc, &rpc)).unwrap();

@@ -45,7 +45,18 @@ pub(super) async fn refusals(db: &mut SqliteConnection, limit: u32) -> Result<Ve
 
 pub(super) async fn note(db: &mut SqliteConnection, seen: &Seen) -> Result<(), StoreFault> {
     let Seen { kind, at, negotiation, detail, once } = seen;
-    query("INSERT INTO news (kind, at, negotiation, detail, once) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING")
+    if let Some(once) = once {
+        let told: Option<i64> = query_scalar("SELECT number FROM news WHERE once = ?")
+            .bind(once)
+            .fetch_optional(&mut *db)
+            .await
+            .map_err(fault)?;
+        // Not left to a conflict: one that inserts nothing uses up a number all the same.
+        if told.is_some() {
+            return Ok(());
+        }
+    }
+    query("INSERT INTO news (kind, at, negotiation, detail, once) VALUES (?, ?, ?, ?, ?)")
         .bind(kind)
         .bind(at.seconds())
         .bind(negotiation)
