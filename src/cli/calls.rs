@@ -21,6 +21,8 @@ const RECEIPT_WITHIN: Duration = Duration::from_secs(15);
 
 /// The longest nonce that is taken from a gate.
 const NONCE: usize = 256;
+/// How long a stream runs before it is taken up anew.
+const LISTENING: Duration = Duration::from_secs(24 * 3600);
 
 /// The longest answer of a gate that is no data.
 const SHORT: usize = 256 * 1024;
@@ -72,6 +74,20 @@ impl Desk {
             return Err(declined(answer).await.into());
         }
         Ok(answer.text().await?)
+    }
+
+    /// An answer that goes on and on.
+    pub async fn listen(&self, path: &str) -> Result<Response> {
+        let request = self.request(Method::GET, path).timeout(LISTENING);
+        let answer = match request.send().await {
+            Err(cause) if cause.is_connect() => return Err(Silent { base: self.base.clone() }.into()),
+            answer => answer?,
+        };
+        if answer.status().is_success() { Ok(answer) } else { Err(declined(answer).await.into()) }
+    }
+
+    pub async fn delete(&self, path: &str) -> Result<Value> {
+        self.send(self.request(Method::DELETE, path)).await
     }
 
     pub async fn post(&self, path: &str, body: &Value) -> Result<Value> {

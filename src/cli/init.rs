@@ -91,6 +91,8 @@ public = "127.0.0.1:7300"
 management = "127.0.0.1:7301"
 # How the world reaches `public`, if not as http://<public>.
 # public_url = "https://contracts.example"
+# How you call `management`, if by a name: behind a proxy. IP addresses and localhost are always taken.
+# management_url = "https://desk.example"
 
 [network]
 # Allow requests to private networks (and plain http): only for tests and networks of your own.

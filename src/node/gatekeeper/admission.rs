@@ -40,6 +40,7 @@ impl Gatekeeper {
     /// `Refused` with the check that denied it; a fault of the machine otherwise. Each is logged in full.
     pub async fn admit(&self, answer: &Answer, carried: &Carried<'_>) -> Result<Admission, NodeFault> {
         let admitted = self.judge(answer, carried).await;
+        self.counts.judged(&admitted);
         match &admitted {
             Ok(Admission { grant, .. }) => {
                 info!(contract = %grant.contract_id, asset = grant.asset, key = %grant.consumer_key, "admitted");
@@ -53,6 +54,7 @@ impl Gatekeeper {
     }
 
     async fn judge(&self, answer: &Answer, carried: &Carried<'_>) -> Result<Admission, NodeFault> {
+        self.timepiece.right().await?;
         let mut trail = Trail::default();
         let now = chance::now()?;
         let proof = self.key_asked_for(carried, now)?;

@@ -78,6 +78,7 @@ impl Gatekeeper {
     /// Signs the receipt of a delivery that went through and keeps it with the presentation. `digest` is of what was
     /// delivered, where that was the whole asset: other bytes than the contract's get no receipt.
     pub async fn delivered(&self, delivery: Delivery, bytes: u64, digest: Option<Digest>) {
+        self.counts.sent(bytes);
         let id = delivery.id.clone();
         let expected = &delivery.grant.asset_sha256;
         let receipt = match digest.map(|digest| digest.hex()) {
@@ -100,6 +101,7 @@ impl Gatekeeper {
 
     /// Keeps what is known of a delivery that broke off or was cut; it gets no receipt.
     pub async fn broke_off(&self, delivery: Delivery, bytes: u64) {
+        self.counts.sent(bytes);
         let id = delivery.id.clone();
         let cut = delivery.standing.borrow().cuts();
         warn!(delivery = id, contract = %delivery.grant.contract_id, bytes, cut, "a delivery broke off");

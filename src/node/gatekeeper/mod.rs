@@ -9,6 +9,7 @@ mod copied;
 mod delivery;
 mod proof;
 mod settings;
+mod tally;
 mod token;
 
 use std::collections::HashMap;
@@ -18,10 +19,11 @@ pub use admission::Admission;
 pub use delivery::{Delivery, ReceiptState};
 pub use proof::{Carried, Scheme};
 pub use settings::{ForwardSettings, GateSettings, Proxy, ServedAsset, Source};
+pub use tally::GateTally;
 pub use token::Admitted;
 use tokio::sync::watch;
 
-use super::{NodeFault, Registry, Store, StoreFault, chance};
+use super::{NodeFault, Registry, Store, StoreFault, Timepiece, chance};
 use crate::check::{Refusal, Trail};
 use crate::encoding::{Digest, Timestamp};
 use crate::gate::{Challenge, ChallengeKey, GatePolicy, Known, KnownCores};
@@ -59,6 +61,8 @@ pub struct Gatekeeper {
     copied: Option<copied::Copied>,
     cores: Mutex<KnownCores>,
     open: Mutex<Open>,
+    timepiece: Arc<Timepiece>,
+    counts: tally::Counts,
 }
 
 /// What is open at the moment.
@@ -133,6 +137,8 @@ impl Gatekeeper {
         let mut documents = Documents::default();
         policy.providers.iter().filter_map(|did| DidDocument::of_key_did(did).ok()).for_each(|it| documents.insert(it));
         let gate = Self {
+            timepiece: Timepiece::new(Arc::clone(&registry)),
+            counts: tally::Counts::default(),
             settings,
             policy,
             signer,
@@ -161,6 +167,11 @@ impl Gatekeeper {
     /// Whose key signs its receipts.
     pub fn signer(&self) -> &dyn Signer {
         &*self.signer
+    }
+
+    /// Its clock, held against the chain.
+    pub fn timepiece(&self) -> &Arc<Timepiece> {
+        &self.timepiece
     }
 
     /// Something to sign; nothing is kept until somebody answers.
