@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use serde::Deserialize;
 
 use crate::credential::Trust;
-use crate::node::{Consent, GateSettings, Letterhead, Windows};
+use crate::node::{Consent, GateSettings, Letterhead, MediatedBy, MediatorSettings, Windows};
 
 /// A node's configuration, as the file has it.
 #[derive(Clone, Debug, Deserialize)]
@@ -23,6 +23,8 @@ pub struct Configuration {
     pub wallet: Option<WalletTable>,
     /// A gate in front of data, if this node is one.
     pub gate: Option<GateSettings>,
+    /// A mediator for parties that cannot always be reached, if this node is one.
+    pub mediator: Option<MediatorSettings>,
     /// The operator's desk, if this node is one.
     pub operator: Option<Letterhead>,
 }
@@ -64,10 +66,12 @@ pub struct WalletTable {
     pub consent: Consent,
     /// How often the chain is read, in milliseconds.
     pub poll_ms: u64,
+    /// The mediator that keeps its messages, where the world cannot reach it.
+    pub mediator: Option<MediatedBy>,
 }
 
 impl Default for WalletTable {
     fn default() -> Self {
-        Self { windows: Windows::default(), consent: Consent::default(), poll_ms: 2000 }
+        Self { windows: Windows::default(), consent: Consent::default(), poll_ms: 2000, mediator: None }
     }
 }

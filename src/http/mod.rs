@@ -10,6 +10,8 @@ mod doors;
 pub mod gate;
 mod guard;
 mod inbox;
+mod mediation;
+mod mediator;
 pub mod operator;
 mod problem;
 mod serve;
@@ -22,6 +24,8 @@ pub use axum::Router;
 pub use books::books_api;
 pub use guard::{ApiKey, Share, with_api_key, with_share};
 pub use inbox::inbox_router;
+pub use mediation::mediator_api;
+pub use mediator::mediator_router;
 pub use problem::Problem;
 pub use serve::{Served, serve};
 pub use wallet::invitation_router;
@@ -37,6 +41,7 @@ pub fn document(parts: &[Part]) -> Result<serde_json::Value, api::DocumentError>
         .fold(Api::<()>::new().merge(alive::doors()), |all, part| match part {
             Part::Wallet => all.describe(wallet::doors()).describe(operator::provider_doors()),
             Part::Operator => all.describe(operator::management_doors()).describe(books::doors()),
+            Part::Mediator => all.describe(mediation::mediator_doors()),
             Part::Gate => all,
         })
         .describe(api::page_doors())
@@ -50,6 +55,8 @@ pub enum Part {
     Wallet,
     /// An operator's desk.
     Operator,
+    /// A mediator.
+    Mediator,
     /// A gate in front of data.
     Gate,
 }

@@ -8,5 +8,7 @@ crate::checks! {
     RATE = "message.rate": "a sender sends no more than its share";
     NAME = "contact.name": "a contact's name is 1 to 64 letters that mean one contact, and neither a DID nor an option";
     INTRODUCTION = "contact.introduction": "somebody else becomes a contact by exactly one of a signed contact, an invitation and a did:web";
+    MEMBER = "mediation.member": "whoever picks up, or changes or asks for recipients, was granted mediation";
+    LINE = "mediation.connection": "a lasting connection to a mediator is one party's, and nobody has more of them than the share";
     ADDRESS = "address.private": "no request goes to a private network unless the configuration allows it";
 }

@@ -17,6 +17,8 @@ mod fault;
 mod force;
 mod flow;
 mod gatekeeper;
+mod mediated;
+mod mediator;
 mod names;
 mod offering;
 mod party;
@@ -48,6 +50,11 @@ pub use force::{ContractView, Force, StandingView};
 pub use gatekeeper::{
     Admission, Admitted, Delivery, GateSettings, Gatekeeper, ReceiptState, ServedAsset, Source, Standing,
 };
+pub use mediated::{Connection, MediatedBy, MediationStanding, MediationView, MediatorCourier, Pickup, Way};
+pub use mediator::{
+    Admit, Arrival, Arrived, Granted, Line, Mediator, MediatorSettings, MediatorStore, MediatorView, MemberView, Quota,
+    Taken,
+};
 pub use names::{Introduction, InvitationOrder, InvitationView, Met};
 pub use offering::OfferOrder;
 pub use party::{PartyView, Proof};
@@ -71,6 +78,7 @@ pub(crate) mod kind {
     pub const PARTICIPANT: &str = "participant";
     pub const CONTRACT: &str = "contract";
     pub const CONTACT: &str = "contact";
+    pub const MEDIATION: &str = "mediation";
     pub const STANDING: &str = "standing";
     pub const CATALOG: &str = "catalog";
     pub const RECEIPT: &str = "receipt";
@@ -91,6 +99,7 @@ pub struct Node {
     courier: Arc<dyn Courier>,
     bells: Bells,
     refused: Refused,
+    mediated: mediated::Mediated,
 }
 
 /// Who is woken when there is something to do.
@@ -121,6 +130,7 @@ impl Node {
             courier,
             bells: Bells::default(),
             refused: Refused::default(),
+            mediated: mediated::Mediated::default(),
         }
     }
 

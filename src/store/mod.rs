@@ -7,6 +7,7 @@ mod damage;
 mod documents;
 mod inbox;
 mod ledger;
+mod mediator;
 mod open;
 mod outbox;
 mod port;

@@ -6,6 +6,7 @@ mod decisions;
 mod fees;
 mod fetch;
 mod goods;
+mod mediation;
 mod people;
 mod show;
 mod talks;
@@ -50,6 +51,8 @@ pub enum Command {
     Fetch(fetch::Fetch),
     End(contracts::End),
     Withdraw(contracts::Withdraw),
+    Mediation(mediation::Mediation),
+    Mediator(mediation::Mediator),
     StateFees(fees::StateFees),
     Audits(fees::Audits),
     Audit(fees::Audit),
@@ -85,6 +88,8 @@ impl Command {
             Self::Fetch(command) => command.run().await,
             Self::End(command) => command.run().await,
             Self::Withdraw(command) => command.run().await,
+            Self::Mediation(command) => command.run().await,
+            Self::Mediator(command) => command.run().await,
             Self::StateFees(command) => command.run().await,
             Self::Audits(command) => command.run().await,
             Self::Audit(command) => command.run().await,

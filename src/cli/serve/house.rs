@@ -6,11 +6,12 @@ use url::Url;
 
 use super::super::configuration::Configuration;
 use super::super::home::Home;
+use super::mediator::{self, Place};
 use super::{gate, operator, wallet};
 use crate::credential::RegistryUrn;
 use crate::http::{self, Api, Router};
 use crate::identity::Signer;
-use crate::node::{BookStore, Gatekeeper, Registry, Store};
+use crate::node::{BookStore, Gatekeeper, MediatorStore, Registry, Store};
 use crate::registry::{Client, ClientConfig};
 use crate::store::Sqlite;
 
@@ -30,6 +31,7 @@ pub(super) struct Ground<'a> {
     pub public_url: &'a str,
     pub signer: Arc<dyn Signer>,
     pub store: Arc<dyn Store>,
+    pub mediation: Arc<dyn MediatorStore>,
     pub books: Arc<dyn BookStore>,
     pub registry: Arc<dyn Registry>,
 }
@@ -38,28 +40,42 @@ impl House {
     /// Opens the store and the registry, then each part that the configuration has a table for.
     pub(super) async fn open(home: &Home, configuration: &Configuration, public_url: &str) -> Result<Self> {
         let store = Arc::new(Sqlite::open(&home.path("store.sqlite")).await?);
+        if let Some(settings) = configuration.mediator.as_ref().filter(|_| mediator::is_alone(configuration)) {
+            let signer = Arc::new(home.signing_key()?);
+            let mut house = Self::empty(http::alive_router());
+            mediator::move_in(&mut house, &Place { home, configuration, public_url, signer, store }, settings)?;
+            return Ok(house);
+        }
         let ground = Ground {
             home,
             configuration,
             public_url,
             signer: Arc::new(home.signing_key()?),
+            mediation: Arc::clone(&store) as Arc<dyn MediatorStore>,
             books: Arc::clone(&store) as Arc<dyn BookStore>,
             store,
             registry: open_registry(home, configuration).await?,
         };
         // A gate says by itself whether it is ready: it is not while the chain cannot be read.
         let public = if configuration.gate.is_some() { Router::new() } else { http::alive_router() };
-        let mut house = Self { public, management: http::alive_api(), loops: JoinSet::new(), gatekeeper: None };
+        let mut house = Self::empty(public);
         if let Some(table) = &configuration.wallet {
             wallet::move_in(&mut house, &ground, table)?;
         }
         if let Some(table) = &configuration.operator {
             operator::move_in(&mut house, &ground, table);
         }
+        if let (Some(settings), None) = (&configuration.mediator, &configuration.wallet) {
+            mediator::move_in(&mut house, &Place::of(&ground), settings)?;
+        }
         if let Some(table) = &configuration.gate {
             gate::move_in(&mut house, &ground, table).await?;
         }
         Ok(house)
+    }
+
+    fn empty(public: Router) -> Self {
+        Self { public, management: http::alive_api(), loops: JoinSet::new(), gatekeeper: None }
     }
 }
 

@@ -7,6 +7,7 @@
 mod books;
 mod fees;
 mod goods;
+mod mediation;
 mod negotiation;
 mod people;
 mod word;
@@ -14,6 +15,7 @@ mod word;
 pub(super) use books::*;
 pub(super) use fees::*;
 pub(super) use goods::*;
+pub(super) use mediation::*;
 pub(super) use negotiation::*;
 pub(super) use people::*;
 pub(super) use word::*;
