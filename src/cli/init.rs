@@ -121,6 +121,8 @@ record = "automatic"
 # contact = "eyJ…"
 # Whether a connection is held on which messages come at once; otherwise they are asked for now and then.
 # live = true
+# How many seconds messages wait at most until they are asked for, while there is no connection.
+# poll_within = 60
 
 # By default a person decides every offer and every acceptance. A rule decides where all it names applies:
 # [[wallet.consent.rule]]

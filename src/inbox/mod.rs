@@ -24,7 +24,9 @@ mod tests;
 
 pub use agreement::{AgreementKey, AgreementPublic, AgreementSecret, Curve, agreement_keys_of};
 pub use contact::Contact;
-pub use envelope::{Contents, MAX_OUTER, SealFailed, Sealed, addressed_to, decrypt, seal, seal_from, seal_signed};
+pub use envelope::{
+    Contents, MAX_OUTER, SealFailed, Sealed, addressed_to, decrypt, seal, seal_from, seal_signed, seal_text,
+};
 pub use forward::{Forward, MAX_HOPS, wrap};
 pub use invitation::Invitation;
 pub use jwe::{Envelope, MAX_ENVELOPE};

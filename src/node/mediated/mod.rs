@@ -30,11 +30,13 @@ pub struct MediatedBy {
     pub invitation: Option<String>,
     /// Whether a connection is held, on which messages come at once; otherwise they are asked for now and then.
     pub live: bool,
+    /// How long messages wait at most until they are asked for, in seconds, while there is no connection.
+    pub poll_within: u64,
 }
 
 impl Default for MediatedBy {
     fn default() -> Self {
-        Self { did: None, contact: None, invitation: None, live: true }
+        Self { did: None, contact: None, invitation: None, live: true, poll_within: 60 }
     }
 }
 

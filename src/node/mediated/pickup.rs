@@ -11,9 +11,8 @@ use crate::inbox::mediation::{Action, Answer, Held, MAX_HELD, Outcome, Request, 
 use crate::inbox::{Contact, Invitation};
 use crate::node::{Kept, NewContact, Node, NodeFault, NotDelivered, Reach, StoreFault, chance};
 
-/// How long the first pause after a failure or an empty queue is, and the longest.
+/// How long the first pause after a failure or an empty queue is.
 const FIRST: Duration = Duration::from_secs(1);
-const LONGEST: Duration = Duration::from_secs(60);
 /// How long a live connection is silent before the queue is asked about: what it missed is found then.
 const SILENCE: Duration = Duration::from_secs(60);
 /// How long an answer may take over a connection that is being set up.
@@ -43,6 +42,7 @@ impl Pickup {
     pub async fn run(self) {
         let Some(by) = self.node.settings.mediator.clone() else { return };
         self.node.mediated.state().standing = MediationStanding::Asking;
+        let longest = Duration::from_secs(by.poll_within.clamp(1, 3600));
         let mut pause = FIRST;
         loop {
             match self.session(&by).await {
@@ -59,7 +59,7 @@ impl Pickup {
                 }
             }
             let _ = timeout(pause, self.node.mediated.bell.notified()).await;
-            pause = (pause * 2).min(LONGEST);
+            pause = (pause * 2).min(longest);
         }
     }
 
