@@ -122,3 +122,28 @@ fn two_wallets_that_nobody_can_reach_negotiate_whoever_is_killed() {
     picked_up(street.mediator.as_ref().unwrap());
     concluded_once(&street);
 }
+
+#[test]
+fn a_provider_keeps_the_messages_of_a_consumer_that_nobody_can_reach() {
+    // One DID, one inbox: what is for the provider's wallet and what it keeps for others come by the same door.
+    let mut street = Street::open("\n[mediator]\nadmit = \"members\"\n");
+    let consumer = &mut street.consumer;
+    let file = consumer.home.join("countersign.toml");
+    let configuration = std::fs::read_to_string(&file).unwrap();
+    // Its contact is known already, so that the DID says enough.
+    let more = format!("{configuration}\n[wallet.mediator]\ndid = \"{}\"\n", street.provider.did);
+    std::fs::write(&file, more).unwrap();
+    consumer.crash();
+    consumer.is_granted();
+    let (provider, consumer) = (&street.provider, &street.consumer);
+    consumer.post("/api/requests", &json!({ "provider": provider.did, "asset": ASSET }));
+    let id = provider.reach("REQUESTED")["id"].as_str().unwrap().to_owned();
+    provider.post(&format!("/api/negotiations/{id}/offer"), &json!({}));
+    let own = consumer.reach("OFFERED")["id"].as_str().unwrap().to_owned();
+    consumer.post(&format!("/api/negotiations/{own}/accept"), &json!({}));
+    for wallet in [provider, consumer] {
+        wallet.reach("FINALIZED");
+    }
+    concluded_once(&street);
+    assert_eq!(picked_up(provider)["members"][0]["did"], json!(consumer.did));
+}

@@ -8,16 +8,18 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use countersign::check::Trail;
+use countersign::courier::{AddressPolicy, HttpCourier};
 use countersign::credential::Trust;
 use countersign::encoding::Timestamp;
+use countersign::http::{mediator_router, serve};
 use countersign::identity::{Did, SecretKey, Signer as _};
 use countersign::inbox::mediation::{Action, Answer, Outcome, Queue, Request, Update, Updated, Word};
 use countersign::inbox::{
     self, AgreementKey, AgreementPublic, AgreementSecret, Contact, Contents, Curve, MAX_OUTER, Message, Sealed,
 };
 use countersign::node::{
-    Admit, Courier, Line, Mediator, MediatorSettings, MediatorStore, NodeFault, NotDelivered, Quota, Taken, chance,
-    checks,
+    Admit, Courier, Line, Mediator, MediatorCourier as _, MediatorSettings, MediatorStore, NodeFault, NotDelivered,
+    Quota, Taken, chance, checks,
 };
 use countersign::store::Sqlite;
 use serde_json::json;
@@ -491,4 +493,54 @@ async fn kept_nothing_more(house: &House, envelope: &[u8]) {
         Err(NodeFault::Refused(refusal)) => assert_eq!(*refusal.check, inbox::checks::UNSIGNED),
         other => panic!("{other:?}"),
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn strangers_and_nonsense_are_shown_out_at_the_door() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let (house, alice) = (House::open_to_all().await, Party::new(1));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/inbox", listener.local_addr().unwrap());
+    let router = mediator_router(Arc::clone(&house.mediator), None);
+    let served = serve(listener, router, std::time::Duration::from_secs(30));
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let post = async |body: Vec<u8>, kind: &str| {
+        client.post(&url).header("content-type", kind).body(body).send().await.unwrap().status().as_u16()
+    };
+    let sealed = "application/didcomm-encrypted+json";
+    let (_, forward) = house.forward(&alice, "x");
+    assert_eq!(post(forward.clone(), "application/json").await, 415);
+    assert_eq!(post(forward.clone(), sealed).await, 404, "nobody registered that recipient");
+    assert_eq!(post(b"{}".to_vec(), sealed).await, 422);
+    assert_eq!(post(vec![b'x'; MAX_OUTER + 1], sealed).await, 413);
+    let other = Message { kind: "urn:x:y".into(), ..alice.message(&deliver(1), &house.did()) };
+    let signed = inbox::seal(&other, &alice.key, &[house.key.clone()], &mut random).unwrap();
+    assert_eq!(post(signed, sealed).await, 404, "no wallet lives here");
+
+    let courier = HttpCourier::new(AddressPolicy { private_networks: true }).unwrap();
+    for nonsense in [b"hello".to_vec(), vec![b'x'; MAX_OUTER + 1], forward] {
+        let mut line = courier.connect(&url).await.unwrap();
+        let _ = line.send(nonsense).await;
+        assert!(line.next().await.is_err(), "the connection is ended");
+    }
+    // A member's connection stays; what is answered is sealed for it alone.
+    house.enrol(&alice).await;
+    let mut line = courier.connect(&url).await.unwrap();
+    line.send(house.sealed(&alice, &Request::Live { on: true })).await.unwrap();
+    let said = line.next().await.unwrap();
+    assert_eq!(queue(house.opened(&alice, &said)).live_delivery, Some(true));
+    house.send(&alice, "live").await.unwrap();
+    let said = line.next().await.unwrap();
+    assert_eq!(delivered(house.opened(&alice, &said)).len(), 1);
+    drop(line);
+    for _ in 0..200 {
+        if house.live(&alice).await == 0 {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    assert_eq!(house.live(&alice).await, 0, "who hangs up is rung no more");
+    let strict = HttpCourier::new(AddressPolicy::default()).unwrap();
+    assert!(strict.connect(&url).await.is_err(), "no connection goes to a private network by default");
+    served.shutdown().await;
 }

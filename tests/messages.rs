@@ -15,7 +15,9 @@ use countersign::check::Trail;
 use countersign::credential::{ApprovedTemplate, KeyStatement};
 use countersign::encoding::Timestamp;
 use countersign::identity::{Documents, SecretKey, Signer as _};
-use countersign::inbox::{AgreementKey, Attachment, Contact, Message, decrypt, seal};
+use countersign::inbox::{
+    AgreementKey, Attachment, Contact, MAX_ENVELOPE, Message, decrypt, seal, seal_from, seal_text, sign,
+};
 use countersign::negotiation::{Event, OfferPaper, Opening, Role, State, StateName};
 use countersign::node::{Commit, Index, Listing, NewContact, Node, Outgoing, Settings, chance};
 use countersign::store::Sqlite;
@@ -110,10 +112,13 @@ impl Scene {
 
     /// Sends a message as the consumer; the check that refused it, or `None` once a negotiation of it is there.
     async fn send(&self, message: &Message, by: &SecretKey) -> Option<&'static str> {
-        let (refused, begun) = (self.node.refused().len(), self.node.views().await.unwrap().len());
         let to = [AgreementKey::of_did_key(&key(2)).unwrap().public()];
-        let envelope = seal(message, by, &to, &mut |bytes| chance::fill(bytes).unwrap()).unwrap();
-        self.node.take_envelope(&envelope).await.unwrap();
+        self.take(&seal(message, by, &to, &mut |bytes| chance::fill(bytes).unwrap()).unwrap()).await
+    }
+
+    async fn take(&self, envelope: &[u8]) -> Option<&'static str> {
+        let (refused, begun) = (self.node.refused().len(), self.node.views().await.unwrap().len());
+        self.node.take_envelope(envelope).await.unwrap();
         for _ in 0..400 {
             if let Some(message) = self.node.refused().get(refused) {
                 return Some(message.check);
@@ -220,6 +225,22 @@ async fn a_request_that_is_wrong_in_one_respect_begins_nothing_and_names_the_che
         assert_eq!(scene.send(&message, &key(3)).await, Some(check), "{what}");
     }
     assert_eq!(scene.node.views().await.unwrap().len(), 1, "only the honest request began a negotiation");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn authcrypt_moves_nothing_without_a_signature_inside() {
+    let scene = Scene::set().await;
+    let (request, sender) = (scene.request(), AgreementKey::of_did_key(&key(3)).unwrap());
+    let to = [AgreementKey::of_did_key(&key(2)).unwrap().public()];
+    let mut random = |bytes: &mut [u8]| chance::fill(bytes).unwrap();
+    let alone = seal_from(&request, &sender, &to, &mut random).unwrap();
+    assert_eq!(scene.take(&alone).await, Some("inbox.unsigned"), "nobody could prove later who asked");
+    let signed = sign(&request, &key(3)).unwrap();
+    let another = AgreementKey::of_did_key(&key(5)).unwrap();
+    let of_two = seal_text(&signed, Some(&another), &to, MAX_ENVELOPE, &mut random).unwrap();
+    assert_eq!(scene.take(&of_two).await, Some("inbox.from"), "one seals what another signed");
+    let both = seal_text(&signed, Some(&sender), &to, MAX_ENVELOPE, &mut random).unwrap();
+    assert_eq!(scene.take(&both).await, None);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -93,6 +93,9 @@ impl Node {
             // The name that the owner gave stays, wherever the contact moves.
             kept["contact"] = text.into();
             self.store.put(kind::CONTACT, contact.did.as_str(), &kept).await?;
+            if self.settings.mediator.as_ref().is_some_and(|by| by.did.as_ref() == Some(&contact.did)) {
+                self.mediated.bell.notify_one();
+            }
         }
         Ok(())
     }

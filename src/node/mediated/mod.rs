@@ -183,6 +183,13 @@ impl Node {
         Ok(())
     }
 
+    /// Nobody is to be told any more that this wallet is reached there.
+    pub(super) async fn forget_route(&self, mediator: &Did) -> Result<(), NodeFault> {
+        *self.mediated.route.write().unwrap_or_else(PoisonError::into_inner) = None;
+        self.store.remove(kind::MEDIATION, mediator.as_str()).await?;
+        Ok(())
+    }
+
     pub(super) async fn keep_route(&self, mut route: Route) -> Result<(), NodeFault> {
         if let Some(known) = self.mediated.known().filter(|known| known.mediator == route.mediator) {
             route.since = known.since;

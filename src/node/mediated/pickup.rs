@@ -123,6 +123,7 @@ impl Pickup {
         };
         self.node.mediated.state().standing = standing;
         if standing == MediationStanding::Denied {
+            self.node.forget_route(mediator).await?;
             let what = "the mediator has denied mediation: ask its owner, or join its data space (`countersign join`)";
             return Err(NodeFault::Unready(what.into()));
         }
