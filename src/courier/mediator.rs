@@ -11,6 +11,7 @@ use url::{Host, Url};
 
 use super::address::allowed;
 use super::inbox::{ENCRYPTED, HttpCourier};
+use super::statement::why;
 use crate::inbox::MAX_OUTER;
 use crate::node::{Connection, MediatorCourier, NotDelivered};
 
@@ -26,15 +27,15 @@ impl MediatorCourier for HttpCourier {
         let request = self.client.post(url).header("content-type", ENCRYPTED).body(envelope);
         let mut answer = request.send().await.map_err(|cause| NotDelivered(cause.without_url().to_string()))?;
         let status = answer.status();
-        if !status.is_success() {
-            return Err(NotDelivered(format!("the mediator answered {status}")));
-        }
         let mut body = Vec::new();
         while let Some(chunk) = answer.chunk().await.map_err(|cause| NotDelivered(cause.without_url().to_string()))? {
             if body.len() + chunk.len() > MAX_OUTER {
                 return Err(NotDelivered("the mediator's answer is too long".into()));
             }
             body.extend_from_slice(&chunk);
+        }
+        if !status.is_success() {
+            return Err(NotDelivered(format!("the mediator answered {status} {}", why(&body))));
         }
         Ok((!body.is_empty()).then_some(body))
     }
