@@ -1,7 +1,6 @@
 //! A mediator and those who use it, with a real store: who may, what is kept, and until when.
 
 #[path = "support/members.rs"]
-#[allow(dead_code)]
 mod members;
 
 use std::sync::{Arc, Mutex};
@@ -462,8 +461,14 @@ async fn only_envelopes_are_kept_and_only_for_whom_it_was_asked() {
             forward["expires_time"] = expires.into();
         }
         let from = Party::new(9);
-        inbox::seal_text(&forward.to_string(), Some(&from.agreement), &[house.key.clone()], MAX_OUTER, &mut random)
-            .unwrap()
+        inbox::seal_text(
+            &forward.to_string(),
+            Some(&from.agreement),
+            std::slice::from_ref(&house.key),
+            MAX_OUTER,
+            &mut random,
+        )
+        .unwrap()
     };
     let (inner, _) = house.forward(&alice, "x");
     let inner: serde_json::Value = serde_json::from_slice(&inner).unwrap();
@@ -482,9 +487,9 @@ async fn only_envelopes_are_kept_and_only_for_whom_it_was_asked() {
     // What moves a negotiation is the wallet's, and a plaintext of another kind nobody's.
     let other =
         Message { kind: "urn:countersign:negotiation/1.0/request".into(), ..alice.message(&deliver(1), &house.did()) };
-    let signed = inbox::seal(&other, &alice.key, &[house.key.clone()], &mut random).unwrap();
+    let signed = inbox::seal(&other, &alice.key, std::slice::from_ref(&house.key), &mut random).unwrap();
     assert_eq!(house.mediator.take(&signed, None).await.unwrap(), Taken::Another);
-    let sealed = inbox::seal_from(&other, &alice.agreement, &[house.key.clone()], &mut random).unwrap();
+    let sealed = inbox::seal_from(&other, &alice.agreement, std::slice::from_ref(&house.key), &mut random).unwrap();
     kept_nothing_more(&house, &sealed).await;
 }
 
@@ -514,7 +519,7 @@ async fn strangers_and_nonsense_are_shown_out_at_the_door() {
     assert_eq!(post(b"{}".to_vec(), sealed).await, 422);
     assert_eq!(post(vec![b'x'; MAX_OUTER + 1], sealed).await, 413);
     let other = Message { kind: "urn:x:y".into(), ..alice.message(&deliver(1), &house.did()) };
-    let signed = inbox::seal(&other, &alice.key, &[house.key.clone()], &mut random).unwrap();
+    let signed = inbox::seal(&other, &alice.key, std::slice::from_ref(&house.key), &mut random).unwrap();
     assert_eq!(post(signed, sealed).await, 404, "no wallet lives here");
 
     let courier = HttpCourier::new(AddressPolicy { private_networks: true }).unwrap();
