@@ -151,7 +151,7 @@ async fn a_contact_names_the_mediator_once_it_has_said_yes() {
     assert_eq!(view.url.as_deref(), Some("https://mediator.example/inbox"));
     let contact =
         Contact::verify(&Unverified::new(scene.node.contact().unwrap()), &Documents::default(), &mut Trail::default());
-    assert_eq!(contact.unwrap().routing, [scene.mediator_key.clone()]);
+    assert_eq!(contact.unwrap().routing.first(), Some(&scene.mediator_key));
     picking.abort();
 }
 
