@@ -20,7 +20,7 @@ use countersign::node::{
     Admit, Courier, Line, Mediator, MediatorCourier as _, MediatorSettings, MediatorStore, NodeFault, NotDelivered,
     Quota, Taken, chance, checks,
 };
-use countersign::store::Sqlite;
+use countersign::store::{SealingKey, Sqlite};
 use serde_json::json;
 
 /// A party whose DID spells its key agreement key.
@@ -88,7 +88,7 @@ fn random(bytes: &mut [u8]) {
 impl House {
     async fn open(settings: MediatorSettings, trust: Trust) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let store = Arc::new(Sqlite::open(&dir.path().join("store.sqlite")).await.unwrap());
+        let store = Arc::new(Sqlite::open(&dir.path().join("store.sqlite"), SealingKey::new(&[7; 32])).await.unwrap());
         let signer = SecretKey::p256(&[99; 32]).unwrap();
         let agreement = AgreementKey::beside(signer.did(), AgreementSecret::new(Curve::X25519, &[98; 32]).unwrap());
         let (key, post) = (agreement.public(), Arc::<Post>::default());

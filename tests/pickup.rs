@@ -155,6 +155,10 @@ async fn a_contact_names_the_mediator_once_it_has_said_yes() {
     let contact =
         Contact::verify(&Unverified::new(scene.node.contact().unwrap()), &Documents::default(), &mut Trail::default());
     assert_eq!(contact.unwrap().routing.first(), Some(&scene.mediator_key));
+    // Who is shown out asks again, and adds its DID again.
+    scene.between.mediator.dismiss(key(2).did()).await.unwrap();
+    let registered = async || scene.between.kept.recipients(key(2).did(), 1, 0).await.unwrap().1 == 1;
+    scene.until("asking again", registered).await;
     picking.abort();
 }
 

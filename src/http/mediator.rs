@@ -150,7 +150,9 @@ async fn hear(house: &House, line: &mut Line, envelope: &[u8]) -> Result<Option<
     }
     match outcome {
         Ok(Taken::Answered(answer)) => Ok(Some(answer)),
-        Ok(_) => Ok(None),
+        // There is no other way to say here that something was not kept.
+        Ok(Taken::Full | Taken::Another) => Err(()),
+        Ok(Taken::Kept | Taken::Heard) => Ok(None),
         Err(fault @ (NodeFault::Refused(_) | NodeFault::Unknown { .. })) => {
             tracing::debug!(%fault, "an envelope on a connection was refused");
             Err(())

@@ -1,6 +1,7 @@
 //! Picking up: over a connection at once, otherwise now and then; what is stored here is acknowledged, and nothing else.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::time::{sleep, timeout};
@@ -22,6 +23,8 @@ const WITHIN: Duration = Duration::from_secs(20);
 pub struct Pickup {
     pub(super) node: Arc<Node>,
     courier: Arc<dyn MediatorCourier>,
+    /// Whether the mediator has said in this process that it keeps messages, and nothing went wrong since.
+    settled: AtomicBool,
 }
 
 /// How a round of picking up ended.
@@ -35,7 +38,7 @@ enum Round {
 impl Pickup {
     /// Picks up for `node`, whose settings name the mediator.
     pub fn new(node: Arc<Node>, courier: Arc<dyn MediatorCourier>) -> Self {
-        Self { node, courier }
+        Self { node, courier, settled: AtomicBool::new(false) }
     }
 
     /// Picks up until it is dropped.
@@ -50,6 +53,7 @@ impl Pickup {
                 Ok(Round::Empty) => {}
                 Err(fault) => {
                     tracing::warn!(%fault, "messages could not be picked up; trying again");
+                    self.settled.store(false, Ordering::Relaxed);
                     let mut state = self.node.mediated.state();
                     if state.way == Some(Way::Live) {
                         // It held for a while: the mediator is perhaps back at once.
@@ -76,7 +80,10 @@ impl Pickup {
                 "no contact says where {mediator} is reached; `countersign contact add` takes one"
             ))
         })?;
-        self.settle(&mediator, &reach).await?;
+        if !self.settled.load(Ordering::Relaxed) {
+            self.settle(&mediator, &reach).await?;
+            self.settled.store(true, Ordering::Relaxed);
+        }
         let found = self.drain(&mediator, &reach).await?;
         if by.live {
             match self.courier.connect(&reach.inbox).await {
