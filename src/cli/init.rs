@@ -201,3 +201,56 @@ record = "automatic"
     };
     format!("{common}{own}")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::configuration::Configuration;
+
+    /// The text with every commented setting in force, its placeholders filled in.
+    fn uncommented(text: &str) -> String {
+        let setting = |line: &&str| {
+            let name = line.split(" = ").next().unwrap_or_default();
+            let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+            line.starts_with('[') || (line.contains(" = ") && name.chars().all(plain))
+        };
+        let lines = text.lines().map(|line| line.strip_prefix("# ").filter(setting).unwrap_or(line));
+        let text = lines.collect::<Vec<_>>().join("\n");
+        let did = crate::identity::SecretKey::p256(&[7; 32]).unwrap().did().to_string();
+        text.replace("did:key:…", &did)
+            .replace("code_hash = \"0x…\"", &format!("code_hash = \"0x{}\"", "ab".repeat(32)))
+            .replace("0x…", &format!("0x{}", "cd".repeat(20)))
+    }
+
+    #[test]
+    fn every_setting_of_a_new_configuration_is_there_and_reads_when_it_is_put_in_force() {
+        for purpose in [Purpose::Wallet, Purpose::Gate, Purpose::Operator] {
+            let text = template(purpose);
+            Configuration::read(&text).unwrap();
+            let all = uncommented(&text);
+            let read = Configuration::read(&all).unwrap_or_else(|fault| panic!("{purpose:?}: {fault}\n{all}"));
+            assert_eq!(read.store.most_mb, Some(4096));
+            let parts = (read.wallet.is_some(), read.gate.is_some(), read.operator.is_some());
+            let expected = (purpose == Purpose::Wallet, purpose == Purpose::Gate, purpose == Purpose::Operator);
+            assert_eq!(parts, expected);
+            if let Some(gate) = read.gate {
+                let named = serde_json::to_value(gate).unwrap();
+                let unnamed = |name: &&String| !all.contains(&format!("{name} = ")) && *name != "assets";
+                assert_eq!(
+                    named.as_object().unwrap().keys().find(unnamed),
+                    None,
+                    "a setting that the text does not name"
+                );
+            }
+            if let Some(letterhead) = read.operator {
+                let named = serde_json::to_value(letterhead).unwrap();
+                let unnamed = |name: &&String| !all.contains(&format!("{name} = ")) && *name != "customers";
+                assert_eq!(
+                    named.as_object().unwrap().keys().find(unnamed),
+                    None,
+                    "a setting that the text does not name"
+                );
+            }
+        }
+    }
+}

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
+use zeroize::Zeroizing;
 
 use super::{Listing, Node, NodeFault, StoreFault, chance, kind};
 use crate::check::Trail;
@@ -281,9 +282,9 @@ impl Node {
     async fn withdrawal_account(&self, contract: &ContractId) -> Result<crate::credential::Account, NodeFault> {
         let name = withdrawal_key(contract);
         let secret = match self.store.key(&name).await? {
-            Some(secret) => *secret,
+            Some(secret) => secret,
             None => {
-                let secret = chance::random()?;
+                let secret = Zeroizing::new(chance::random()?);
                 self.store.keep_key(&name, &secret).await?;
                 secret
             }

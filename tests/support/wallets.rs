@@ -32,8 +32,11 @@ impl Drop for Process {
 
 /// Starts a command; the JSON line that says where it listens.
 fn start(arguments: &[&str], log: &Path) -> (Process, Value) {
+    start_command(program(), arguments, log)
+}
+
+fn start_command(mut command: Command, arguments: &[&str], log: &Path) -> (Process, Value) {
     let errors = fs::OpenOptions::new().create(true).append(true).open(log).unwrap();
-    let mut command = program();
     command.args(["--log", "info"]).args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(errors);
     let mut child = Process(command.spawn().unwrap());
     let mut line = String::new();
@@ -106,6 +109,39 @@ impl Wallet {
         let home = self.home.to_str().unwrap().to_owned();
         let (process, _) = start(&["serve", "--home", &home], &self.home.join("node.log"));
         self.process = Some(process);
+    }
+
+    /// Starts the node where no file may grow beyond so many KiB; [`Wallet::make_room`] lifts that.
+    pub fn start_without_room(&mut self, kib: u32) {
+        let home = self.home.to_str().unwrap().to_owned();
+        // An ignored SIGXFSZ turns into the error of a write.
+        let script = format!("trap '' XFSZ; ulimit -S -f {}; exec \"$0\" \"$@\"", kib);
+        let mut command = Command::new("bash");
+        command.args(["-c", &script, PROGRAM]).env("COUNTERSIGN_PASSPHRASE_FILE", passphrase_file());
+        let (process, _) = start_command(command, &["serve", "--home", &home], &self.home.join("node.log"));
+        self.process = Some(process);
+    }
+
+    /// Lets the files of the running node grow.
+    pub fn make_room(&self) {
+        let pid = self.process.as_ref().unwrap().0.id().to_string();
+        let lifted = Command::new("prlimit").args(["--fsize=unlimited", "--pid", &pid]).status().unwrap();
+        assert!(lifted.success());
+    }
+
+    /// Kills the node and restores a backup of it; the new home has the old one's configuration and addresses.
+    pub fn restore(&mut self, backup: &Path, into: &str) {
+        self.process = None;
+        let home = self.home.with_file_name(into);
+        run(&["restore", backup.to_str().unwrap(), "--home", home.to_str().unwrap()]);
+        self.home = home;
+    }
+
+    /// Backs the home up, its node running.
+    pub fn backup(&self, name: &str) -> PathBuf {
+        let file = self.home.with_file_name(name);
+        run(&["backup", file.to_str().unwrap(), "--home", self.home.to_str().unwrap()]);
+        file
     }
 
     /// SIGKILL, and a new process on the same home.

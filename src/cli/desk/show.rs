@@ -50,6 +50,13 @@ fn print_view(view: &Value, own: &str) {
     line("State", &format!("{} — {}", text(view, "/state"), state_in_words(&text(view, "/state"))));
     line("You", &format!("{own}, the {us}"));
     line("With", &format!("{}, the {them}", text(view, "/counterparty")));
+    if view["held_since"].is_string() && !matches!(view["state"].as_str(), Some("FINALIZED" | "TERMINATED")) {
+        line(
+            "Held",
+            "this wallet was restored from a copy and may have decided here since: it accepts, offers and records",
+        );
+        line("", "nothing here any more; it goes on by what the other side and the chain say, or you cancel it");
+    }
     if view["offer"].is_object() {
         print_offer(&view["offer"], own, us, them);
     } else {

@@ -49,30 +49,35 @@ impl Home {
     /// # Errors
     /// When the directory cannot be written, or there are keys that do not open.
     pub fn make(&self, unlock: &UnlockArgument, exported: Option<Keyring>) -> Result<Keyring> {
+        if self.path(KEYRING).exists() {
+            if exported.is_some() {
+                bail!("{} holds keys already; `countersign keys import` puts others in their place", self.0.display());
+            }
+            self.keep_api_key()?;
+            return self.keyring(unlock);
+        }
+        // Asked before anything is made, so that nothing is left of a home that has no passphrase.
+        let opener = unlock.choose(&self.0.display().to_string())?;
+        cores::forbid();
+        let keyring = match exported {
+            None => Keyring::new(&opener, chance::now()?)?,
+            Some(mut keyring) => {
+                keyring.relock(&opener)?;
+                keyring
+            }
+        };
         let mut builder = fs::DirBuilder::new();
         builder.recursive(true).mode(0o700);
         for dir in [self.0.clone(), self.path("keys")] {
             builder.create(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
         }
-        if !self.path(KEYRING).exists() {
-            cores::forbid();
-            let opener = unlock.choose(&self.0.display().to_string())?;
-            let keyring = match exported {
-                None => Keyring::new(&opener, chance::now()?)?,
-                Some(mut keyring) => {
-                    keyring.relock(&opener)?;
-                    keyring
-                }
-            };
-            durable::create(&self.path(KEYRING), &keyring.seal()?)?;
-            self.keep_api_key()?;
-            return Ok(keyring);
+        let sealed = keyring.seal()?;
+        if !durable::create(&self.path(KEYRING), &sealed)? {
+            bail!("somebody else makes a home at {} right now", self.0.display());
         }
-        if exported.is_some() {
-            bail!("{} holds keys already; `countersign keys import` puts others in their place", self.0.display());
-        }
+        keyring.was_written(&sealed);
         self.keep_api_key()?;
-        self.keyring(unlock)
+        Ok(keyring)
     }
 
     /// Makes the owner's key to the management interface, unless there is one.
@@ -128,12 +133,22 @@ impl Home {
         }
     }
 
-    /// Writes the keys back, in the place of those that are there.
+    /// Writes the keys back, in the place of those that they were read from.
     ///
     /// # Errors
-    /// When the home cannot be written; it then has the keys that it had.
+    /// When the home cannot be written, or another command changed its keys meanwhile; it then has the keys that it had.
     pub fn keep_keyring(&self, keyring: &Keyring) -> Result<()> {
-        durable::replace(&self.path(KEYRING), &keyring.seal()?)
+        let path = self.path(KEYRING);
+        match fs::read(&path) {
+            Ok(bytes) if keyring.is_of(&bytes) => {}
+            Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => {}
+            Ok(_) => bail!("another command changed {} meanwhile; nothing was written: try again", path.display()),
+            Err(cause) => return Err(cause).with_context(|| format!("cannot read {}", path.display())),
+        }
+        let sealed = keyring.seal()?;
+        durable::replace(&path, &sealed)?;
+        keyring.was_written(&sealed);
+        Ok(())
     }
 
     /// The configuration.
