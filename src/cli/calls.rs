@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
 use super::audit_table::readable;
+use super::desk::Progress;
 
 /// How long a gate may take to sign its receipt once everything was delivered.
 const RECEIPT_WITHIN: Duration = Duration::from_secs(15);
@@ -54,10 +55,7 @@ impl Desk {
 
     /// An answer that is no JSON.
     pub async fn get_text(&self, path: &str) -> Result<String> {
-        let answer = match self.request(Method::GET, path).send().await {
-            Err(cause) if cause.is_connect() => return Err(Silent { base: self.base.clone() }.into()),
-            answer => answer?,
-        };
+        let answer = self.patiently(self.request(Method::GET, path)).await?;
         if !answer.status().is_success() {
             return Err(declined(answer).await.into());
         }
@@ -66,6 +64,10 @@ impl Desk {
 
     pub async fn post(&self, path: &str, body: &Value) -> Result<Value> {
         self.send(self.request(Method::POST, path).json(body)).await
+    }
+
+    pub async fn delete(&self, path: &str) -> Result<Value> {
+        self.send(self.request(Method::DELETE, path)).await
     }
 
     /// Posts bytes exactly as they are.
@@ -97,11 +99,31 @@ impl Desk {
         self.client.request(method, format!("{}{path}", self.base)).bearer_auth(&self.key)
     }
 
+    /// Sends, and says on a terminal that it waits where that takes longer than a second.
+    async fn patiently(&self, request: RequestBuilder) -> Result<Response> {
+        let (began, mut progress) = (Instant::now(), Progress::new());
+        let sent = request.send();
+        tokio::pin!(sent);
+        loop {
+            tokio::select! {
+                answer = &mut sent => return match answer {
+                    Err(cause) if cause.is_connect() || cause.is_timeout() => {
+                        Err(Silent { base: self.base.clone() }.into())
+                    }
+                    answer => Ok(answer?),
+                },
+                () = sleep(Duration::from_millis(500)) => {
+                    let waited = began.elapsed().as_secs();
+                    if waited > 0 {
+                        progress.at(|| format!("waiting for the node, {waited} s"));
+                    }
+                }
+            }
+        }
+    }
+
     async fn send(&self, request: RequestBuilder) -> Result<Value> {
-        let answer = match request.send().await {
-            Err(cause) if cause.is_connect() => return Err(Silent { base: self.base.clone() }.into()),
-            answer => answer?,
-        };
+        let answer = self.patiently(request).await?;
         if !answer.status().is_success() {
             return Err(declined(answer).await.into());
         }

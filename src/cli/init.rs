@@ -5,6 +5,7 @@ use clap::{Args, ValueEnum};
 
 use super::HomeArgument;
 use super::home::CONFIGURATION;
+use super::settle::Choices;
 use crate::identity::Signer as _;
 use crate::registry;
 
@@ -29,6 +30,8 @@ pub struct Init {
     /// What the node is for.
     #[arg(long, value_enum, default_value = "wallet")]
     purpose: Purpose,
+    #[command(flatten)]
+    choices: Choices,
     /// Print the result as JSON.
     #[arg(long)]
     json: bool,
@@ -41,8 +44,9 @@ impl Init {
         if configuration.exists() {
             bail!("{} is there already: this home is made", configuration.display());
         }
+        let text = self.choices.write_into(template(self.purpose), self.purpose == Purpose::Gate)?;
         home.make()?;
-        home.keep(CONFIGURATION, &template(self.purpose))?;
+        home.keep(CONFIGURATION, &text)?;
         let key = home.signing_key()?;
         let recorder = registry::account_of(&*home.recorder_key()?)?;
         if self.json {
@@ -58,11 +62,13 @@ impl Init {
                 key.public_key().thumbprint()
             );
             println!("recorder  {recorder}  (fund it to record contracts)");
-            println!(
-                "next      edit {}, then: countersign serve --home {}",
-                configuration.display(),
-                home.dir().display()
-            );
+            let (file, dir) = (configuration.display(), home.dir().display());
+            if text.contains("\n[[trust.chains]]") {
+                println!("next      countersign serve --home {dir}   (settings are in {file})");
+            } else {
+                println!("next      countersign trust --home {dir} --operator DID --chain FILE, or edit {file};");
+                println!("          then: countersign serve --home {dir}");
+            }
         }
         Ok(ExitCode::SUCCESS)
     }

@@ -26,7 +26,7 @@ impl Node {
         };
         let body = json!({ "@context": [DSP_CONTEXT], "@type": "CatalogRequestMessage" });
         let attachments = vec![
-            attach("participant", "application/dc+sd-jwt", self.own_participant().await?),
+            attach("participant", "application/dc+sd-jwt", self.own_valid_participant(chance::now()?).await?.0),
             attach("contact", "application/jwt", self.contact()?),
         ];
         let message = self.catalog_message("catalog-request", id.clone(), provider, &id, body, attachments)?;
@@ -55,8 +55,12 @@ impl Node {
         let mut body = json!({
             "@context": [DSP_CONTEXT], "@type": "Catalog", "@id": chance::urn_uuid()?, "participantId": self.did(),
         });
-        if !listings.is_empty() {
-            body["dataset"] = listings.iter().map(dataset).collect();
+        let mut sets = Vec::new();
+        for listing in &listings {
+            sets.push(dataset(listing, self.with_fee(listing).await));
+        }
+        if !sets.is_empty() {
+            body["dataset"] = sets.into();
         }
         let answer = self.catalog_message("catalog", chance::urn_uuid()?, &message.from, &message.id, body, vec![])?;
         self.post(&answer, Some(message)).await
@@ -72,6 +76,7 @@ impl Node {
         checks::MESSAGE.hold(is_catalog, || "a body that is no Catalog".into())?;
         let kept = json!({ "provider": message.from, "catalog": message.body });
         self.store.put(kind::CATALOG, asked, &kept).await?;
+        self.shelve(&message.from, &message.body, MOST).await?;
         Ok(self.store.acknowledged(asked, &message.from, None).await?)
     }
 
@@ -127,13 +132,14 @@ fn missing(what: &str) -> Refusal {
     checks::MESSAGE.refuse(format!("`{what}` is missing"))
 }
 
-/// A listing as a DCAT dataset of the Dataspace Protocol; what a contract is made of goes into the member `countersign`.
-fn dataset(listing: &Listing) -> Value {
+/// A listing as a DCAT dataset of the Dataspace Protocol; what a contract is made of goes into the member `countersign`,
+/// with the fee that it would have and what its template is called.
+fn dataset(listing: &Listing, shown: Value) -> Value {
     json!({
         "@id": listing.asset.id,
         "@type": "Dataset",
         "hasPolicy": [{ "@id": listing.template, "@type": "Offer", "permission": [{ "action": "use" }] }],
         "distribution": [{ "@type": "Distribution", "format": listing.asset.media_type, "accessService": listing.asset.endpoint }],
-        "countersign": listing,
+        "countersign": shown,
     })
 }

@@ -33,6 +33,9 @@ pub struct Listing {
     /// For search.
     #[serde(default)]
     pub keywords: Vec<String>,
+    /// Whatever else is worth saying about it, by name; for people and search.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub metadata: BTreeMap<String, String>,
 }
 
 /// A decision that is this side's turn: who takes it, and until when.

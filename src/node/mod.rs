@@ -17,6 +17,8 @@ mod fault;
 mod force;
 mod flow;
 mod gatekeeper;
+mod goods;
+mod membership;
 mod names;
 mod offering;
 mod party;
@@ -48,6 +50,8 @@ pub use force::{ContractView, Force, StandingView};
 pub use gatekeeper::{
     Admission, Admitted, Delivery, GateSettings, Gatekeeper, ReceiptState, ServedAsset, Source, Standing,
 };
+pub use goods::{Found, Good, TemplateView};
+pub use membership::{Membership, MembershipView};
 pub use names::{Introduction, InvitationOrder, InvitationView, Met};
 pub use offering::OfferOrder;
 pub use party::{PartyView, Proof};

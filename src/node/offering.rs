@@ -50,8 +50,7 @@ impl Node {
         let (opening, request, now) = (negotiation.opening(), negotiation.request(), chance::now()?);
         let listing = self.listing(&request.asset).await?.ok_or_else(|| NodeFault::unknown("asset", &request.asset))?;
         let template = self.template(order.template.as_deref().unwrap_or(&listing.template), now).await?;
-        let own = self.own_participant().await?;
-        let participant = self.participant_of(&own, now)?;
+        let (own, participant) = self.own_valid_participant(now).await?;
         let consumer = self.participant_of(&request.participant, now)?;
         let recorder = self.registry.recorder().ok_or_else(|| {
             NodeFault::Unready("no recorder key is configured: an offer names the account that records it".into())

@@ -5,6 +5,7 @@
 mod books;
 mod damage;
 mod documents;
+mod goods;
 mod inbox;
 mod ledger;
 mod open;
