@@ -79,13 +79,8 @@ impl Node {
                 }
             },
         };
-        let note = match state {
-            Membership::Lapsing => {
-                Some(format!("the membership ends at {}; {}", participant.exp, renewal(&participant)))
-            }
-            Membership::Lapsed => Some(lapsed(&participant)),
-            _ => None,
-        };
+        let over = matches!(state, Membership::Lapsing | Membership::Lapsed);
+        let note = over.then(|| renewal(&participant));
         Ok(MembershipView {
             operator: Some(participant.issuer.clone()),
             legal_name: Some(participant.legal_name.clone()),

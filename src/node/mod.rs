@@ -75,6 +75,7 @@ pub(crate) mod kind {
     pub const PARTICIPANT: &str = "participant";
     pub const CONTRACT: &str = "contract";
     pub const CONTACT: &str = "contact";
+    pub const INVITATION: &str = "invitation";
     pub const STANDING: &str = "standing";
     pub const CATALOG: &str = "catalog";
     pub const RECEIPT: &str = "receipt";

@@ -75,14 +75,15 @@ async fn own(desk: &Desk) -> Result<Value> {
 }
 
 fn membership_in_words(membership: &Value) -> String {
-    let note = text(membership, "/note");
+    let (note, end) = (text(membership, "/note"), until(&text(membership, "/valid_until")));
     match membership["state"].as_str() {
         Some("valid") => {
             let name = text(membership, "/legal_name");
-            let end = until(&text(membership, "/valid_until"));
             format!("a member as {name}, by {}; it ends {end}", text(membership, "/operator"))
         }
-        Some("lapsing") => format!("warning: {note}"),
+        Some("lapsing") => format!("warning: your membership ends {end}; {note}"),
+        Some("lapsed") => format!("warning: your membership has ended ({end}), so that nobody takes your word; {note}"),
+        Some("unbelieved") => format!("warning: {note}"),
         _ => note,
     }
 }
@@ -92,7 +93,7 @@ pub async fn warn(desk: &Desk) -> Result<()> {
     let own = own(desk).await?;
     let membership = &own["membership"];
     if matches!(membership["state"].as_str(), Some("lapsing" | "lapsed" | "unbelieved")) {
-        eprintln!("warning: {}", text(membership, "/note"));
+        eprintln!("{}", membership_in_words(membership));
     }
     if own["membership"].is_null() {
         return Err(Usage("this node is no wallet: a gate and an operator have no negotiations".into()).into());

@@ -59,7 +59,7 @@ fn print_view(view: &Value) {
     line("Contract", &text(view, "/offer/contract_id"));
     line("State", &format!("{} — {}", text(view, "/state"), state_in_words(&text(view, "/state"))));
     if view["standing"].is_object() {
-        line("In force", &super::held::standing_in_words(&view["standing"], &text(view, "/offer/ends")));
+        line("Standing", &super::held::standing_in_words(&view["standing"], &text(view, "/offer/ends")));
     }
     println!();
     for party in view["parties"].as_array().into_iter().flatten() {
@@ -83,6 +83,15 @@ fn print_view(view: &Value) {
     println!("\nHistory");
     for moved in view["history"].as_array().into_iter().flatten() {
         println!("  {}", moved_in_words(moved));
+    }
+    for decided in view["decisions"].as_array().into_iter().flatten() {
+        let who = match decided["by"]["kind"].as_str() {
+            Some("rule") => format!("the rule “{}”", text(decided, "/by/name")),
+            _ => format!("a person ({})", text(decided, "/by/name")),
+        };
+        let on = text(decided, "/on");
+        let on = if on.is_empty() { String::new() } else { format!(", on the offer {on}") };
+        println!("  {}  decided here by {who}: {}{on}", when(&text(decided, "/at")), text(decided, "/act"));
     }
     if view["ending"].is_object() {
         println!("  ended by the {}: {}", text(view, "/ending/by"), ending_in_words(view));
