@@ -2,6 +2,11 @@
 
 use std::process::{Command, Output, Stdio};
 
+#[path = "support/passphrase.rs"]
+mod passphrase;
+
+use passphrase::passphrase_file;
+
 const PROGRAM: &str = env!("CARGO_BIN_EXE_countersign");
 
 fn run(arguments: &[&str]) -> Output {
@@ -9,6 +14,7 @@ fn run(arguments: &[&str]) -> Output {
     for inherited in ["COUNTERSIGN_HOME", "COUNTERSIGN_NODE", "COUNTERSIGN_KEY_FILE", "COUNTERSIGN_LOG"] {
         command.env_remove(inherited);
     }
+    command.env("COUNTERSIGN_PASSPHRASE_FILE", passphrase_file());
     command.args(arguments).stdin(Stdio::null()).output().unwrap()
 }
 

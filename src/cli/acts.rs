@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::calls::Silent;
 use super::desk::{At, day_or_second, what_next};
-use super::home::Home;
+use super::home::{Home, Keyring, STORE, UnlockArgument};
 use super::{Later, Usage};
 use crate::credential::LegalId;
 use crate::encoding::Timestamp;
@@ -24,6 +24,8 @@ use crate::store::Sqlite;
 pub struct Admit {
     #[command(flatten)]
     at: At,
+    #[command(flatten)]
+    unlock: UnlockArgument,
     /// The member's DID (did:key or did:jwk).
     #[arg(long)]
     did: Did,
@@ -67,9 +69,10 @@ impl Admit {
             Some(desk) => desk.post("/api/members", &order).await.map_err(what_next)?,
             None => {
                 let home = self.at.own_home().context("no home is named")?;
+                let keyring = home.keyring(&self.unlock)?;
                 let order: AdmissionOrder = serde_json::from_value(order)?;
-                let member = Member::admit(&order, &home.signing_key()?)?;
-                member.keep(&store(&home).await?).await?;
+                let member = Member::admit(&order, &keyring.signing_key()?)?;
+                member.keep(&store(&home, &keyring).await?).await?;
                 json!(member)
             }
         };
@@ -106,8 +109,8 @@ async fn running(at: &At) -> Result<Option<super::calls::Desk>> {
     }
 }
 
-async fn store(home: &Home) -> Result<Sqlite> {
-    Ok(Sqlite::open(&home.path("store.sqlite")).await?)
+async fn store(home: &Home, keyring: &Keyring) -> Result<Sqlite> {
+    Ok(Sqlite::open(&home.path(STORE), keyring.store_key()).await?)
 }
 
 /// Approves a contract template, as operator: prints the signed approval, for `countersign template add`.
@@ -119,6 +122,8 @@ async fn store(home: &Home) -> Result<Sqlite> {
 pub struct Approve {
     #[command(flatten)]
     at: At,
+    #[command(flatten)]
+    unlock: UnlockArgument,
     /// The template, a JSON file; its bytes are what is signed.
     file: PathBuf,
 }
@@ -130,8 +135,9 @@ impl Approve {
             Some(desk) => desk.post_bytes("/api/approvals", bytes).await.map_err(what_next)?,
             None => {
                 let home = self.at.own_home().context("no home is named")?;
-                let approval = Approval::sign(&bytes, &home.signing_key()?)?;
-                approval.keep(&store(&home).await?).await?;
+                let keyring = home.keyring(&self.unlock)?;
+                let approval = Approval::sign(&bytes, &keyring.signing_key()?)?;
+                approval.keep(&store(&home, &keyring).await?).await?;
                 json!(approval)
             }
         };

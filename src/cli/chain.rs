@@ -1,5 +1,5 @@
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use serde_json::Value;
 use url::Url;
 use zeroize::Zeroizing;
 
-use super::home::{Home, read_secret};
+use super::home::{Home, UnlockArgument, read_secret};
 use super::{HomeArgument, Later, Usage};
 use crate::credential::Account;
 use crate::registry;
@@ -47,29 +47,38 @@ pub struct Chain {
     finality_blocks: u64,
     /// An account, or a home whose recorder account, has so many coins in the first block; may be given several times.
     #[arg(long, value_parser = endowment, value_name = "ACCOUNT|HOME=AMOUNT")]
-    fund: Vec<(Account, u128)>,
+    fund: Vec<(String, u128)>,
+    #[command(flatten)]
+    unlock: UnlockArgument,
 }
 
-fn endowment(text: &str) -> Result<(Account, u128), String> {
+fn endowment(text: &str) -> Result<(String, u128), String> {
     let (whose, coins) = text.rsplit_once('=').ok_or("expected ACCOUNT=AMOUNT or HOME=AMOUNT")?;
-    let account = if whose.starts_with("0x") {
-        whose.parse().map_err(|refusal: crate::check::Refusal| refusal.detail)?
-    } else {
-        let key = Home::new(whose).recorder_key().map_err(|cause| format!("{cause:#}"))?;
-        registry::account_of(&key).map_err(|cause| cause.to_string())?
-    };
     let coins: u128 = coins.parse().map_err(|_| "the amount is a whole number of coins")?;
-    Ok((account, coins.checked_mul(WEI).ok_or("the amount is too large")?))
+    Ok((whose.to_owned(), coins.checked_mul(WEI).ok_or("the amount is too large")?))
 }
 
 impl Chain {
+    fn funded(&self) -> Result<Vec<(Account, u128)>> {
+        let account = |whose: &str| -> Result<Account> {
+            if whose.starts_with("0x") {
+                return Ok(whose.parse()?);
+            }
+            if !Path::new(whose).is_dir() {
+                return Err(Usage(format!("--fund {whose}: neither an account (0x…) nor a home")).into());
+            }
+            Ok(registry::account_of(Home::new(whose).keyring(&self.unlock)?.recorder())?)
+        };
+        self.fund.iter().map(|(whose, coins)| Ok((account(whose)?, *coins))).collect()
+    }
+
     pub(super) async fn run(&self) -> Result<ExitCode> {
         let chain = devchain::Chain::open(DevChainConfig {
             dir: self.dir.clone(),
             chain_id: self.chain_id,
             block_time: Duration::from_millis(self.block_time_ms.max(10)),
             finality_lag_blocks: self.finality_blocks,
-            funded: self.fund.clone(),
+            funded: self.funded()?,
             listen: self.listen,
         })
         .await
@@ -106,6 +115,8 @@ pub struct Deploy {
     key: Option<PathBuf>,
     #[command(flatten)]
     home: HomeArgument,
+    #[command(flatten)]
+    unlock: UnlockArgument,
     /// Print the result as JSON.
     #[arg(long)]
     json: bool,
@@ -139,10 +150,10 @@ impl Deploy {
     fn payer(&self) -> Result<Zeroizing<[u8; 32]>> {
         let Some(file) = &self.key else {
             let missing = || Usage("say who pays: --key FILE, or --home DIR for its recorder account".into());
-            return self.home.home().map_err(|_| missing())?.recorder_key();
+            return Ok(self.home.home().map_err(|_| missing())?.keyring(&self.unlock)?.recorder().clone());
         };
         let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
-        read_secret(&text).with_context(|| format!("{} holds no key", file.display()))
+        read_secret(&Zeroizing::new(text)).with_context(|| format!("{} holds no key", file.display()))
     }
 
     pub(super) async fn run(&self) -> Result<ExitCode> {

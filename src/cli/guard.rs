@@ -100,7 +100,7 @@ impl Guard {
         );
         settle::change(&home, |text| {
             let text = format!("{}\n{table}", text.trim_end());
-            let _: Configuration = toml::from_str(&text).context("with that, the configuration would not read")?;
+            let _ = Configuration::read(&text).context("with that, the configuration would not read")?;
             Ok(text)
         })?;
         println!("{}", serde_json::to_string_pretty(&json!({ "asset": asset }))?);

@@ -4,6 +4,7 @@ use anyhow::Result;
 use clap::Args;
 
 use super::HomeArgument;
+use super::home::UnlockArgument;
 use crate::identity::Signer as _;
 use crate::registry;
 
@@ -14,6 +15,8 @@ use crate::registry;
 pub struct Id {
     #[command(flatten)]
     home: HomeArgument,
+    #[command(flatten)]
+    unlock: UnlockArgument,
     /// The account that records its contracts, instead of the DID.
     #[arg(long)]
     recorder: bool,
@@ -25,12 +28,13 @@ pub struct Id {
 impl Id {
     pub(super) fn run(&self) -> Result<ExitCode> {
         let home = self.home.made()?;
-        let account = || -> Result<_> { Ok(registry::account_of(&*home.recorder_key()?)?) };
+        let keyring = home.keyring(&self.unlock)?;
+        let account = || registry::account_of(keyring.recorder());
         if self.recorder {
             println!("{}", account()?);
             return Ok(ExitCode::SUCCESS);
         }
-        let key = home.signing_key()?;
+        let key = keyring.signing_key()?;
         if self.json {
             let found = serde_json::json!({
                 "did": key.did(), "key": key.public_key().thumbprint(), "recorder": account()?,

@@ -1,11 +1,12 @@
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 
-use super::HomeArgument;
-use super::home::CONFIGURATION;
+use super::home::{CONFIGURATION, UnlockArgument};
 use super::settle::Choices;
+use super::{HomeArgument, keys};
 use crate::identity::Signer as _;
 use crate::registry;
 
@@ -20,18 +21,29 @@ pub enum Purpose {
     Operator,
 }
 
-/// Makes a node's home: keys, API key and a configuration to fill in.
+/// Makes a node's home: keys under a passphrase, an API key and a configuration to fill in.
+///
+/// The terminal asks for the passphrase, or a file holds it (--passphrase-file, COUNTERSIGN_PASSPHRASE_FILE); it is lost
+/// if you lose it.
 ///
 /// Example: countersign init --home ~/wallet
 #[derive(Debug, Args)]
 pub struct Init {
     #[command(flatten)]
     home: HomeArgument,
+    #[command(flatten)]
+    unlock: UnlockArgument,
     /// What the node is for.
     #[arg(long, value_enum, default_value = "wallet")]
     purpose: Purpose,
     #[command(flatten)]
     choices: Choices,
+    /// Keys that were exported from another home (`countersign keys export`), instead of new ones.
+    #[arg(long, value_name = "FILE")]
+    keys: Option<PathBuf>,
+    /// A file with the passphrase of those keys in its first line; without it the terminal asks.
+    #[arg(long, env = "COUNTERSIGN_EXPORT_PASSPHRASE_FILE", value_name = "FILE", requires = "keys")]
+    export_passphrase_file: Option<PathBuf>,
     /// Print the result as JSON.
     #[arg(long)]
     json: bool,
@@ -45,10 +57,11 @@ impl Init {
             bail!("{} is there already: this home is made", configuration.display());
         }
         let text = self.choices.write_into(template(self.purpose), self.purpose == Purpose::Gate)?;
-        home.make()?;
+        let exported = self.keys.as_ref().map(|file| keys::exported(file, self.export_passphrase_file.clone()));
+        let keyring = home.make(&self.unlock, exported.transpose()?)?;
         home.keep(CONFIGURATION, &text)?;
-        let key = home.signing_key()?;
-        let recorder = registry::account_of(&*home.recorder_key()?)?;
+        let key = keyring.signing_key()?;
+        let recorder = registry::account_of(keyring.recorder())?;
         if self.json {
             let found = serde_json::json!({
                 "home": home.dir(), "did": key.did(), "key": key.public_key().thumbprint(), "recorder": recorder,
@@ -88,6 +101,11 @@ management = "127.0.0.1:7301"
 [network]
 # Allow requests to private networks (and plain http): only for tests and networks of your own.
 private = false
+
+[store]
+# The most that the file `store.sqlite` may take, in MiB. When it or the disk is full, nothing more is taken in until
+# there is room; what was taken stays.
+# most_mb = 4096
 
 [trust]
 # DIDs of the operators whose members and templates you believe.
@@ -137,12 +155,23 @@ record = "automatic"
 # providers = ["did:key:…"]
 # The accounts that record for them: a stolen signing key alone then makes no contract that opens this gate.
 # recorders = ["0x…"]
+# How often the chain is read, in milliseconds.
+# poll_ms = 2000
+# How old the newest final block may be, in seconds; an older one opens nothing.
+# max_head_age = 600
+# How long a challenge can be answered and a token be used, in seconds.
+# challenge_ttl = 120
+# token_ttl = 300
 #
+# What it guards: a file, a directory, or an address behind the gate.
 # [[gate.assets]]
 # id = "urn:uuid:…"
 # path = "/assets/junction.xodr"
 # source = { file = "/srv/assets/junction.xodr" }
+# # source = { directory = "/srv/assets" }
+# # source = { upstream = "http://127.0.0.1:8080/data" }
 # media_type = "application/xml"
+# # SHA-256 of its bytes, 64 lowercase hexadecimal digits.
 # sha256 = "…"
 "#
         }
@@ -158,6 +187,7 @@ record = "automatic"
 # payment_days = 30
 # What stands before an invoice's number, and what at its end, about tax for example.
 # invoice_prefix = "INV-"
+# restored_copy = "2026-11-25T12:00:00Z"   # only after `countersign restore`; `invoice` says when
 # note = "The recipient owes the tax (reverse charge)."
 
 # What invoices say of a provider beyond its participant credential.

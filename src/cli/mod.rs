@@ -2,6 +2,7 @@
 
 mod acts;
 pub mod audit_table;
+mod backup;
 mod calls;
 mod chain;
 mod completions;
@@ -12,6 +13,7 @@ mod guard;
 mod home;
 mod identity;
 mod init;
+mod keys;
 mod openapi;
 mod serve;
 mod settle;
@@ -58,6 +60,9 @@ enum Command {
     Id(identity::Id),
     Trust(settle::Trust),
     Guard(guard::Guard),
+    Keys(keys::Keys),
+    Backup(backup::Backup),
+    Restore(backup::Restore),
     Serve(serve::Serve),
     Chain(chain::Chain),
     Deploy(chain::Deploy),
@@ -148,6 +153,9 @@ fn run(command: Command) -> Result<ExitCode> {
             Command::Id(id) => id.run(),
             Command::Trust(trust) => trust.run(),
             Command::Guard(guard) => guard.run().await,
+            Command::Keys(keys) => keys.run(),
+            Command::Backup(backup) => backup.run().await,
+            Command::Restore(restore) => restore.run().await,
             Command::Serve(serve) => serve.run().await,
             Command::Chain(chain) => chain.run().await,
             Command::Deploy(deploy) => deploy.run().await,

@@ -2,10 +2,8 @@
 //! where a node on one's own machine listens.
 
 use std::fs;
-use std::io::Write as _;
 use std::net::TcpListener;
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, bail};
@@ -14,7 +12,7 @@ use serde::Deserialize;
 use url::Url;
 
 use super::configuration::Configuration;
-use super::home::{CONFIGURATION, Home};
+use super::home::{CONFIGURATION, Home, durable};
 use super::{HomeArgument, Usage};
 use crate::credential::ChainTrust;
 use crate::identity::Did;
@@ -96,7 +94,7 @@ struct Chains {
 impl Believed {
     /// A configuration with this belief added; what it believes already is not written twice.
     fn write_into(&self, text: String) -> Result<String> {
-        let before: Configuration = toml::from_str(&text).context("the configuration does not read")?;
+        let before = Configuration::read(&text).context("the configuration does not read")?;
         let mut text = text;
         for operator in self.operators.iter().filter(|operator| !before.trust.operators.contains(operator)) {
             text = with_operator(&text, operator)?;
@@ -115,7 +113,7 @@ impl Believed {
             }
         }
         // What is written has to read, or the node would not start.
-        let _: Configuration = toml::from_str(&text).context("with that, the configuration would not read")?;
+        let _ = Configuration::read(&text).context("with that, the configuration would not read")?;
         Ok(text)
     }
 }
@@ -156,7 +154,7 @@ impl Trust {
         }
         let home = self.home.made()?;
         let text = change(&home, |text| self.believed.write_into(text))?;
-        let now: Configuration = toml::from_str(&text)?;
+        let now = Configuration::read(&text)?;
         let file = home.path(CONFIGURATION);
         if self.json {
             let said = serde_json::json!({ "configuration": file, "trust": now.trust });
@@ -179,20 +177,9 @@ pub fn change(home: &Home, with: impl FnOnce(String) -> Result<String>) -> Resul
     let before = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
     let after = with(before.clone()).with_context(|| format!("{} stays as it is", file.display()))?;
     if after != before {
-        replace(&file, &after)?;
+        durable::replace(&file, after.as_bytes())?;
     }
     Ok(after)
-}
-
-fn replace(file: &Path, text: &str) -> Result<()> {
-    let fresh = file.with_extension("toml.new");
-    let written = || -> std::io::Result<()> {
-        let mut new = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
-        new.write_all(text.as_bytes())?;
-        new.sync_all()?;
-        fs::rename(&fresh, file)
-    };
-    written().with_context(|| format!("cannot write {}", file.display()))
 }
 
 #[cfg(test)]

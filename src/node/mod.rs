@@ -11,6 +11,7 @@ pub mod checks;
 mod consent;
 mod contacts;
 mod contract;
+mod copied;
 mod deliver;
 mod desk;
 mod fault;
@@ -44,12 +45,14 @@ pub use books::{
 };
 pub use consent::{Due, Listing, Waiting};
 pub use contacts::{NewContact, PersonView, Reach};
+pub use copied::{COPY, HELD};
 pub use desk::RequestOrder;
 pub use fault::NodeFault;
 pub use force::{ContractView, Force, StandingView};
 pub use gatekeeper::{
     Admission, Admitted, Delivery, GateSettings, Gatekeeper, ReceiptState, ServedAsset, Source, Standing,
 };
+pub(crate) use gatekeeper::{CHALLENGE_KEY, VOID_IN_A_COPY};
 pub use goods::{Found, Good, TemplateView};
 pub use membership::{Membership, MembershipView};
 pub use names::{Introduction, InvitationOrder, InvitationView, Met};

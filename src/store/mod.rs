@@ -3,6 +3,7 @@
 //! A write is durable when it returns (WAL, `synchronous=FULL`) or has not happened. SQL stays in this module.
 
 mod books;
+mod copy;
 mod damage;
 mod documents;
 mod goods;
@@ -11,7 +12,10 @@ mod ledger;
 mod open;
 mod outbox;
 mod port;
+mod seal;
 #[cfg(test)]
 mod tests;
 
+pub use copy::{copy, put_to_use};
 pub use open::{InboxLimits, Sqlite};
+pub use seal::{NotOpened, SealingKey};

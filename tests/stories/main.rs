@@ -5,5 +5,7 @@ mod accountant;
 mod consumer;
 mod engineer;
 mod membership;
+#[path = "../support/passphrase.rs"]
+mod passphrase;
 mod provider;
 mod town;

@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use super::passphrase::passphrase_file;
+
 const PROGRAM: &str = env!("CARGO_BIN_EXE_countersign");
 pub const ASSET: &[u8] = include_bytes!("../../fixtures/assets/motorway-junction.xodr");
 pub const ASSET_SHA256: &str = "4bec736d21e354a3ab37505bd3757cd129b7afb72ac8e217133ed707ae617c09";
@@ -129,7 +131,7 @@ impl Town {
         for inherited in ["COUNTERSIGN_NODE", "COUNTERSIGN_KEY_FILE", "COUNTERSIGN_LOG"] {
             command.env_remove(inherited);
         }
-        command.env("COUNTERSIGN_HOME", self.path(who));
+        command.env("COUNTERSIGN_HOME", self.path(who)).env("COUNTERSIGN_PASSPHRASE_FILE", passphrase_file());
         command
     }
 

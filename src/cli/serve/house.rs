@@ -5,14 +5,14 @@ use tokio::task::JoinSet;
 use url::Url;
 
 use super::super::configuration::Configuration;
-use super::super::home::Home;
+use super::super::home::{Home, Keyring, STORE};
 use super::{gate, operator, wallet};
 use crate::credential::RegistryUrn;
 use crate::http::{self, Api, Router};
 use crate::identity::Signer;
-use crate::node::{BookStore, Gatekeeper, Registry, Store};
+use crate::node::{BookStore, Gatekeeper, Registry, Store, StoreFault};
 use crate::registry::{Client, ClientConfig};
-use crate::store::Sqlite;
+use crate::store::{InboxLimits, Sqlite};
 
 /// A node put together: its two faces and its loops.
 pub(super) struct House {
@@ -24,7 +24,7 @@ pub(super) struct House {
 
 /// What every part of a node is made of.
 pub(super) struct Ground<'a> {
-    pub home: &'a Home,
+    pub keyring: &'a Keyring,
     pub configuration: &'a Configuration,
     /// How the world reaches the public listener, without a slash at its end.
     pub public_url: &'a str,
@@ -36,16 +36,21 @@ pub(super) struct Ground<'a> {
 
 impl House {
     /// Opens the store and the registry, then each part that the configuration has a table for.
-    pub(super) async fn open(home: &Home, configuration: &Configuration, public_url: &str) -> Result<Self> {
-        let store = Arc::new(Sqlite::open(&home.path("store.sqlite")).await?);
+    pub(super) async fn open(
+        home: &Home,
+        keyring: &Keyring,
+        configuration: &Configuration,
+        public_url: &str,
+    ) -> Result<Self> {
+        let store = Arc::new(open_store(home, keyring, configuration).await?);
         let ground = Ground {
-            home,
+            keyring,
             configuration,
             public_url,
-            signer: Arc::new(home.signing_key()?),
+            signer: Arc::new(keyring.signing_key()?),
             books: Arc::clone(&store) as Arc<dyn BookStore>,
             store,
-            registry: open_registry(home, configuration).await?,
+            registry: open_registry(keyring, configuration).await?,
         };
         // A gate says by itself whether it is ready: it is not while the chain cannot be read.
         let public = if configuration.gate.is_some() { Router::new() } else { http::alive_router() };
@@ -63,7 +68,22 @@ impl House {
     }
 }
 
-async fn open_registry(home: &Home, configuration: &Configuration) -> Result<Arc<dyn Registry>> {
+async fn open_store(home: &Home, keyring: &Keyring, configuration: &Configuration) -> Result<Sqlite> {
+    let (path, most) = (home.path(STORE), configuration.store.most_mb.map(|most| most.saturating_mul(1 << 20)));
+    Sqlite::open_within(&path, keyring.store_key(), InboxLimits::default(), most).await.map_err(|fault| match fault {
+        StoreFault::Damaged(what) => anyhow::anyhow!(
+            "the store {} is damaged: {what}\n  Nothing was changed. Keep the file, and restore the latest backup into a \
+             new home: countersign restore BACKUP --home NEWDIR",
+            path.display()
+        ),
+        StoreFault::Full(what) => {
+            anyhow::anyhow!("there is no room left for the store {}: make room, then start the node again ({what})", path.display())
+        }
+        fault => fault.into(),
+    })
+}
+
+async fn open_registry(keyring: &Keyring, configuration: &Configuration) -> Result<Arc<dyn Registry>> {
     let Some(chain) = configuration.trust.chains.first() else {
         bail!("[[trust.chains]] names no registry; `countersign deploy` prints such a table");
     };
@@ -71,6 +91,6 @@ async fn open_registry(home: &Home, configuration: &Configuration) -> Result<Arc
     let urn = RegistryUrn { chain_id: chain.chain_id, address: chain.registry };
     let mut config = ClientConfig::new(urn, endpoints.context("[[trust.chains]] rpc is not a list of URLs")?);
     config.code_hash = Some(chain.code_hash);
-    config.recorder_key = configuration.wallet.is_some().then(|| home.recorder_key()).transpose()?;
+    config.recorder_key = configuration.wallet.is_some().then(|| keyring.recorder().clone());
     Ok(Arc::new(Client::connect(config).await?))
 }

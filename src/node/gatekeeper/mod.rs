@@ -5,6 +5,7 @@
 
 mod admission;
 mod chain;
+mod copied;
 mod delivery;
 mod settings;
 mod token;
@@ -37,7 +38,10 @@ mod kind {
     pub const DELIVERY: &str = "gate-delivery";
 }
 
-const CHALLENGE_KEY: &str = "gate-challenge";
+/// The name of the key of challenges. A copy of a store has none, so that no challenge is answered in it a second time.
+pub(crate) const CHALLENGE_KEY: &str = "gate-challenge";
+/// What a copy of a store does not keep: tokens that may have been spent since.
+pub(crate) const VOID_IN_A_COPY: [&str; 1] = [kind::TOKEN];
 const KNOWN_CORES: usize = 4096;
 
 /// A data endpoint's guard.
@@ -49,6 +53,7 @@ pub struct Gatekeeper {
     registry: Arc<dyn Registry>,
     documents: Documents,
     challenges: ChallengeKey,
+    copied: Option<copied::Copied>,
     cores: Mutex<KnownCores>,
     open: Mutex<Open>,
 }
@@ -119,6 +124,7 @@ impl Gatekeeper {
                 secret
             }
         });
+        let copied = copied::Copied::of(&*store).await?;
         // Spelled out once: a key of a did:key is a compressed point, and every contract here is by one of these.
         let mut documents = Documents::default();
         policy.providers.iter().filter_map(|did| DidDocument::of_key_did(did).ok()).for_each(|it| documents.insert(it));
@@ -130,6 +136,7 @@ impl Gatekeeper {
             registry,
             documents,
             challenges,
+            copied,
             cores: Mutex::new(KnownCores::new(KNOWN_CORES)),
             open: Mutex::new(Open {
                 contracts: HashMap::new(),
