@@ -8,6 +8,7 @@ use super::{Listing, Node, NodeFault, chance, checks, kind};
 use crate::check::Refusal;
 use crate::identity::Did;
 use crate::inbox::{self, Attachment, Message};
+use crate::policy::Fee;
 
 /// How many assets one catalog names; a sealed message has its limits.
 const MOST: usize = 200;
@@ -51,13 +52,14 @@ impl Node {
         checks::SENDER.hold(participant.did == message.from, || format!("the credential is {}'s", participant.did))?;
         self.learn_contact(&message.from, attached("contact")?).await?;
         let mut listings = self.listings().await?;
+        listings.retain(|listing| listing.cataloged);
         listings.truncate(MOST);
         let mut body = json!({
             "@context": [DSP_CONTEXT], "@type": "Catalog", "@id": chance::urn_uuid()?, "participantId": self.did(),
         });
         let mut sets = Vec::new();
         for listing in &listings {
-            sets.push(dataset(listing, self.with_fee(listing).await));
+            sets.push(dataset(listing, self.did(), self.fee_of(listing).await));
         }
         if !sets.is_empty() {
             body["dataset"] = sets.into();
@@ -77,6 +79,8 @@ impl Node {
         let kept = json!({ "provider": message.from, "catalog": message.body });
         self.store.put(kind::CATALOG, asked, &kept).await?;
         self.shelve(&message.from, &message.body, MOST).await?;
+        // What was seen last is what "cataloged" means to this consumer.
+        self.store.put(kind::SHELF, message.from.as_str(), &kept).await?;
         Ok(self.store.acknowledged(asked, &message.from, None).await?)
     }
 
@@ -132,14 +136,23 @@ fn missing(what: &str) -> Refusal {
     checks::MESSAGE.refuse(format!("`{what}` is missing"))
 }
 
-/// A listing as a DCAT dataset of the Dataspace Protocol; what a contract is made of goes into the member `countersign`,
-/// with the fee that it would have and what its template is called.
-fn dataset(listing: &Listing, shown: Value) -> Value {
+/// A listing as a DCAT dataset of the Dataspace Protocol; what a contract is made of goes into the member `countersign`.
+/// Provider and promisor stand in its policy, with the fee that a contract would have and what the template is called;
+/// consumer and promisee are whoever negotiates.
+fn dataset(listing: &Listing, provider: &Did, fee: Option<(Fee, String)>) -> Value {
+    let mut policy = json!({ "provider": provider, "promisor": provider });
+    if let Some((fee, title)) = fee {
+        policy["fee"] = json!(fee);
+        policy["template_title"] = title.into();
+    }
     json!({
         "@id": listing.asset.id,
         "@type": "Dataset",
-        "hasPolicy": [{ "@id": listing.template, "@type": "Offer", "permission": [{ "action": "use" }] }],
+        "hasPolicy": [{
+            "@id": listing.template, "@type": "Offer", "permission": [{ "action": "use" }],
+            "countersign": policy,
+        }],
         "distribution": [{ "@type": "Distribution", "format": listing.asset.media_type, "accessService": listing.asset.endpoint }],
-        "countersign": shown,
+        "countersign": listing,
     })
 }

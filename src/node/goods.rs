@@ -199,13 +199,19 @@ impl Node {
     pub(super) async fn shelve(&self, provider: &Did, catalog: &Value, most: usize) -> Result<(), NodeFault> {
         let seen = chance::now()?;
         let sets = catalog.get("dataset").and_then(Value::as_array).into_iter().flatten().take(most);
-        let goods: Vec<Good> = sets.filter_map(|set| good(provider, seen, set.get("countersign")?)).collect();
+        let goods: Vec<Good> = sets.filter_map(|set| good(provider, seen, set)).collect();
         Ok(self.store.shelve(provider, &goods).await?)
     }
 }
 
 /// A listing that somebody else wrote: what does not read is not found.
-fn good(provider: &Did, seen: Timestamp, listing: &Value) -> Option<Good> {
+fn good(provider: &Did, seen: Timestamp, set: &Value) -> Option<Good> {
+    let mut listing = set.get("countersign").filter(|listing| listing.is_object())?.clone();
+    for name in ["fee", "template_title"] {
+        if let Some(said) = set.pointer(&format!("/hasPolicy/0/countersign/{name}")) {
+            listing[name] = said.clone();
+        }
+    }
     let text = |value: Option<&Value>, most: usize| -> String {
         value.and_then(Value::as_str).unwrap_or_default().chars().take(most).collect()
     };
@@ -223,6 +229,6 @@ fn good(provider: &Did, seen: Timestamp, listing: &Value) -> Option<Good> {
         seen,
         title: text(asset.get("title"), LETTERS),
         words: words.join("\n"),
-        listing: listing.clone(),
+        listing,
     })
 }

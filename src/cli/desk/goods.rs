@@ -67,7 +67,8 @@ impl Catalog {
         drop(progress);
         self.at.say(&catalog, |catalog| {
             let sets = catalog["dataset"].as_array().into_iter().flatten();
-            print_listings(sets.map(|set| &set["countersign"]));
+            let listings: Vec<Value> = sets.map(as_listed).collect();
+            print_listings(listings.iter());
         })
     }
 }
@@ -112,6 +113,17 @@ impl Search {
             }
         })
     }
+}
+
+/// A dataset's listing, with fee and template's title, which stand in its policy.
+fn as_listed(set: &Value) -> Value {
+    let (mut listing, policy) = (set["countersign"].clone(), &set["hasPolicy"][0]["countersign"]);
+    for name in ["fee", "template_title"] {
+        if listing.is_object() && !policy[name].is_null() {
+            listing[name] = policy[name].clone();
+        }
+    }
+    listing
 }
 
 async fn search(desk: &Desk, words: &str, provider: Option<&str>) -> Result<Value> {

@@ -51,6 +51,9 @@ pub struct List {
     /// Its address, behind the gate.
     #[arg(long, value_name = "URL")]
     endpoint: Option<String>,
+    /// Whether the catalog shows it; what is not shown can still be asked for and proposed.
+    #[arg(long, value_name = "BOOL")]
+    cataloged: Option<bool>,
     /// The template: its id, its title, or the beginning of one.
     #[arg(long, value_name = "ID|TITLE")]
     template: Option<String>,
@@ -122,6 +125,9 @@ impl List {
         for (name, value) in &self.metadata {
             listing["metadata"][name] = json!(value);
         }
+        if let Some(cataloged) = self.cataloged {
+            listing["cataloged"] = json!(cataloged);
+        }
         if let Some(given) = &self.template {
             listing["template"] = template(desk, given).await?["id"].clone();
         }
@@ -136,7 +142,7 @@ impl List {
 }
 
 /// The one own listing that `given` means: the asset's id or title, or the beginning of one.
-async fn own(desk: &Desk, given: &str) -> Result<Value> {
+pub async fn own(desk: &Desk, given: &str) -> Result<Value> {
     let all = desk.get("/api/assets").await?;
     one_of(all.as_array().context("the node's answer is no list")?, given)
         .map_err(|why| Usage(format!("{why}; `countersign assets` lists what is here")).into())

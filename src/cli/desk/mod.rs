@@ -11,8 +11,10 @@ mod invite;
 mod listing;
 mod people;
 mod proofs;
+mod propose;
 mod ready;
 mod rolls;
+mod rounds;
 mod show;
 mod talks;
 mod templates;
@@ -53,6 +55,8 @@ pub enum Command {
     Catalog(goods::Catalog),
     Search(goods::Search),
     Request(talks::Request),
+    Propose(propose::Propose),
+    Counter(propose::Counter),
     Inbox(talks::Inbox),
     Negotiations(talks::Negotiations),
     Show(show::Show),
@@ -95,6 +99,8 @@ impl Command {
             Self::Catalog(command) => command.run().await,
             Self::Search(command) => command.run().await,
             Self::Request(command) => command.run().await,
+            Self::Propose(command) => command.run().await,
+            Self::Counter(command) => command.run().await,
             Self::Inbox(command) => command.run().await,
             Self::Negotiations(command) => command.run().await,
             Self::Show(command) => command.run().await,

@@ -70,8 +70,13 @@ fn print_view(view: &Value) {
     } else {
         println!();
         line("Asset", &text(view, "/asset"));
-        println!("\nThere is no offer on the table.");
+        if view["state"] == "OFFERED" {
+            println!("\nThe provider proposes terms and has signed no offer yet: accepting asks for exactly these.");
+        } else {
+            println!("\nThere is no offer on the table.");
+        }
     }
+    super::rounds::print(view);
     if view["entry"].is_object() {
         print_entry("Recorded", &view["entry"]);
     }

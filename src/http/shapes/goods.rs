@@ -56,6 +56,9 @@ pub struct Listing {
     /// Whatever else is worth saying, by name.
     #[schema(required = false)]
     metadata: BTreeMap<String, String>,
+    /// Whether the catalog shows it; what is not shown can still be asked for and proposed. Absent where it does.
+    #[schema(required = false)]
+    cataloged: bool,
 }
 
 /// A listing with what its template makes of it.
@@ -82,6 +85,9 @@ pub struct Listed {
     /// Whatever else is worth saying, by name.
     #[schema(required = false)]
     metadata: BTreeMap<String, String>,
+    /// Whether the catalog shows it; what is not shown can still be asked for and proposed. Absent where it does.
+    #[schema(required = false)]
+    cataloged: bool,
 }
 
 /// Something that another party lists.
@@ -175,5 +181,5 @@ pub struct Dataset {
     /// Where the data is.
     distribution: Vec<Value>,
     /// What a contract is made of.
-    countersign: Listed,
+    countersign: Listing,
 }
