@@ -240,8 +240,8 @@ async fn somebody_is_met_by_an_invitation_and_named_once() {
     assert_eq!(node.people().await.unwrap().len(), 1, "nothing of all that was kept");
 
     assert_eq!(met(node, json!({ "invitation": link(&invitation), "name": "carla" })).await, Ok(Some("carla".into())));
-    // A contact that moves keeps its name; the invitation's second reading changes nothing.
-    assert_eq!(met(node, json!({ "invitation": link(&invitation) })).await, Ok(Some("carla".into())));
+    // An invitation is taken once; a contact that moves keeps its name.
+    assert_eq!(met(node, json!({ "invitation": link(&invitation) })).await, Err("invitation.used".into()));
     assert_eq!(met(node, json!({ "contact": contact_of(4, now.plus(60)) })).await, Ok(Some("carla".into())));
     for taken in ["Carla", "did:key:zDn", "--json", ""] {
         let named = met(node, json!({ "contact": contact_of(5, now), "name": taken })).await;

@@ -1,22 +1,29 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use clap::Args;
+use serde_json::{Value, json};
 
-use super::HomeArgument;
-use super::home::UnlockArgument;
-use crate::credential::{Admission, ApprovedTemplate, LegalId, Participant};
-use crate::identity::{Did, DidDocument};
-use crate::node::chance;
+use super::calls::Silent;
+use super::desk::{At, day_or_second, what_next};
+use super::home::{Home, Keyring, STORE, UnlockArgument};
+use super::{Later, Usage};
+use crate::credential::LegalId;
+use crate::encoding::Timestamp;
+use crate::identity::Did;
+use crate::node::{AdmissionOrder, Approval, Member, chance};
+use crate::store::Sqlite;
 
-/// Admits a member, as operator: prints its participant credential.
+/// Admits a member, as operator: prints its participant credential, for `countersign join`.
 ///
-/// Example: countersign admit --home ./operator --did did:key:zDn… --legal-name "Alice Maps GmbH" --legal-id LEI=5299… --country DE --recorder eip155:42793:0x…
+/// It is kept for `countersign members`; the operator's node need not run.
+///
+/// Example: countersign admit --home ./operator --did did:key:zDn… --legal-name "Alice Maps GmbH" --legal-id LEI=5299… --country DE --recorder 0x… > alice.member
 #[derive(Debug, Args)]
 pub struct Admit {
     #[command(flatten)]
-    home: HomeArgument,
+    at: At,
     #[command(flatten)]
     unlock: UnlockArgument,
     /// The member's DID (did:key or did:jwk).
@@ -31,12 +38,16 @@ pub struct Admit {
     /// ISO 3166 code of its country.
     #[arg(long)]
     country: String,
-    /// Accounts that record for it, in CAIP-10 form; may be given several times.
+    /// Accounts that record for it, in CAIP-10 form, or as 0x… on the chain of the configuration; may be given several
+    /// times.
     #[arg(long)]
     recorder: Vec<String>,
     /// For how many days.
-    #[arg(long, default_value_t = 365)]
+    #[arg(long, default_value_t = 365, conflicts_with = "until")]
     days: i64,
+    /// Until when, as a day (2027-11-01) or second (RFC 3339), instead of --days.
+    #[arg(long, value_name = "TIME")]
+    until: Option<String>,
 }
 
 fn legal_id(text: &str) -> Result<LegalId, String> {
@@ -45,32 +56,72 @@ fn legal_id(text: &str) -> Result<LegalId, String> {
 }
 
 impl Admit {
-    pub(super) fn run(&self) -> Result<ExitCode> {
-        let (key, now) = (self.home.home()?.keyring(&self.unlock)?.signing_key()?, chance::now()?);
-        let document = DidDocument::of_key_did(&self.did)?;
-        let admission = Admission {
-            did: self.did.clone(),
-            legal_name: self.legal_name.clone(),
-            legal_id: self.legal_id.clone(),
-            country: self.country.clone(),
-            keys: document.keys.iter().map(|(_, key)| key.thumbprint()).collect(),
-            recorders: self.recorder.clone(),
-            iat: now,
-            nbf: now,
-            exp: now.plus(self.days.saturating_mul(24 * 3600)),
+    pub(super) async fn run(&self) -> Result<ExitCode> {
+        let end = match &self.until {
+            Some(until) => Timestamp::parse_rfc3339(&day_or_second(until)?)?,
+            None => chance::now()?.plus(self.days.saturating_mul(24 * 3600)),
         };
-        println!("{}", Participant::admit(&admission, &key)?);
-        Ok(ExitCode::SUCCESS)
+        let order = json!({
+            "did": self.did, "legal_name": self.legal_name, "legal_id": self.legal_id, "country": self.country,
+            "recorders": self.recorders()?, "exp": end.rfc3339(),
+        });
+        let member = match running(&self.at).await? {
+            Some(desk) => desk.post("/api/members", &order).await.map_err(what_next)?,
+            None => {
+                let home = self.at.own_home().context("no home is named")?;
+                let keyring = home.keyring(&self.unlock)?;
+                let order: AdmissionOrder = serde_json::from_value(order)?;
+                let member = Member::admit(&order, &keyring.signing_key()?)?;
+                member.keep(&store(&home, &keyring).await?).await?;
+                json!(member)
+            }
+        };
+        self.at.say(&member, |member| println!("{}", member["credential"].as_str().unwrap_or_default()))
+    }
+
+    /// Plain accounts belong to the chain that the operator's configuration names first.
+    fn recorders(&self) -> Result<Vec<String>> {
+        let named = |recorder: &String| {
+            if !recorder.starts_with("0x") {
+                return Ok(recorder.clone());
+            }
+            let chain = self.at.own_home().and_then(|home| home.configuration().ok());
+            let chain = chain.and_then(|configuration| configuration.trust.chains.first().map(|chain| chain.chain_id));
+            let chain =
+                chain.ok_or_else(|| Usage(format!("say of which chain: --recorder eip155:<chain id>:{recorder}")))?;
+            Ok(format!("eip155:{chain}:{recorder}"))
+        };
+        self.recorder.iter().map(named).collect()
     }
 }
 
-/// Approves a contract template, as operator: prints the signed approval.
+/// The operator's node, where it runs; its store is its own while it does.
+async fn running(at: &At) -> Result<Option<super::calls::Desk>> {
+    let desk = match at.desk() {
+        Ok(desk) => desk,
+        Err(fault) if fault.is::<Later>() => return Ok(None),
+        Err(fault) => return Err(fault),
+    };
+    match desk.get_text("/health").await {
+        Ok(_) => Ok(Some(desk)),
+        Err(fault) if fault.is::<Silent>() && at.own_home().is_some() => Ok(None),
+        Err(fault) => Err(what_next(fault)),
+    }
+}
+
+async fn store(home: &Home, keyring: &Keyring) -> Result<Sqlite> {
+    Ok(Sqlite::open(&home.path(STORE), keyring.store_key()).await?)
+}
+
+/// Approves a contract template, as operator: prints the signed approval, for `countersign template add`.
 ///
-/// Example: countersign approve --home ./operator fixtures/templates/licence.json
+/// It is kept for `countersign approvals`; the operator's node need not run.
+///
+/// Example: countersign approve --home ./operator fixtures/templates/licence.json > licence.approval
 #[derive(Debug, Args)]
 pub struct Approve {
     #[command(flatten)]
-    home: HomeArgument,
+    at: At,
     #[command(flatten)]
     unlock: UnlockArgument,
     /// The template, a JSON file; its bytes are what is signed.
@@ -78,10 +129,22 @@ pub struct Approve {
 }
 
 impl Approve {
-    pub(super) fn run(&self) -> Result<ExitCode> {
-        let key = self.home.home()?.keyring(&self.unlock)?.signing_key()?;
-        let bytes = std::fs::read(&self.file).with_context(|| format!("cannot read {}", self.file.display()))?;
-        println!("{}", ApprovedTemplate::approve(&bytes, &key)?);
-        Ok(ExitCode::SUCCESS)
+    pub(super) async fn run(&self) -> Result<ExitCode> {
+        let bytes = read(&self.file)?;
+        let approval: Value = match running(&self.at).await? {
+            Some(desk) => desk.post_bytes("/api/approvals", bytes).await.map_err(what_next)?,
+            None => {
+                let home = self.at.own_home().context("no home is named")?;
+                let keyring = home.keyring(&self.unlock)?;
+                let approval = Approval::sign(&bytes, &keyring.signing_key()?)?;
+                approval.keep(&store(&home, &keyring).await?).await?;
+                json!(approval)
+            }
+        };
+        self.at.say(&approval, |approval| println!("{}", approval["approval"].as_str().unwrap_or_default()))
     }
+}
+
+fn read(file: &Path) -> Result<Vec<u8>> {
+    std::fs::read(file).map_err(|cause| Usage(format!("cannot read {}: {cause}", file.display())).into())
 }

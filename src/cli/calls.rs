@@ -11,6 +11,7 @@ use tokio::time::{Instant, sleep};
 use zeroize::Zeroizing;
 
 use super::audit_table::readable;
+use super::desk::Progress;
 use crate::credential;
 use crate::gate::{self, Proof, Proven};
 use crate::identity::SecretKey;
@@ -66,10 +67,7 @@ impl Desk {
 
     /// An answer that is no JSON.
     pub async fn get_text(&self, path: &str) -> Result<String> {
-        let answer = match self.request(Method::GET, path).send().await {
-            Err(cause) if cause.is_connect() => return Err(Silent { base: self.base.clone() }.into()),
-            answer => answer?,
-        };
+        let answer = self.patiently(self.request(Method::GET, path)).await?;
         if !answer.status().is_success() {
             return Err(declined(answer).await.into());
         }
@@ -86,10 +84,6 @@ impl Desk {
         if answer.status().is_success() { Ok(answer) } else { Err(declined(answer).await.into()) }
     }
 
-    pub async fn delete(&self, path: &str) -> Result<Value> {
-        self.send(self.request(Method::DELETE, path)).await
-    }
-
     pub async fn post(&self, path: &str, body: &Value) -> Result<Value> {
         self.send(self.request(Method::POST, path).json(body)).await
     }
@@ -97,6 +91,10 @@ impl Desk {
     /// Calls without a body.
     pub async fn call(&self, method: Method, path: &str) -> Result<Value> {
         self.send(self.request(method, path)).await
+    }
+
+    pub async fn delete(&self, path: &str) -> Result<Value> {
+        self.call(Method::DELETE, path).await
     }
 
     /// Posts bytes exactly as they are.
@@ -128,11 +126,31 @@ impl Desk {
         self.client.request(method, format!("{}{path}", self.base)).bearer_auth(&self.key)
     }
 
+    /// Sends, and says on a terminal that it waits where that takes longer than a second.
+    async fn patiently(&self, request: RequestBuilder) -> Result<Response> {
+        let (began, mut progress) = (Instant::now(), Progress::new());
+        let sent = request.send();
+        tokio::pin!(sent);
+        loop {
+            tokio::select! {
+                answer = &mut sent => return match answer {
+                    Err(cause) if cause.is_connect() || cause.is_timeout() => {
+                        Err(Silent { base: self.base.clone() }.into())
+                    }
+                    answer => Ok(answer?),
+                },
+                () = sleep(Duration::from_millis(500)) => {
+                    let waited = began.elapsed().as_secs();
+                    if waited > 0 {
+                        progress.at(|| format!("waiting for the node, {waited} s"));
+                    }
+                }
+            }
+        }
+    }
+
     async fn send(&self, request: RequestBuilder) -> Result<Value> {
-        let answer = match request.send().await {
-            Err(cause) if cause.is_connect() => return Err(Silent { base: self.base.clone() }.into()),
-            answer => answer?,
-        };
+        let answer = self.patiently(request).await?;
         if !answer.status().is_success() {
             return Err(declined(answer).await.into());
         }

@@ -5,6 +5,7 @@ use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 
 use super::home::{CONFIGURATION, UnlockArgument};
+use super::settle::Choices;
 use super::{HomeArgument, keys};
 use crate::identity::Signer as _;
 use crate::registry;
@@ -37,6 +38,8 @@ pub struct Init {
     /// What the node is for.
     #[arg(long, value_enum, default_value = "wallet")]
     purpose: Purpose,
+    #[command(flatten)]
+    choices: Choices,
     /// Keys that were exported from another home (`countersign keys export`), instead of new ones.
     #[arg(long, value_name = "FILE")]
     keys: Option<PathBuf>,
@@ -55,9 +58,10 @@ impl Init {
         if configuration.exists() {
             bail!("{} is there already: this home is made", configuration.display());
         }
+        let text = self.choices.write_into(template(self.purpose), self.purpose == Purpose::Gate)?;
         let exported = self.keys.as_ref().map(|file| keys::exported(file, self.export_passphrase_file.clone()));
         let keyring = home.make(&self.unlock, exported.transpose()?)?;
-        home.keep(CONFIGURATION, &template(self.purpose))?;
+        home.keep(CONFIGURATION, &text)?;
         let key = keyring.signing_key()?;
         let recorder = registry::account_of(keyring.recorder())?;
         if self.json {
@@ -73,11 +77,13 @@ impl Init {
                 key.public_key().thumbprint()
             );
             println!("recorder  {recorder}  (fund it to record contracts)");
-            println!(
-                "next      edit {}, then: countersign serve --home {}",
-                configuration.display(),
-                home.dir().display()
-            );
+            let (file, dir) = (configuration.display(), home.dir().display());
+            if text.contains("\n[[trust.chains]]") {
+                println!("next      countersign serve --home {dir}   (settings are in {file})");
+            } else {
+                println!("next      countersign trust --home {dir} --operator DID --chain FILE, or edit {file};");
+                println!("          then: countersign serve --home {dir}");
+            }
         }
         Ok(ExitCode::SUCCESS)
     }

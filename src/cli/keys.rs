@@ -14,6 +14,8 @@ use crate::identity::Signer as _;
 use crate::registry;
 
 /// The node's keys: show, export, import them, or change their passphrase.
+///
+/// Example: countersign keys show --home ~/wallet
 #[derive(Debug, Args)]
 pub struct Keys {
     #[command(subcommand)]

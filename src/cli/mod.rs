@@ -5,24 +5,33 @@ pub mod audit_table;
 mod backup;
 mod calls;
 mod chain;
+mod completions;
 mod configuration;
 mod demo;
 mod desk;
+mod guard;
 mod home;
+mod identity;
 mod init;
 mod keys;
 mod openapi;
 mod serve;
+mod settle;
 pub mod verify;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
 use home::Home;
+
+/// What the exit codes mean, for every command.
+const EXITS: &str = "Exit codes: 0 done; 1 refused, failed, or it does not hold; 2 the command line (or what it names) is \
+                     wrong; 3 the node, the other side or the chain does not answer, or not in time: try again.\n\
+                     Times are shown in your zone (TZ), and with --json in UTC.";
 
 /// A contract wallet for data spaces.
 ///
@@ -32,7 +41,7 @@ use home::Home;
 ///
 /// Start here: `countersign demo` runs all of it on this machine.
 #[derive(Debug, Parser)]
-#[command(version, max_term_width = 110)]
+#[command(version, max_term_width = 110, after_help = EXITS)]
 struct Program {
     /// What is logged, to stderr: `info`, `debug`, or per module (`countersign::node=debug`).
     #[arg(long, env = "COUNTERSIGN_LOG", default_value = "warn", global = true)]
@@ -48,6 +57,9 @@ struct Program {
 enum Command {
     Demo(demo::Demo),
     Init(init::Init),
+    Id(identity::Id),
+    Trust(settle::Trust),
+    Guard(guard::Guard),
     Keys(keys::Keys),
     Backup(backup::Backup),
     Restore(backup::Restore),
@@ -58,6 +70,7 @@ enum Command {
     Approve(acts::Approve),
     Verify(verify::Args),
     Openapi(openapi::Openapi),
+    Completions(completions::Completions),
     #[command(flatten)]
     Desk(desk::Command),
 }
@@ -66,6 +79,11 @@ enum Command {
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 struct Usage(String);
+
+/// Somebody does not answer, or not in time: the same command may work later.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Later(String);
 
 /// Which home a command works on.
 #[derive(Clone, Debug, Args)]
@@ -82,9 +100,24 @@ impl HomeArgument {
             None => Err(Usage("name the node's home: --home DIR, or COUNTERSIGN_HOME".into()).into()),
         }
     }
+
+    /// The home, which has to be there.
+    fn made(&self) -> Result<Home> {
+        let home = self.home()?;
+        let dir = home.dir().display();
+        if !home.dir().is_dir() {
+            return Err(Usage(format!("there is no home at {dir}; `countersign init --home {dir}` makes one")).into());
+        }
+        Ok(home)
+    }
 }
 
-/// Runs the program: 0 done, 1 it did not hold or failed, 2 bad usage.
+/// The command line as it is declared: for completions, and for tests that read its help.
+pub fn command() -> clap::Command {
+    Program::command()
+}
+
+/// Runs the program: 0 done, 1 refused or failed, 2 bad usage, 3 nobody answers.
 pub fn main() -> ExitCode {
     let program = Program::parse();
     let filter = EnvFilter::try_new(&program.log).unwrap_or_else(|_| EnvFilter::new("warn"));
@@ -100,7 +133,13 @@ pub fn main() -> ExitCode {
         Ok(code) => code,
         Err(fault) => {
             eprintln!("countersign: {fault:#}");
-            if fault.is::<Usage>() { ExitCode::from(2) } else { ExitCode::FAILURE }
+            if fault.is::<Usage>() {
+                ExitCode::from(2)
+            } else if fault.is::<Later>() {
+                ExitCode::from(3)
+            } else {
+                ExitCode::FAILURE
+            }
         }
     }
 }
@@ -111,16 +150,20 @@ fn run(command: Command) -> Result<ExitCode> {
         match command {
             Command::Demo(demo) => demo.run().await,
             Command::Init(init) => init.run(),
+            Command::Id(id) => id.run(),
+            Command::Trust(trust) => trust.run(),
+            Command::Guard(guard) => guard.run().await,
             Command::Keys(keys) => keys.run(),
             Command::Backup(backup) => backup.run().await,
             Command::Restore(restore) => restore.run().await,
             Command::Serve(serve) => serve.run().await,
             Command::Chain(chain) => chain.run().await,
             Command::Deploy(deploy) => deploy.run().await,
-            Command::Admit(admit) => admit.run(),
-            Command::Approve(approve) => approve.run(),
+            Command::Admit(admit) => admit.run().await,
+            Command::Approve(approve) => approve.run().await,
             Command::Verify(verify) => verify::run(verify).await,
             Command::Openapi(openapi) => openapi.run(),
+            Command::Completions(completions) => completions.run(),
             Command::Desk(command) => command.run().await,
         }
     })

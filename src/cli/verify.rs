@@ -25,6 +25,8 @@ pub use verdicts::{Asked, Identified, Outcome, Verdict, Verdicts, verdicts};
 ///
 /// Exit codes: 0 every verdict that was asked for holds; 1 one of them does not; 2 the command line, the trust or the
 /// file cannot be read; 3 the chain could not be asked.
+///
+/// Example: countersign verify --trust fixtures/vectors/trust.json --proven fixtures/vectors/true.json
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
     /// The contract file; `-` reads it from standard input

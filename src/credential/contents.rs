@@ -127,7 +127,11 @@ impl Contents {
 }
 
 impl Asset {
-    fn sound(&self, trail: &mut Trail) -> Result<(), Refusal> {
+    /// Holds an asset to what an offer of it is held to.
+    ///
+    /// # Errors
+    /// `offer.asset`.
+    pub fn sound(&self, trail: &mut Trail) -> Result<(), Refusal> {
         let hex = |b: u8| matches!(b, b'0'..=b'9' | b'a'..=b'f');
         let hashed = self.sha256.len() == 64 && self.sha256.bytes().all(hex);
         let named = !self.id.is_empty() && self.size.is_some() != self.version.is_some();

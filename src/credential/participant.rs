@@ -128,7 +128,11 @@ impl Participant {
         trail.held(&checks::PARTICIPANT_ISSUER);
         verify_signed_by(&jws, TYP_CREDENTIAL, &claims.iss, documents, trail)?;
         trail.hold(&checks::PARTICIPANT_WINDOW, claims.nbf <= at && at < claims.exp, || {
-            format!("valid from {} to {}, judged at {at}", claims.nbf, claims.exp)
+            let now = if at < claims.nbf { "has not begun" } else { "has ended" };
+            format!(
+                "the membership of {} ({}) {now}: {} vouches for it from {} to {}, and it is judged at {at}",
+                claims.sub, claims.legal_name, claims.iss, claims.nbf, claims.exp
+            )
         })?;
         Ok(Verified::vouched(Participant {
             issuer: claims.iss,

@@ -39,6 +39,7 @@ crate::checks! {
     INVITATION_PROTOCOL = "invitation.protocol": "an invitation is of out-of-band 2.0, accepts didcomm/v2 and brings its maker's signed contact";
     INVITATION_FOR = "invitation.for": "an invitation is taken by whom it is for, and by nobody who made it";
     INVITATION_EXPIRED = "invitation.expired": "an invitation is taken before it expires";
+    INVITATION_USED = "invitation.used": "an invitation is taken once, unless whom it introduced was forgotten since";
     INVITATION_CONTACT = "invitation.contact": "the contact in an invitation is of the DID that invites";
     CONTACT = "inbox.contact": "a contact has exactly iss, url, key, iat and, with a mediator, routing: 1 to 2 keys";
     CONTACT_URL = "inbox.contact.url": "a contact's url is http or https with a host, without user, password or fragment";

@@ -133,6 +133,19 @@ impl Invitation {
     }
 }
 
+impl Invitation {
+    /// Holds the invitation to being taken once; `taken` says when it was taken before.
+    ///
+    /// # Errors
+    /// `invitation.used`.
+    pub fn once(&self, taken: Option<Timestamp>) -> Result<(), Refusal> {
+        checks::INVITATION_USED.hold(taken.is_none(), || {
+            let when = taken.map_or_else(String::new, |at| format!(" at {at}"));
+            format!("this wallet took it{when}: {} is among the contacts, see `countersign contact list`", self.from)
+        })
+    }
+}
+
 /// What a link's `_oob` carries.
 fn carried(link: &str) -> Result<Vec<u8>, Refusal> {
     let query = link.split_once('?').map_or("", |(_, query)| query);

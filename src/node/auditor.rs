@@ -111,38 +111,11 @@ pub struct Audited {
 }
 
 impl Member {
-    fn of(participant: &Participant) -> Self {
-        Self {
-            did: participant.did.clone(),
-            legal_name: participant.legal_name.clone(),
-            legal_id: participant.legal_id.clone(),
-            country: participant.country.clone(),
-            keys: participant.keys.clone(),
-            recorders: participant.recorders.clone(),
-            nbf: participant.nbf,
-            exp: participant.exp,
-            digest: participant.digest.clone(),
-            credential: participant.text.clone(),
-        }
-    }
-}
-
-impl Auditor {
-    /// An operator of `signer`'s DID that reads `registry`.
-    pub fn new(signer: Arc<dyn Signer>, store: Arc<dyn Store>, registry: Arc<dyn Registry>) -> Self {
-        Self { signer, store, registry }
-    }
-
-    /// The operator's DID: what others pin.
-    pub fn did(&self) -> &Did {
-        self.signer.did()
-    }
-
-    /// Admits a member: signs its participant credential and keeps a copy.
+    /// Signs a member's participant credential.
     ///
     /// # Errors
     /// `participant.claims`, `account.form`, `did.document` when the order breaks a rule.
-    pub async fn admit(&self, order: &AdmissionOrder) -> Result<Member, NodeFault> {
+    pub fn admit(order: &AdmissionOrder, operator: &dyn Signer) -> Result<Self, NodeFault> {
         let now = chance::now()?;
         let (nbf, exp) = (order.nbf.map_or(now, |at| at.0), order.exp.map_or(now.plus(A_YEAR), |at| at.0));
         for recorder in &order.recorders {
@@ -165,8 +138,8 @@ impl Auditor {
             nbf,
             exp,
         };
-        let credential = Participant::admit(&admission, &*self.signer)?;
-        let member = Member {
+        let credential = Participant::admit(&admission, operator)?;
+        let member = Self {
             did: admission.did,
             legal_name: admission.legal_name,
             legal_id: admission.legal_id,
@@ -178,8 +151,71 @@ impl Auditor {
             digest: Digest::of(&credential).b64u(),
             credential,
         };
-        // Each admission stays: an audit judges a recorder by the credential that was valid at its entry.
-        self.store.put(kind::MEMBER, &member.digest, &json!(member)).await?;
+        Ok(member)
+    }
+
+    /// Keeps it. Each admission stays: an audit judges a recorder by the credential that was valid at its entry.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn keep(&self, store: &dyn Store) -> Result<(), NodeFault> {
+        Ok(store.put(kind::MEMBER, &self.digest, &json!(self)).await?)
+    }
+
+    fn of(participant: &Participant) -> Self {
+        Self {
+            did: participant.did.clone(),
+            legal_name: participant.legal_name.clone(),
+            legal_id: participant.legal_id.clone(),
+            country: participant.country.clone(),
+            keys: participant.keys.clone(),
+            recorders: participant.recorders.clone(),
+            nbf: participant.nbf,
+            exp: participant.exp,
+            digest: participant.digest.clone(),
+            credential: participant.text.clone(),
+        }
+    }
+}
+
+impl Approval {
+    /// Signs a template's bytes as they are.
+    ///
+    /// # Errors
+    /// `template.*`, `fee.schedule`, `encoding.*` when the bytes are no template.
+    pub fn sign(template: &[u8], operator: &dyn Signer) -> Result<Self, NodeFault> {
+        let Template { id, version, title, .. } = Template::parse(template)?;
+        let hash = Digest::of(template).b64u();
+        Ok(Self { id, version, title, hash, approval: ApprovedTemplate::approve(template, operator)? })
+    }
+
+    /// Keeps it.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn keep(&self, store: &dyn Store) -> Result<(), NodeFault> {
+        Ok(store.put(kind::APPROVAL, &self.hash, &json!(self)).await?)
+    }
+}
+
+impl Auditor {
+    /// An operator of `signer`'s DID that reads `registry`.
+    pub fn new(signer: Arc<dyn Signer>, store: Arc<dyn Store>, registry: Arc<dyn Registry>) -> Self {
+        Self { signer, store, registry }
+    }
+
+    /// The operator's DID: what others pin.
+    pub fn did(&self) -> &Did {
+        self.signer.did()
+    }
+
+    /// Admits a member: signs its participant credential and keeps a copy.
+    ///
+    /// # Errors
+    /// `participant.claims`, `account.form`, `did.document` when the order breaks a rule.
+    pub async fn admit(&self, order: &AdmissionOrder) -> Result<Member, NodeFault> {
+        let member = Member::admit(order, &*self.signer)?;
+        member.keep(&*self.store).await?;
         Ok(member)
     }
 
@@ -196,11 +232,8 @@ impl Auditor {
     /// # Errors
     /// `template.*`, `fee.schedule`, `encoding.*` when the bytes are no template.
     pub async fn approve(&self, template: &[u8]) -> Result<Approval, NodeFault> {
-        let Template { id, version, title, .. } = Template::parse(template)?;
-        let hash = Digest::of(template).b64u();
-        let approval = ApprovedTemplate::approve(template, &*self.signer)?;
-        let approval = Approval { id, version, title, hash, approval };
-        self.store.put(kind::APPROVAL, &approval.hash, &json!(approval)).await?;
+        let approval = Approval::sign(template, &*self.signer)?;
+        approval.keep(&*self.store).await?;
         Ok(approval)
     }
 

@@ -8,6 +8,7 @@ use super::{Listing, Node, NodeFault, chance, checks, kind};
 use crate::check::Refusal;
 use crate::identity::Did;
 use crate::inbox::{self, Attachment, Message};
+use crate::policy::Fee;
 
 /// How many assets one catalog names; a sealed message has its limits.
 const MOST: usize = 200;
@@ -26,7 +27,7 @@ impl Node {
         };
         let body = json!({ "@context": [DSP_CONTEXT], "@type": "CatalogRequestMessage" });
         let attachments = vec![
-            attach("participant", "application/dc+sd-jwt", self.own_participant().await?),
+            attach("participant", "application/dc+sd-jwt", self.own_valid_participant(chance::now()?).await?.0),
             attach("contact", "application/jwt", self.contact()?),
         ];
         let message = self.catalog_message("catalog-request", id.clone(), provider, &id, body, attachments)?;
@@ -56,8 +57,12 @@ impl Node {
         let mut body = json!({
             "@context": [DSP_CONTEXT], "@type": "Catalog", "@id": chance::urn_uuid()?, "participantId": self.did(),
         });
-        if !listings.is_empty() {
-            body["dataset"] = listings.iter().map(|listing| dataset(listing, self.did())).collect();
+        let mut sets = Vec::new();
+        for listing in &listings {
+            sets.push(dataset(listing, self.did(), self.fee_of(listing).await));
+        }
+        if !sets.is_empty() {
+            body["dataset"] = sets.into();
         }
         let answer = self.catalog_message("catalog", chance::urn_uuid()?, &message.from, &message.id, body, vec![])?;
         self.post(&answer, Some(message)).await
@@ -73,6 +78,7 @@ impl Node {
         checks::MESSAGE.hold(is_catalog, || "a body that is no Catalog".into())?;
         let kept = json!({ "provider": message.from, "catalog": message.body });
         self.store.put(kind::CATALOG, asked, &kept).await?;
+        self.shelve(&message.from, &message.body, MOST).await?;
         // What was seen last is what "cataloged" means to this consumer.
         self.store.put(kind::SHELF, message.from.as_str(), &kept).await?;
         Ok(self.store.acknowledged(asked, &message.from, None).await?)
@@ -131,14 +137,20 @@ fn missing(what: &str) -> Refusal {
 }
 
 /// A listing as a DCAT dataset of the Dataspace Protocol; what a contract is made of goes into the member `countersign`.
-/// Provider and promisor stand in it; consumer and promisee are whoever negotiates.
-fn dataset(listing: &Listing, provider: &Did) -> Value {
+/// Provider and promisor stand in its policy, with the fee that a contract would have and what the template is called;
+/// consumer and promisee are whoever negotiates.
+fn dataset(listing: &Listing, provider: &Did, fee: Option<(Fee, String)>) -> Value {
+    let mut policy = json!({ "provider": provider, "promisor": provider });
+    if let Some((fee, title)) = fee {
+        policy["fee"] = json!(fee);
+        policy["template_title"] = title.into();
+    }
     json!({
         "@id": listing.asset.id,
         "@type": "Dataset",
         "hasPolicy": [{
             "@id": listing.template, "@type": "Offer", "permission": [{ "action": "use" }],
-            "countersign": { "provider": provider, "promisor": provider },
+            "countersign": policy,
         }],
         "distribution": [{ "@type": "Distribution", "format": listing.asset.media_type, "accessService": listing.asset.endpoint }],
         "countersign": listing,

@@ -35,6 +35,9 @@ pub struct Listing {
     /// For search.
     #[serde(default)]
     pub keywords: Vec<String>,
+    /// Whatever else is worth saying about it, by name; for people and search.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub metadata: BTreeMap<String, String>,
     /// Whether the catalog shows it; what is not shown can still be asked for and proposed.
     #[serde(default = "yes", skip_serializing_if = "is_yes")]
     pub cataloged: bool,

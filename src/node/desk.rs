@@ -109,8 +109,7 @@ impl Node {
 
     async fn ask(&self, order: &RequestOrder, pid: &str, offer_id: Option<String>) -> Result<RequestPaper, NodeFault> {
         let now = chance::now()?;
-        let participant = self.own_participant().await?;
-        self.participant_of(&participant, now)?;
+        let (participant, _) = self.own_valid_participant(now).await?;
         let key = fresh_key()?;
         let jwk = key.public_key().jwk();
         self.store.keep_key(&jwk.thumbprint().to_string(), &key.secret()).await?;
@@ -216,13 +215,13 @@ impl Node {
         Ok(self.registry.withdraw(&key, countersigned.offer.recorder, *contract, reason).await?)
     }
 
-    /// Lists an asset.
+    /// Lists an asset, or changes how it is listed.
     ///
     /// # Errors
-    /// `template.*` when the listing's values do not fit its template.
+    /// `offer.asset`; `template.*`, `fee.*` when the listing's values do not fit its template; `Unready` when it says
+    /// too much for a catalog.
     pub async fn list(&self, listing: &Listing) -> Result<(), NodeFault> {
-        let template = self.template(&listing.template, chance::now()?).await?;
-        template.template.fee(&listing.price)?;
+        self.hold_listing(listing).await?;
         Ok(self.store.put(kind::ASSET, &listing.asset.id, &json!(listing)).await?)
     }
 

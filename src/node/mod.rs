@@ -22,6 +22,8 @@ mod flow;
 mod gatekeeper;
 mod mediated;
 mod mediator;
+mod goods;
+mod membership;
 mod names;
 mod news;
 mod offering;
@@ -64,14 +66,16 @@ pub use gatekeeper::{
     Scheme, ServedAsset, Source, Standing,
 };
 pub(crate) use gatekeeper::{CHALLENGE_KEY, VOID_IN_A_COPY};
+pub use goods::{Found, Good, TemplateView};
 pub use mediated::{Connection, MediatedBy, MediationStanding, MediationView, MediatorCourier, Pickup, Way};
 pub use mediator::{
     Admit, Arrival, Arrived, Granted, Line, Mediator, MediatorSettings, MediatorStore, MediatorView, MemberView, Quota,
     Taken,
 };
+pub use membership::{Membership, MembershipView};
 pub use names::{Introduction, InvitationOrder, InvitationView, Met};
 pub use news::{Stood, Told};
-pub use offering::{OfferOrder, TemplateView};
+pub use offering::OfferOrder;
 pub use party::{PartyView, Proof};
 pub use port::{Courier, Depth, NotDelivered, Registry, RegistryFault};
 pub use proposing::ProposalOrder;
@@ -98,6 +102,7 @@ pub(crate) mod kind {
     pub const CONTRACT: &str = "contract";
     pub const CONTACT: &str = "contact";
     pub const MEDIATION: &str = "mediation";
+    pub const INVITATION: &str = "invitation";
     pub const STANDING: &str = "standing";
     pub const CATALOG: &str = "catalog";
     pub const SHELF: &str = "shelf";

@@ -120,6 +120,7 @@ impl Node {
             Introduction { contact: None, invitation: Some(text), did: None, .. } => {
                 let invitation = Invitation::read(text)?;
                 invitation.hold(self.did(), chance::now()?)?;
+                self.hold_unused(&invitation).await?;
                 let did = self.vet(&invitation.contact)?;
                 inbox::checks::INVITATION_CONTACT.hold(did == invitation.from, || {
                     format!("the contact inside is {did}'s, the invitation {}'s", invitation.from)
@@ -151,7 +152,22 @@ impl Node {
         if let Some(name) = &introduction.name {
             self.rename(&did, Some(name)).await?;
         }
+        if let Some(text) = &introduction.invitation {
+            let invitation = Invitation::read(text)?;
+            let taken = json!({ "at": chance::now()?.rfc3339() });
+            self.store.put(kind::INVITATION, &taken_as(&invitation), &taken).await?;
+        }
         Ok(Met { name: self.name_of(&did).await?, did, goal })
+    }
+
+    /// An invitation that was taken is of use again only when whom it introduced was forgotten.
+    async fn hold_unused(&self, invitation: &Invitation) -> Result<(), NodeFault> {
+        let taken = self.store.one(kind::INVITATION, &taken_as(invitation)).await?;
+        let known = self.store.one(kind::CONTACT, invitation.from.as_str()).await?;
+        let at = taken.filter(|_| known.is_some()).and_then(|taken| {
+            Timestamp::parse_rfc3339(taken.get("at").and_then(Value::as_str).unwrap_or_default()).ok()
+        });
+        Ok(invitation.once(at)?)
     }
 
     /// A did:web is reached where its document says; what is kept is that the owner knows it.
@@ -212,6 +228,11 @@ impl Node {
         }
         Ok(())
     }
+}
+
+/// Its maker chose the id, so that it counts only beside its maker.
+fn taken_as(invitation: &Invitation) -> String {
+    format!("{} {}", invitation.from, invitation.id)
 }
 
 fn same(one: &str, other: &str) -> bool {

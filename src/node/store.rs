@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use super::Good;
 use crate::encoding::{Digest, Timestamp};
 use crate::identity::Did;
 use crate::negotiation::{Effect, Event, StateName};
@@ -82,6 +83,11 @@ pub trait Store: Send + Sync {
     async fn put_once(&self, kind: &str, id: &str, value: &serde_json::Value) -> Result<bool, StoreFault>;
     /// Removes a document; `true` if it was there.
     async fn remove(&self, kind: &str, id: &str) -> Result<bool, StoreFault>;
+    /// Keeps what a provider lists, findable by its words, in place of what it listed before.
+    async fn shelve(&self, provider: &Did, goods: &[Good]) -> Result<(), StoreFault>;
+    /// What providers list, by words that all have to be in it (or begin something in it), the fittest first; of one
+    /// provider where it is named, and everything where no word is.
+    async fn find_goods(&self, words: &str, provider: Option<&Did>, limit: u32) -> Result<Vec<Good>, StoreFault>;
     /// Adds one to a counter unless it has reached `limit`; the new count, or `None` at the limit.
     async fn count(&self, kind: &str, id: &str, limit: u64) -> Result<Option<u64>, StoreFault>;
     /// A counter's value.

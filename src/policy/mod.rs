@@ -13,6 +13,7 @@ mod odrl;
 mod operand;
 mod parameter;
 mod parse;
+mod spoken;
 mod template;
 mod value;
 mod words;

@@ -6,6 +6,7 @@ mod books;
 mod copy;
 mod damage;
 mod documents;
+mod goods;
 mod inbox;
 mod keys;
 mod ledger;

@@ -7,11 +7,11 @@ use sqlx::{Sqlite as Database, Transaction};
 use zeroize::Zeroizing;
 
 use super::damage::fault;
-use super::{Sqlite, documents, inbox, ledger, news, outbox, tally};
+use super::{Sqlite, documents, goods, inbox, ledger, news, outbox, tally};
 use crate::encoding::{Digest, Timestamp};
 use crate::identity::Did;
 use crate::negotiation::{Event, StateName};
-use crate::node::{Commit, Dealings, Kept, Mark, News, Order, Outgoing, Parked, Seen, Store, StoreFault, Tally};
+use crate::node::{Commit, Dealings, Good, Kept, Mark, News, Order, Outgoing, Parked, Seen, Store, StoreFault, Tally};
 
 impl Sqlite {
     pub(super) async fn reading(&self) -> Result<PoolConnection<Database>, StoreFault> {
@@ -181,6 +181,16 @@ impl Store for Sqlite {
         let mut db = self.writing().await?;
         let outcome = documents::remove(&mut db, kind, id).await?;
         done(db, outcome).await
+    }
+
+    async fn shelve(&self, provider: &Did, goods: &[Good]) -> Result<(), StoreFault> {
+        let mut db = self.writing().await?;
+        goods::shelve(&mut db, provider, goods).await?;
+        done(db, ()).await
+    }
+
+    async fn find_goods(&self, words: &str, provider: Option<&Did>, limit: u32) -> Result<Vec<Good>, StoreFault> {
+        goods::find(&mut *self.reading().await?, words, provider, limit).await
     }
 
     async fn count(&self, kind: &str, id: &str, limit: u64) -> Result<Option<u64>, StoreFault> {

@@ -23,6 +23,8 @@ use town::Town;
 ///
 /// One contract goes from request to access, the operator audits the fee, and everything that must not work is tried
 /// and refused. Takes about twenty seconds. Exit code 0 only if all of it held.
+///
+/// Example: countersign demo --json > evidence.json
 #[derive(Debug, Args)]
 pub struct Demo {
     /// Print the evidence as one JSON document on stdout; progress goes to stderr.

@@ -8,21 +8,22 @@ use serde_json::json;
 use super::words::text;
 use super::{At, found, member};
 
-/// Writes the contract file: what proves the contract to anybody, see `countersign verify`.
+/// Downloads the contract file: what proves the contract to anybody, see `countersign verify`.
 ///
-/// Example: countersign contract 5b0f6a3e -o contract.json
+/// Example: countersign download 5b0f6a3e -o contract.json
 #[derive(Debug, Args)]
-pub struct Contract {
+#[command(visible_alias = "contract")]
+pub struct Download {
     #[command(flatten)]
     at: At,
-    /// The negotiation or contract, or the beginning of its id.
+    /// The negotiation or contract: the beginning of its id, or `latest`.
     id: String,
     /// Where to; standard output without it.
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 }
 
-impl Contract {
+impl Download {
     pub(super) async fn run(&self) -> Result<ExitCode> {
         let desk = self.at.desk()?;
         let id = member(&found(&desk, &self.id).await?, "/id")?;
@@ -76,7 +77,7 @@ impl Ground {
 struct Leaving {
     #[command(flatten)]
     at: At,
-    /// The contract or its negotiation, or the beginning of its id.
+    /// The contract or its negotiation: the beginning of its id, or `latest`.
     contract: String,
     /// The ground, which the registry shows to everybody.
     #[arg(long, value_enum)]

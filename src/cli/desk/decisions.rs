@@ -15,7 +15,7 @@ use super::{At, found, member};
 pub struct Offer {
     #[command(flatten)]
     at: At,
-    /// The negotiation, or the beginning of its id.
+    /// The negotiation: the beginning of its id, or `latest`.
     id: String,
     #[command(flatten)]
     terms: Wishes,
@@ -30,7 +30,8 @@ pub struct Offer {
     valid_for: Option<i64>,
 }
 
-pub(super) fn seconds(text: &str) -> Result<i64, String> {
+/// So many seconds as a number with its unit says.
+pub fn seconds(text: &str) -> Result<i64, String> {
     let form = "expected a number with s, m, h or d, for example 12h";
     let unit = match text.chars().last() {
         Some('s') => 1,
@@ -58,7 +59,7 @@ impl Offer {
         }
         decide(&self.at, &self.id, "offer", &order, |view| {
             println!("offered: {}, fee {}", money(&view["offer"]["price"]), money(&view["offer"]["fee"]));
-            println!("to be accepted until {}", until(&text(view, "/offer/accept_by")));
+            println!("to be accepted {}", until(&text(view, "/offer/accept_by")));
         })
         .await
     }
@@ -71,7 +72,7 @@ impl Offer {
 pub struct Accept {
     #[command(flatten)]
     at: At,
-    /// The negotiation, or the beginning of its id.
+    /// The negotiation: the beginning of its id, or `latest`.
     id: String,
 }
 
@@ -79,7 +80,7 @@ impl Accept {
     pub(super) async fn run(&self) -> Result<ExitCode> {
         decide(&self.at, &self.id, "accept", &json!({}), |view| {
             println!("accepted: contract {}", text(view, "/offer/contract_id"));
-            println!("you are bound; to be recorded until {}", until(&text(view, "/offer/record_by")));
+            println!("you are bound; to be recorded {}", until(&text(view, "/offer/record_by")));
             println!("`countersign watch {}` tells when the contract exists", brief(&text(view, "/id")));
         })
         .await
@@ -93,7 +94,7 @@ impl Accept {
 pub struct Reject {
     #[command(flatten)]
     at: At,
-    /// The negotiation, or the beginning of its id.
+    /// The negotiation: the beginning of its id, or `latest`.
     id: String,
     /// Why; the other side reads it.
     #[arg(long)]
@@ -113,7 +114,7 @@ impl Reject {
 pub struct Cancel {
     #[command(flatten)]
     at: At,
-    /// The negotiation, or the beginning of its id.
+    /// The negotiation: the beginning of its id, or `latest`.
     id: String,
     /// Why; the other side reads it.
     #[arg(long)]
@@ -133,7 +134,7 @@ impl Cancel {
 pub struct Record {
     #[command(flatten)]
     at: At,
-    /// The negotiation, or the beginning of its id.
+    /// The negotiation: the beginning of its id, or `latest`.
     id: String,
 }
 

@@ -8,11 +8,19 @@ mod fees;
 mod fetch;
 mod goods;
 mod mediation;
+mod held;
+mod invite;
+mod listing;
 mod people;
+mod proofs;
 mod propose;
+mod ready;
+mod rolls;
+mod rounds;
 mod show;
 mod talks;
 mod watch;
+mod templates;
 mod words;
 
 use std::io::Read as _;
@@ -26,21 +34,30 @@ use reqwest::StatusCode;
 use serde_json::Value;
 
 use super::calls::{Declined, Desk, Silent};
-use super::{HomeArgument, Usage};
+use super::{HomeArgument, Later, Usage};
+pub use books::day_or_second;
+pub use words::Progress;
 
 /// The longest text that is read from a file or standard input.
 const MOST: u64 = 256 * 1024;
+
+/// The word for the newest negotiation.
+const LATEST: &str = "latest";
 
 /// The commands of a desk.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     ApiKey(api_keys::ApiKeyArgs),
+    Ready(ready::Ready),
+    Invite(invite::Invite),
     Contact(people::ContactArgs),
     Join(people::Join),
-    Template(people::Template),
-    List(goods::List),
+    Template(templates::TemplateArgs),
+    List(listing::List),
+    Unlist(listing::Unlist),
     Assets(goods::Assets),
     Catalog(goods::Catalog),
+    Search(goods::Search),
     Request(talks::Request),
     Propose(propose::Propose),
     Counter(propose::Counter),
@@ -53,13 +70,16 @@ pub enum Command {
     Reject(decisions::Reject),
     Cancel(decisions::Cancel),
     Record(decisions::Record),
-    Contract(contracts::Contract),
+    Contracts(held::Contracts),
+    Download(contracts::Download),
     Fetch(fetch::Fetch),
     End(contracts::End),
     Withdraw(contracts::Withdraw),
     Mediation(mediation::Mediation),
     Mediator(mediation::Mediator),
     StateFees(fees::StateFees),
+    Members(rolls::Members),
+    Approvals(rolls::Approvals),
     Audits(fees::Audits),
     Audit(fees::Audit),
     Collect(books::Collect),
@@ -75,12 +95,16 @@ impl Command {
     pub(super) async fn run(&self) -> Result<ExitCode> {
         let done = match self {
             Self::ApiKey(command) => command.run().await,
+            Self::Ready(command) => command.run().await,
+            Self::Invite(command) => command.run().await,
             Self::Contact(command) => command.run().await,
             Self::Join(command) => command.run().await,
             Self::Template(command) => command.run().await,
             Self::List(command) => command.run().await,
+            Self::Unlist(command) => command.run().await,
             Self::Assets(command) => command.run().await,
             Self::Catalog(command) => command.run().await,
+            Self::Search(command) => command.run().await,
             Self::Request(command) => command.run().await,
             Self::Propose(command) => command.run().await,
             Self::Counter(command) => command.run().await,
@@ -93,13 +117,16 @@ impl Command {
             Self::Reject(command) => command.run().await,
             Self::Cancel(command) => command.run().await,
             Self::Record(command) => command.run().await,
-            Self::Contract(command) => command.run().await,
+            Self::Contracts(command) => command.run().await,
+            Self::Download(command) => command.run().await,
             Self::Fetch(command) => command.run().await,
             Self::End(command) => command.run().await,
             Self::Withdraw(command) => command.run().await,
             Self::Mediation(command) => command.run().await,
             Self::Mediator(command) => command.run().await,
             Self::StateFees(command) => command.run().await,
+            Self::Members(command) => command.run().await,
+            Self::Approvals(command) => command.run().await,
             Self::Audits(command) => command.run().await,
             Self::Audit(command) => command.run().await,
             Self::Collect(command) => command.run().await,
@@ -131,7 +158,7 @@ pub struct At {
 }
 
 impl At {
-    fn desk(&self) -> Result<Desk> {
+    pub(super) fn desk(&self) -> Result<Desk> {
         let client = reqwest::Client::builder()
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
@@ -142,19 +169,22 @@ impl At {
             let key = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
             return Ok(Desk::new(client, node.trim_end_matches('/').to_owned(), key.trim().to_owned()));
         }
-        let home = self.home.home()?;
+        let home = self.home.made()?;
         let dir = home.dir().display();
-        if !home.dir().is_dir() {
-            return Err(Usage(format!("there is no home at {dir}; `countersign init --home {dir}` makes one")).into());
-        }
         let Some(running) = home.announced()? else {
-            bail!("the node of {dir} does not run; start it: countersign serve --home {dir}");
+            let how = format!("the node of {dir} does not run; start it: countersign serve --home {dir}");
+            return Err(Later(how).into());
         };
         Ok(Desk::new(client, running.management, home.api_key()?.to_string()))
     }
 
+    /// The home, where no node elsewhere is named.
+    pub(super) fn own_home(&self) -> Option<super::home::Home> {
+        if self.node.is_some() { None } else { self.home.home().ok() }
+    }
+
     /// Prints an answer: as JSON where that was asked for, otherwise as `words` says it.
-    fn say(&self, answer: &Value, words: impl FnOnce(&Value)) -> Result<ExitCode> {
+    pub(super) fn say(&self, answer: &Value, words: impl FnOnce(&Value)) -> Result<ExitCode> {
         if self.json {
             println!("{}", serde_json::to_string_pretty(answer)?);
         } else {
@@ -165,11 +195,12 @@ impl At {
 }
 
 /// Adds what to do now to what went wrong.
-fn what_next(fault: anyhow::Error) -> anyhow::Error {
+pub(super) fn what_next(fault: anyhow::Error) -> anyhow::Error {
     if let Some(Silent { base }) = fault.downcast_ref() {
-        return anyhow::anyhow!("no node answers at {base}; start it: countersign serve --home DIR");
+        return Later(format!("no node answers at {base}; start it: countersign serve --home DIR")).into();
     }
     let Some(declined) = fault.downcast_ref::<Declined>() else { return fault };
+    let own = declined.message.contains("`countersign");
     let hint = match declined.status {
         StatusCode::UNAUTHORIZED => "the API key is another node's: check --home, or --node and --key-file",
         StatusCode::NOT_FOUND
@@ -180,10 +211,23 @@ fn what_next(fault: anyhow::Error) -> anyhow::Error {
         StatusCode::CONFLICT if declined.check.is_some() => {
             "`countersign show ID` says where it stands, `countersign inbox` what is your turn"
         }
+        StatusCode::UNPROCESSABLE_ENTITY if !own && declined.check.as_deref() == Some("participant.window") => {
+            "the operator that vouches for it can admit it again; nothing can be signed with it until then"
+        }
+        StatusCode::UNPROCESSABLE_ENTITY if !own && declined.check.as_deref() == Some("participant.issuer") => {
+            "[trust] operators in the configuration says whom this node believes: countersign trust --operator DID"
+        }
         StatusCode::BAD_GATEWAY if declined.message.contains("insufficient funds") => {
             "send coins to the account that the message names, then try again"
         }
-        StatusCode::BAD_GATEWAY => "try again when the other side or the chain answers; nothing is lost",
+        StatusCode::BAD_GATEWAY if declined.message.starts_with("the chain refused") => return fault,
+        StatusCode::BAD_GATEWAY => {
+            let what = "try again when the other side or the chain answers; nothing is lost";
+            return Later(format!("{declined}\n  {what}")).into();
+        }
+        StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS | StatusCode::GATEWAY_TIMEOUT => {
+            return Later(format!("{declined}\n  try again later; nothing is lost")).into();
+        }
         StatusCode::INTERNAL_SERVER_ERROR => "the log of `countersign serve` has the reason",
         _ => return fault,
     };
@@ -191,8 +235,13 @@ fn what_next(fault: anyhow::Error) -> anyhow::Error {
 }
 
 /// The one negotiation that `given` means: the beginning of its id, of either side's pid, or of its contract's id.
+/// `latest` is the newest.
 async fn found(desk: &Desk, given: &str) -> Result<Value> {
     let all = desk.get("/api/negotiations").await?;
+    if given == LATEST {
+        let newest = all.as_array().and_then(|all| all.first());
+        return newest.cloned().ok_or_else(|| Usage("there is no negotiation here yet".into()).into());
+    }
     let wanted = given.strip_prefix("urn:uuid:").unwrap_or(given).to_ascii_lowercase();
     let matching = |whole: bool| -> Vec<&Value> {
         let fits = |view: &&Value| {

@@ -3,15 +3,16 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::super::Usage;
+use super::super::calls::Desk;
 use super::words::{head, table, text};
-use super::{At, member, read_text};
+use super::{At, read_text};
 
-/// Shows this node's own contact, adds others', lists them.
+/// Shows this node's own contact; adds, names, lists and forgets others'.
 ///
-/// Example: countersign contact show > alice.contact
+/// Example: countersign contact add 'countersign:invitation?_oob=eyJ0…' --name alice
 #[derive(Debug, Args)]
 pub struct ContactArgs {
     #[command(subcommand)]
@@ -20,19 +21,42 @@ pub struct ContactArgs {
 
 #[derive(Debug, Subcommand)]
 enum ContactAct {
-    /// Prints this node's own contact, signed: give it to whoever is to reach you.
+    /// Prints this node's own contact, signed: give it to whoever is to reach you. `countersign invite` makes a link of it.
     ///
     /// Example: countersign contact show > alice.contact
     Show(At),
-    /// Adds the contact that somebody gave you.
+    /// Adds somebody: by an invitation, a signed contact, or a did:web.
     ///
-    /// Example: countersign contact add alice.contact
+    /// Example: countersign contact add 'https://contracts.example/invitation?_oob=eyJ0…' --name alice
     Add {
         #[command(flatten)]
         at: At,
-        /// A file, `-` for standard input, or the contact itself.
-        #[arg(value_name = "FILE|-|TEXT")]
+        /// The invitation's link, the contact, a did:web, or a file with one of them; `-` is standard input.
+        #[arg(value_name = "LINK|FILE|-|TEXT")]
         contact: String,
+        /// What you call it: commands take that name in place of its DID.
+        #[arg(long)]
+        name: Option<String>,
+    },
+    /// Gives a contact another name, or none.
+    ///
+    /// Example: countersign contact name alice "Alice Maps"
+    Name {
+        #[command(flatten)]
+        at: At,
+        /// Whom: its name or its DID.
+        party: String,
+        /// The new name; without it, the contact has none.
+        name: Option<String>,
+    },
+    /// Forgets a contact; negotiations and contracts with it stay.
+    ///
+    /// Example: countersign contact forget alice
+    Forget {
+        #[command(flatten)]
+        at: At,
+        /// Whom: its name or its DID.
+        party: String,
     },
     /// Lists whom this node can reach.
     ///
@@ -46,21 +70,49 @@ impl ContactArgs {
             ContactAct::Show(at) => {
                 let own = at.desk()?.get("/api/self").await?;
                 let answer = json!({ "did": own["did"], "inbox": own["inbox"], "contact": own["contact"] });
-                at.say(&answer, |answer| println!("{}", text_whole(&answer["contact"])))
+                at.say(&answer, |answer| println!("{}", answer["contact"].as_str().unwrap_or_default()))
             }
-            ContactAct::Add { at, contact } => {
-                let contact = contact_text(contact)?;
-                let added = at.desk()?.post("/api/contacts", &json!({ "contact": contact })).await?;
-                at.say(&added, |added| println!("added {}", text(added, "/did")))
+            ContactAct::Add { at, contact, name } => {
+                let mut introduction = introduction(contact)?;
+                if let Some(name) = name {
+                    introduction["name"] = json!(name);
+                }
+                let met = at.desk()?.post("/api/contacts", &introduction).await?;
+                at.say(&met, |met| {
+                    let name = text(met, "/name");
+                    let name = if name.is_empty() { String::new() } else { format!("{name}, ") };
+                    println!("added {name}{}", text(met, "/did"));
+                    let goal = text(met, "/goal");
+                    if !goal.is_empty() {
+                        println!("      it says: {goal}");
+                    }
+                })
+            }
+            ContactAct::Name { at, party, name } => {
+                let desk = at.desk()?;
+                let did = known(&desk, party).await?;
+                let named = desk.post(&format!("/api/contacts/{did}/name"), &json!({ "name": name })).await?;
+                at.say(&named, |named| match named["name"].as_str() {
+                    Some(_) => println!("{} is called {}", text(named, "/did"), text(named, "/name")),
+                    None => println!("{} has no name any more", text(named, "/did")),
+                })
+            }
+            ContactAct::Forget { at, party } => {
+                let desk = at.desk()?;
+                let did = known(&desk, party).await?;
+                let gone = desk.delete(&format!("/api/contacts/{did}")).await?;
+                at.say(&gone, |gone| println!("{} is no contact any more", text(gone, "/did")))
             }
             ContactAct::List(at) => {
                 let contacts = at.desk()?.get("/api/contacts").await?;
                 at.say(&contacts, |contacts| {
+                    let mut rows = vec![head(&["Name", "DID", "Inbox"])];
                     let known = contacts.as_array().into_iter().flatten();
-                    let mut rows = vec![head(&["DID", "Inbox"])];
-                    rows.extend(known.map(|contact| vec![text(contact, "/did"), text(contact, "/inbox")]));
+                    rows.extend(
+                        known.map(|one| ["/name", "/did", "/inbox"].iter().map(|place| text(one, place)).collect()),
+                    );
                     if rows.len() == 1 {
-                        println!("no contacts yet; `countersign contact add FILE` adds one");
+                        println!("no contacts yet; `countersign contact add LINK --name NAME` adds one");
                     } else {
                         table(&rows);
                     }
@@ -70,26 +122,67 @@ impl ContactArgs {
     }
 }
 
-fn text_whole(value: &serde_json::Value) -> &str {
-    value.as_str().unwrap_or_default()
+/// What was given, as the node takes it: everything that is no introduction by itself is a file's name.
+fn introduction(given: &str) -> Result<Value> {
+    if let Some(said) = said(given.trim()) {
+        return Ok(said);
+    }
+    let text = read_text(Path::new(given))?;
+    said(&text).ok_or_else(|| {
+        let what =
+            "neither an invitation nor a contact; `countersign invite` and `countersign contact show` print them";
+        Usage(format!("{given} holds {what}")).into()
+    })
 }
 
-/// A signed contact is three parts with two dots; everything else is a file's name.
-fn contact_text(given: &str) -> Result<String> {
-    let signed = given.split('.').count() == 3 && given.starts_with("ey") && !Path::new(given).exists();
-    if signed {
-        return Ok(given.to_owned());
+fn said(text: &str) -> Option<Value> {
+    if text.starts_with("did:") {
+        return Some(json!({ "did": text }));
     }
-    let found = read_text(Path::new(given))?;
-    if found.split('.').count() != 3 {
-        return Err(Usage(format!("{given} holds no contact; `countersign contact show` prints one")).into());
+    if text.starts_with('{') || text.contains("?_oob") || text.contains("&_oob") || text.contains("://") {
+        return Some(json!({ "invitation": text }));
     }
-    Ok(found)
+    let signed = text.starts_with("ey") && text.split('.').count() == 3 && !Path::new(text).exists();
+    signed.then(|| json!({ "contact": text }))
+}
+
+/// The DID of the one contact that `given` means: its DID, its name, or the beginning of its name. A did:web that is no
+/// contact is reached where its document says.
+pub async fn known(desk: &Desk, given: &str) -> Result<String> {
+    let contacts = desk.get("/api/contacts").await?;
+    let contacts = || contacts.as_array().into_iter().flatten();
+    let given = given.trim();
+    if given.starts_with("did:") {
+        if given.starts_with("did:web:") || contacts().any(|contact| contact["did"] == given) {
+            return Ok(given.to_owned());
+        }
+        let how = "let it run `countersign invite`, and give the link to `countersign contact add`";
+        return Err(Usage(format!("{given} is no contact; {how}")).into());
+    }
+    let wanted = given.to_lowercase();
+    let named = |whole: bool| -> Vec<String> {
+        let fits = |name: String| !wanted.is_empty() && if whole { name == wanted } else { name.starts_with(&wanted) };
+        let fitting = contacts().filter(|contact| fits(text(contact, "/name").to_lowercase()));
+        fitting.filter_map(|contact| contact["did"].as_str()).map(str::to_owned).collect()
+    };
+    let exact = named(true);
+    let found = if exact.is_empty() { named(false) } else { exact };
+    match &found[..] {
+        [one] => Ok(one.clone()),
+        [] => {
+            let names: Vec<String> =
+                contacts().map(|contact| text(contact, "/name")).filter(|name| !name.is_empty()).collect();
+            let names = if names.is_empty() { "nobody yet".to_owned() } else { names.join(", ") };
+            let how = "`countersign contact add LINK --name NAME` adds one, from what `countersign invite` made";
+            Err(Usage(format!("`{given}` is no contact (known by name: {names}); {how}")).into())
+        }
+        _ => Err(Usage(format!("`{given}` means several contacts: {}; write more of it", found.join(", "))).into()),
+    }
 }
 
 /// Takes the participant credential that the operator signed for you.
 ///
-/// Example: countersign join membership.txt
+/// Example: countersign join alice.member
 #[derive(Debug, Args)]
 pub struct Join {
     #[command(flatten)]
@@ -102,28 +195,28 @@ pub struct Join {
 impl Join {
     pub(super) async fn run(&self) -> Result<ExitCode> {
         let credential = read_text(&self.file)?;
-        let joined = self.at.desk()?.post("/api/participant", &json!({ "credential": credential })).await?;
-        self.at.say(&joined, |joined| println!("{} is a member", text(joined, "/did")))
+        let desk = self.at.desk()?;
+        let mut joined = desk.post("/api/participant", &json!({ "credential": credential })).await?;
+        joined["membership"] = desk.get("/api/self").await?["membership"].clone();
+        self.at.say(&joined, |joined| {
+            let until = super::words::until(&text(joined, "/membership/valid_until"));
+            println!("{} is a member as {}", text(joined, "/did"), text(joined, "/membership/legal_name"));
+            println!("  by {}; it ends {until}", text(joined, "/membership/operator"));
+        })
     }
 }
 
-/// Takes a template that the operator approved.
-///
-/// Example: countersign template licence.approval
-#[derive(Debug, Args)]
-pub struct Template {
-    #[command(flatten)]
-    at: At,
-    /// The approval; `-` reads standard input.
-    #[arg(value_name = "FILE|-")]
-    file: PathBuf,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl Template {
-    pub(super) async fn run(&self) -> Result<ExitCode> {
-        let approval = read_text(&self.file)?;
-        let added = self.at.desk()?.post("/api/templates", &json!({ "approval": approval })).await?;
-        member(&added, "/id")?;
-        self.at.say(&added, |added| println!("template {}", text(added, "/id")))
+    #[test]
+    fn an_introduction_is_known_by_its_form() {
+        assert!(said("countersign:invitation?_oob=eyJ9").unwrap()["invitation"].is_string());
+        assert!(said("{\"type\": 1}").unwrap()["invitation"].is_string());
+        assert!(said("https://other.example/?oob=1").unwrap()["invitation"].is_string());
+        assert!(said("eyJh.eyJp.c2ln").unwrap()["contact"].is_string());
+        assert!(said("did:web:alice.example").unwrap()["did"].is_string());
+        assert_eq!(said("alice.contact"), None);
     }
 }

@@ -5,7 +5,8 @@ use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
 use super::decisions::seconds;
-use super::goods::reachable;
+use super::listing::own;
+use super::people::known;
 use super::talks::Wishes;
 use super::words::{brief, text};
 use super::{At, found, member};
@@ -21,19 +22,19 @@ pub enum Promisor {
 
 /// Proposes terms to somebody who has not asked: you are the data provider.
 ///
-/// The asset has to be listed, and need not be in the catalog (`"cataloged": false` in its listing). Whoever takes the proposal up as it is gets
-/// the offer that it promises, without another decision of yours.
+/// The asset has to be listed, and need not be in the catalog (`countersign list ASSET --cataloged false`). Whoever takes
+/// the proposal up as it is gets the offer that it promises, without another decision of yours.
 ///
-/// Example: countersign propose --to did:key:zDn… --asset urn:uuid:3f0c… --price "0.00 EUR" --promisor consumer
+/// Example: countersign propose --to bob --asset "Motorway junction" --price "0.00 EUR" --promisor consumer
 #[derive(Debug, Args)]
 pub struct Propose {
     #[command(flatten)]
     at: At,
-    /// The consumer.
-    #[arg(long, value_name = "DID")]
+    /// The consumer: a contact's name, or a DID.
+    #[arg(long, value_name = "PARTY")]
     to: String,
-    /// The asset's id.
-    #[arg(long, value_name = "ID")]
+    /// The asset: its id or title, or the beginning of one.
+    #[arg(long, value_name = "ID|TITLE")]
     asset: String,
     #[command(flatten)]
     terms: Wishes,
@@ -48,14 +49,15 @@ pub struct Propose {
 impl Propose {
     pub(super) async fn run(&self) -> Result<ExitCode> {
         let desk = self.at.desk()?;
-        reachable(&desk, &self.to).await?;
-        let mut order = json!({ "consumer": self.to, "asset": self.asset });
+        let consumer = known(&desk, &self.to).await?;
+        let asset = own(&desk, &self.asset).await?["asset"]["id"].clone();
+        let mut order = json!({ "consumer": consumer, "asset": asset });
         self.terms.write_into(&mut order);
         if let Some(seconds) = self.answer_within {
             order["answer_within"] = seconds.into();
         }
         if self.promisor == Promisor::Consumer {
-            order["promisor"] = self.to.as_str().into();
+            order["promisor"] = consumer.into();
             order["promisee"] = desk.get("/api/self").await?["did"].clone();
         }
         let proposed = desk.post("/api/proposals", &order).await?;

@@ -4,17 +4,21 @@ use anyhow::{Result, bail};
 use clap::Args;
 use serde_json::Value;
 
-use super::words::{brief, money, text, until, when};
+use super::ready::warn;
+use super::words::{brief, called, money, text, until, when};
 use super::{At, found, member};
 
-/// Shows a negotiation or contract in readable words: who, what, each term, price, fee, times, and who decided.
+/// Shows a negotiation or contract in readable words.
+///
+/// Who promises what to whom, the asset, each term in a sentence, price, fee and times, where it stands, what of all that
+/// is proven and what is only claimed, who decided, and what is next.
 ///
 /// Example: countersign show 5b0f6a3e
 #[derive(Debug, Args)]
 pub struct Show {
     #[command(flatten)]
     at: At,
-    /// The negotiation or contract, or the beginning of its id.
+    /// The negotiation or contract: the beginning of its id, or `latest`.
     id: String,
     /// Only the terms, as ODRL.
     #[arg(long)]
@@ -24,7 +28,7 @@ pub struct Show {
 impl Show {
     pub(super) async fn run(&self) -> Result<ExitCode> {
         let desk = self.at.desk()?;
-        let view = found(&desk, &self.id).await?;
+        let mut view = found(&desk, &self.id).await?;
         if self.odrl {
             if view["offer"].is_null() {
                 bail!("there is no offer yet, so there are no terms");
@@ -32,8 +36,12 @@ impl Show {
             println!("{}", serde_json::to_string_pretty(&view["offer"]["terms"])?);
             return Ok(ExitCode::SUCCESS);
         }
-        let own = member(&desk.get("/api/self").await?, "/did")?;
-        self.at.say(&view, |view| print_view(view, &own))
+        warn(&desk).await?;
+        if view["entry"].is_object() || view["entry_despite_termination"].is_object() {
+            let id = member(&view, "/id")?;
+            view["standing"] = desk.get(&format!("/api/negotiations/{id}/standing")).await?["standing"].clone();
+        }
+        self.at.say(&view, print_view)
     }
 }
 
@@ -43,13 +51,10 @@ fn line(name: &str, value: &str) {
     }
 }
 
-fn print_view(view: &Value, own: &str) {
-    let provides = view["role"] == "provider";
-    let (us, them) = if provides { ("provider", "consumer") } else { ("consumer", "provider") };
+fn print_view(view: &Value) {
     line("Negotiation", &text(view, "/id"));
+    line("Contract", &text(view, "/offer/contract_id"));
     line("State", &format!("{} — {}", text(view, "/state"), state_in_words(&text(view, "/state"))));
-    line("You", &format!("{own}, the {us}"));
-    line("With", &format!("{}, the {them}", text(view, "/counterparty")));
     if view["held_since"].is_string() && !matches!(view["state"].as_str(), Some("FINALIZED" | "TERMINATED")) {
         line(
             "Held",
@@ -57,12 +62,25 @@ fn print_view(view: &Value, own: &str) {
         );
         line("", "nothing here any more; it goes on by what the other side and the chain say, or you cancel it");
     }
-    if view["offer"].is_object() {
-        print_offer(&view["offer"], own, us, them);
-    } else {
-        line("Asset", &text(view, "/asset"));
-        println!("\nThere is no offer on the table.");
+    if view["standing"].is_object() {
+        line("Standing", &super::held::standing_in_words(&view["standing"], &text(view, "/offer/ends")));
     }
+    println!();
+    for party in view["parties"].as_array().into_iter().flatten() {
+        print_party(party);
+    }
+    if view["offer"].is_object() {
+        print_offer(view);
+    } else {
+        println!();
+        line("Asset", &text(view, "/asset"));
+        if view["state"] == "OFFERED" {
+            println!("\nThe provider proposes terms and has signed no offer yet: accepting asks for exactly these.");
+        } else {
+            println!("\nThere is no offer on the table.");
+        }
+    }
+    super::rounds::print(view);
     if view["entry"].is_object() {
         print_entry("Recorded", &view["entry"]);
     }
@@ -70,54 +88,96 @@ fn print_view(view: &Value, own: &str) {
         println!("\nThis contract exists although the negotiation was terminated: its entry came in time.");
         print_entry("Recorded", &view["entry_despite_termination"]);
     }
+    super::proofs::print(view);
     println!("\nHistory");
     for moved in view["history"].as_array().into_iter().flatten() {
         println!("  {}", moved_in_words(moved));
     }
+    for decided in view["decisions"].as_array().into_iter().flatten() {
+        let who = match decided["by"]["kind"].as_str() {
+            Some("rule") => format!("the rule “{}”", text(decided, "/by/name")),
+            _ => format!("a person ({})", text(decided, "/by/name")),
+        };
+        let on = text(decided, "/on");
+        let on = if on.is_empty() { String::new() } else { format!(", on the offer {on}") };
+        println!("  {}  decided here by {who}: {}{on}", when(&text(decided, "/at")), text(decided, "/act"));
+    }
     if view["ending"].is_object() {
         println!("  ended by the {}: {}", text(view, "/ending/by"), ending_in_words(view));
     }
-    for message in view["messages"].as_array().into_iter().flatten().filter(|message| message["done"] == false) {
-        println!("  a message is on its way out (tried {} times) {}", message["attempts"], text(message, "/note"));
+    for message in view["messages"].as_array().into_iter().flatten() {
+        let note = text(message, "/note");
+        if message["done"] == false {
+            println!("  a message is on its way out (tried {} times) {note}", message["attempts"]);
+        } else if !note.is_empty() {
+            println!("  the other side answered: {note}");
+        }
     }
     print_next(view);
 }
 
-fn print_offer(offer: &Value, own: &str, us: &str, them: &str) {
-    line("Contract", &text(offer, "/contract_id"));
-    let promise = |did: String| {
-        if did == own { format!("you, the {us}") } else { format!("{did}, the {them}") }
+fn print_party(party: &Value) {
+    let (name, own) = (text(party, "/name"), party["own"] == true);
+    let mut title = text(party, "/legal_name");
+    if title.is_empty() {
+        title = "somebody without a name in law yet".into();
+    }
+    let id = text(party, "/legal_id/value");
+    if !id.is_empty() {
+        title.push_str(&format!(", {} {id}", text(party, "/legal_id/scheme")));
+    }
+    let country = text(party, "/country");
+    if !country.is_empty() {
+        title.push_str(&format!(", {country}"));
+    }
+    if own {
+        title.push_str("  (you)");
+    } else if !name.is_empty() {
+        title.push_str(&format!("  (your contact “{name}”)"));
+    }
+    line(if party["role"] == "provider" { "Provider" } else { "Consumer" }, &title);
+    println!("{:<13}{}", "", text(party, "/did"));
+}
+
+fn print_offer(view: &Value) {
+    let offer = &view["offer"];
+    let side = |did: &Value| {
+        let party = view["parties"].as_array().into_iter().flatten().find(|party| party["did"] == *did);
+        party.map_or_else(|| text(did, ""), |party| format!("the {}", text(party, "/role")))
     };
-    line("Promised by", &promise(text(offer, "/promisor")));
-    line("Promised to", &promise(text(offer, "/promisee")));
+    let (from, to) = (side(&offer["promisor"]), side(&offer["promisee"]));
+    line("Promise", &format!("{from} promises {to} what follows, for the price below"));
     println!("\nAsset        {}", text(offer, "/asset/title"));
-    line("", &text(offer, "/asset/id"));
+    println!("{:<13}{}", "", text(offer, "/asset/id"));
     let size = offer.pointer("/asset/size").and_then(Value::as_u64);
     let size =
         size.map_or_else(|| format!("version {}", text(offer, "/asset/version")), |size| format!("{size} bytes"));
-    line("", &format!("{}, {size}", text(offer, "/asset/media_type")));
-    line("", &format!("sha256 {}", text(offer, "/asset/sha256")));
-    line("", &format!("from {}", text(offer, "/asset/endpoint")));
-    line("Price", &money(&offer["price"]));
+    println!("{:<13}{}, {size}", "", text(offer, "/asset/media_type"));
+    println!("{:<13}sha256 {}", "", text(offer, "/asset/sha256"));
+    println!("{:<13}from {}", "", text(offer, "/asset/endpoint"));
+    line("Price", &format!("{}, from the consumer to the provider", money(&offer["price"])));
     let of = text(offer, "/fee/base");
     let of = if of.is_empty() { String::new() } else { format!(" of {of}") };
-    line("Fee", &format!("{} to the operator ({}{of})", money(&offer["fee"]), text(offer, "/fee/rule")));
-    println!("\nTerms (template {})", text(offer, "/template"));
+    line(
+        "Fee",
+        &format!("{} to the operator, from the provider ({}{of})", money(&offer["fee"]), text(offer, "/fee/rule")),
+    );
+    println!("\nTerms of “{}”", called(offer, "/template_title", "/template"));
     let sentences = offer["in_words"].as_array().into_iter().flatten();
     for (number, sentence) in sentences.enumerate() {
         println!("  {}. {}", number + 1, text(sentence, ""));
     }
     println!("\nTimes");
     println!("  offered      {}", when(&text(offer, "/made")));
-    println!("  accept by    {}", until(&text(offer, "/accept_by")));
-    println!("  record by    {}", until(&text(offer, "/record_by")));
-    println!("  ends         {}", until(&text(offer, "/ends")));
+    println!("  accept       {}", until(&text(offer, "/accept_by")));
+    println!("  record       {}", until(&text(offer, "/record_by")));
+    println!("  valid        {}", until(&text(offer, "/ends")));
 }
 
 fn print_entry(name: &str, entry: &Value) {
     println!("\n{name:<13}{} in block {}", when(&text(entry, "/block_time")), entry["block"]);
-    line("", &format!("registry {} on chain {}", text(entry, "/registry"), entry["chain_id"]));
-    line("", &format!("transaction {}", text(entry, "/transaction")));
+    println!("{:<13}registry {} on chain {}", "", text(entry, "/registry"), entry["chain_id"]);
+    println!("{:<13}transaction {}", "", text(entry, "/transaction"));
 }
 
 fn state_in_words(state: &str) -> &'static str {
@@ -148,12 +208,16 @@ fn ending_in_words(view: &Value) -> String {
 
 fn print_next(view: &Value) {
     let id = brief(&text(view, "/id"));
+    let over = matches!(view["standing"]["standing"].as_str(), Some("ended" | "withdrawn" | "lapsed"));
     let next = match (view["waits_for"].as_str(), view["state"].as_str(), view["role"].as_str()) {
         (Some(decision), ..) => {
-            format!("your turn: countersign {decision} {id}, or countersign reject {id} --reason …")
+            let until = view.pointer("/due/until").and_then(Value::as_str).map(until);
+            let until = until.map_or_else(String::new, |until| format!(" ({until})"));
+            format!("your turn{until}: countersign {decision} {id}, or countersign reject {id} --reason …")
         }
-        (None, Some("FINALIZED"), Some("consumer")) => format!("countersign fetch {id}; countersign contract {id}"),
-        (None, Some("FINALIZED"), _) => format!("countersign contract {id}"),
+        (None, Some("FINALIZED"), _) if over => format!("countersign download {id}"),
+        (None, Some("FINALIZED"), Some("consumer")) => format!("countersign fetch {id}; countersign download {id}"),
+        (None, Some("FINALIZED"), _) => format!("countersign download {id}"),
         (None, Some("TERMINATED"), _) => return,
         _ => format!("not your turn; countersign watch {id}"),
     };

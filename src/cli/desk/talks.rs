@@ -1,11 +1,16 @@
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Result;
 use clap::Args;
 use serde_json::{Map, Value, json};
+use tokio::time::{Instant, sleep};
 
-use super::goods::reachable;
-use super::words::{brief, head, money, table, text, until, when};
+use super::super::Later;
+use super::goods::wanted;
+use super::people::known;
+use super::ready::warn;
+use super::words::{Progress, brief, called, head, money, table, text, until, when};
 use super::{At, member};
 use crate::policy::Money;
 
@@ -38,28 +43,30 @@ impl Wishes {
     }
 }
 
-fn price(text: &str) -> Result<Money, String> {
+/// An amount with its currency.
+pub fn price(text: &str) -> Result<Money, String> {
     let (amount, currency) = text.trim().split_once(' ').ok_or("expected an amount and a currency: \"400.00 EUR\"")?;
     serde_json::from_value(json!({ "amount": amount, "currency": currency.trim() })).map_err(|cause| cause.to_string())
 }
 
-fn parameter(text: &str) -> Result<(String, Value), String> {
+/// A name with its value: JSON, or else a text.
+pub fn parameter(text: &str) -> Result<(String, Value), String> {
     let (name, value) = text.split_once('=').ok_or("expected NAME=VALUE")?;
     Ok((name.to_owned(), serde_json::from_str(value).unwrap_or_else(|_| json!(value))))
 }
 
 /// Asks a provider for an offer.
 ///
-/// Example: countersign request --from did:key:zDn… --asset urn:uuid:3f0c… --price "350.00 EUR"
+/// Example: countersign request --from alice --asset "Motorway junction" --price "350.00 EUR"
 #[derive(Debug, Args)]
 pub struct Request {
     #[command(flatten)]
     at: At,
-    /// The provider.
-    #[arg(long, value_name = "DID")]
+    /// The provider: a contact's name, or a DID.
+    #[arg(long, value_name = "PARTY")]
     from: String,
-    /// The asset's id, as its catalog has it.
-    #[arg(long, value_name = "ID")]
+    /// The asset: its id, or its title as the provider's catalog has it.
+    #[arg(long, value_name = "ID|TITLE")]
     asset: String,
     #[command(flatten)]
     wishes: Wishes,
@@ -68,8 +75,9 @@ pub struct Request {
 impl Request {
     pub(super) async fn run(&self) -> Result<ExitCode> {
         let desk = self.at.desk()?;
-        reachable(&desk, &self.from).await?;
-        let mut order = json!({ "provider": self.from, "asset": self.asset });
+        let provider = known(&desk, &self.from).await?;
+        let asset = wanted(&desk, &provider, &self.asset).await?;
+        let mut order = json!({ "provider": provider, "asset": asset });
         self.wishes.write_into(&mut order);
         let asked = desk.post("/api/requests", &order).await?;
         member(&asked, "/id")?;
@@ -81,24 +89,47 @@ impl Request {
     }
 }
 
-/// Shows what waits for you: which decision, until when, and the command for it.
+/// Shows what waits for you: which decision, until when, and the command for it; what a rule decides is marked.
 ///
-/// Example: countersign inbox
+/// Example: countersign inbox --wait 60
 #[derive(Debug, Args)]
 pub struct Inbox {
     #[command(flatten)]
     at: At,
+    /// Wait so many seconds for something to wait for you; exit code 3 says that nothing came.
+    #[arg(long, value_name = "SECONDS")]
+    wait: Option<u64>,
 }
 
 impl Inbox {
     pub(super) async fn run(&self) -> Result<ExitCode> {
-        let waiting = self.at.desk()?.get("/api/waiting").await?;
+        let desk = self.at.desk()?;
+        warn(&desk).await?;
+        let (began, mut progress) = (Instant::now(), Progress::new());
+        let waiting = loop {
+            let waiting = desk.get("/api/waiting").await?;
+            let nothing = waiting.as_array().is_some_and(Vec::is_empty);
+            match self.wait {
+                Some(wait) if nothing && began.elapsed() < Duration::from_secs(wait) => {
+                    progress.at(|| format!("nothing waits for you yet, {} s", began.elapsed().as_secs()));
+                    sleep(Duration::from_millis(200)).await;
+                }
+                Some(wait) if nothing => {
+                    return Err(Later(format!("nothing has come to wait for you within {wait} s")).into());
+                }
+                _ => break waiting,
+            }
+        };
+        drop(progress);
         self.at.say(&waiting, |waiting| {
             let items: Vec<&Value> = waiting.as_array().into_iter().flatten().collect();
             if items.is_empty() {
                 println!("nothing waits for you");
             }
-            for item in items {
+            for (place, item) in items.into_iter().enumerate() {
+                if place > 0 {
+                    println!();
+                }
                 print_waiting(item);
             }
         })
@@ -114,22 +145,27 @@ fn print_waiting(item: &Value) {
         _ => "decide",
     };
     println!("{id}  {what}");
-    println!("          with    {}", text(item, "/counterparty"));
-    println!("          asset   {}", text(item, "/asset"));
+    let line = |name: &str, value: &str| println!("          {name:<8}{value}");
+    line("with", &called(item, "/counterparty_name", "/counterparty"));
+    let title = text(item, "/title");
+    let asset = text(item, "/asset");
+    line("asset", &if title.is_empty() { asset } else { format!("{title}  ({asset})") });
     if item["price"].is_object() {
-        println!("          price   {}", money(&item["price"]));
+        line("price", &money(&item["price"]));
     }
     match item["until"].as_str() {
-        Some(time) => println!("          until   {}", until(time)),
-        None => println!("          until   no deadline yet"),
+        Some(time) => line("time", &until(time)),
+        None => line("time", "no deadline yet"),
+    }
+    match item["rule"].as_str() {
+        Some(_) => line("decides", &format!("the rule “{}” of the configuration", text(item, "/rule"))),
+        None => line("decides", "a person: you"),
     }
     if item["cancel_asked"].is_string() {
-        println!("          note    the consumer asks to cancel: {}", text(item, "/cancel_asked"));
+        line("note", &format!("the consumer asks to cancel: {}", text(item, "/cancel_asked")));
     }
     let decision = text(item, "/decision");
-    println!(
-        "          next    countersign show {id}; countersign {decision} {id}, or countersign reject {id} --reason …"
-    );
+    line("next", &format!("countersign show {id}; countersign {decision} {id}, or countersign reject {id} --reason …"));
 }
 
 /// Lists every negotiation, newest first.
@@ -145,7 +181,7 @@ impl Negotiations {
     pub(super) async fn run(&self) -> Result<ExitCode> {
         let views = self.at.desk()?.get("/api/negotiations").await?;
         self.at.say(&views, |views| {
-            let mut rows = vec![head(&["Id", "State", "You are", "Since", "Price", "Contract", "Asset"])];
+            let mut rows = vec![head(&["Id", "State", "You are", "With", "Since", "Price", "Contract", "Asset"])];
             rows.extend(views.as_array().into_iter().flatten().map(|view| {
                 let since = view["history"].as_array().and_then(|history| history.last());
                 let since = since.map_or_else(String::new, |moved| when(moved["at"].as_str().unwrap_or_default()));
@@ -154,10 +190,11 @@ impl Negotiations {
                     brief(&text(view, "/id")),
                     text(view, "/state"),
                     text(view, "/role"),
+                    called(view, "/counterparty_name", "/counterparty"),
                     since,
                     money(&view["offer"]["price"]),
                     brief(&contract),
-                    text(view, "/asset"),
+                    called(view, "/offer/asset/title", "/asset"),
                 ]
             }));
             if rows.len() == 1 {

@@ -10,6 +10,7 @@ use reqwest::Response;
 use serde_json::Value;
 use tokio::time::{Instant, sleep, timeout};
 
+use super::super::Later;
 use super::super::audit_table::readable;
 use super::super::calls::{Declined, Desk, Silent};
 use super::words::{Progress, brief, text, until, when};
@@ -67,7 +68,8 @@ impl Watch {
         match &id {
             Some(id) => {
                 let state = text(&desk.negotiation(id).await?, "/state");
-                bail!("it is still {state}; `countersign show {}` says whose turn it is", brief(id))
+                let what = format!("it is still {state}; `countersign show {}` says whose turn it is", brief(id));
+                Err(Later(what).into())
             }
             None => Ok(ExitCode::SUCCESS),
         }

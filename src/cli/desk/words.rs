@@ -30,23 +30,41 @@ fn when_in(time: &str, zone: TimeZone) -> String {
     }
 }
 
-/// A deadline in the reader's zone, and how long that is.
+/// A deadline: how long that is, and when in the reader's zone.
 pub fn until(time: &str) -> String {
     match time.parse::<Timestamp>() {
-        Ok(at) => format!("{} ({})", when(time), distance(at, Timestamp::now())),
+        Ok(at) => until_in(at, Timestamp::now(), TimeZone::system()),
         Err(_) => when(time),
     }
 }
 
+fn until_in(at: Timestamp, now: Timestamp, zone: TimeZone) -> String {
+    let (day, today) = (at.to_zoned(zone.clone()), now.to_zoned(zone));
+    let form = if day.year() == today.year() { "%a %-d %b %H:%M %Z" } else { "%a %-d %b %Y %H:%M %Z" };
+    let word = if at < now { "it was" } else { "until" };
+    format!("{}, {word} {}", distance(at, now), day.strftime(form))
+}
+
+/// How far away a time is, in its two largest units.
 fn distance(at: Timestamp, now: Timestamp) -> String {
     let seconds = at.as_second().saturating_sub(now.as_second());
-    let said = match seconds.unsigned_abs() {
-        s if s < 120 => format!("{s} s"),
-        s if s < 7200 => format!("{} min", s / 60),
-        s if s < 172_800 => format!("{} h", s / 3600),
-        s => format!("{} days", s / 86_400),
+    let s = seconds.unsigned_abs();
+    let number = |count: u64, one: &str, many: &str| format!("{count} {}", if count == 1 { one } else { many });
+    let (large, small) = match s {
+        s if s < 120 => (format!("{s} s"), (0, String::new())),
+        s if s < 3600 => (format!("{} min", s / 60), (0, String::new())),
+        s if s < 86_400 => (format!("{} h", s / 3600), (s / 60 % 60, format!("{} min", s / 60 % 60))),
+        s if s < 60 * 86_400 => (number(s / 86_400, "day", "days"), (s / 3600 % 24, format!("{} h", s / 3600 % 24))),
+        s => (number(s / 86_400, "day", "days"), (0, String::new())),
     };
+    let said = if small.0 > 0 { format!("{large} {}", small.1) } else { large };
     if seconds < 0 { format!("{said} ago") } else { format!("in {said}") }
+}
+
+/// A party by its name among the contacts, or by its DID.
+pub fn called(value: &Value, name: &str, did: &str) -> String {
+    let name = text(value, name);
+    if name.is_empty() { text(value, did) } else { name }
 }
 
 /// The beginning of an id, long enough to name it in a command.
@@ -134,8 +152,14 @@ mod tests {
         let now: Timestamp = "2026-11-22T10:00:00Z".parse().unwrap();
         let at = |text: &str| text.parse().unwrap();
         assert_eq!(distance(at("2026-11-22T10:01:30Z"), now), "in 90 s");
+        assert_eq!(distance(at("2026-11-23T13:20:00Z"), now), "in 1 day 3 h");
         assert_eq!(distance(at("2026-11-24T10:00:00Z"), now), "in 2 days");
-        assert_eq!(distance(at("2026-11-22T07:00:00Z"), now), "3 h ago");
+        assert_eq!(distance(at("2026-11-22T06:30:00Z"), now), "3 h 30 min ago");
+        assert_eq!(distance(at("2027-11-22T10:00:00Z"), now), "in 365 days");
+        let zone = TimeZone::fixed(jiff::tz::offset(1));
+        let said = until_in(at("2026-11-26T11:00:00Z"), now, zone.clone());
+        assert!(said.starts_with("in 4 days 1 h, until Thu 26 Nov 12:00 "), "{said}");
+        assert!(until_in(at("2027-11-26T11:00:00Z"), now, zone).contains("Fri 26 Nov 2027 12:00 "));
     }
 
     #[test]

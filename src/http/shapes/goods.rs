@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::{Did, Hash, Money, Time};
+use super::{Did, Fee, Hash, Money, Time};
 
 /// What a contract gives access to.
 #[derive(Deserialize, ToSchema)]
@@ -53,9 +53,90 @@ pub struct Listing {
     /// For search.
     #[schema(required = false)]
     keywords: Vec<String>,
+    /// Whatever else is worth saying, by name.
+    #[schema(required = false)]
+    metadata: BTreeMap<String, String>,
     /// Whether the catalog shows it; what is not shown can still be asked for and proposed. Absent where it does.
     #[schema(required = false)]
     cataloged: bool,
+}
+
+/// A listing with what its template makes of it.
+#[derive(ToSchema)]
+pub struct Listed {
+    /// The asset.
+    asset: Asset,
+    /// The template's id.
+    template: String,
+    /// What its operator calls it.
+    #[schema(nullable = false)]
+    template_title: Option<String>,
+    /// Values of the template's parameters.
+    parameters: BTreeMap<String, Value>,
+    /// The price.
+    price: Money,
+    /// The operator's fee.
+    #[schema(nullable = false)]
+    fee: Option<Fee>,
+    /// For people and search.
+    description: String,
+    /// For search.
+    keywords: Vec<String>,
+    /// Whatever else is worth saying, by name.
+    #[schema(required = false)]
+    metadata: BTreeMap<String, String>,
+    /// Whether the catalog shows it; what is not shown can still be asked for and proposed. Absent where it does.
+    #[schema(required = false)]
+    cataloged: bool,
+}
+
+/// Something that another party lists.
+#[derive(ToSchema)]
+pub struct Found {
+    /// Whose.
+    provider: Did,
+    /// This desk's own name for it.
+    provider_name: Option<String>,
+    /// When its catalog came.
+    seen: Time,
+    /// The listing, as its provider wrote it.
+    listing: Listed,
+}
+
+/// A template that offers can be made of.
+#[derive(ToSchema)]
+#[schema(as = Template)]
+pub struct TemplateView {
+    /// Its id.
+    id: String,
+    /// Which of the texts under that id.
+    version: String,
+    /// For people.
+    title: String,
+    /// SHA-256 of its bytes, as offers name it.
+    hash: Hash,
+    /// Who approved it.
+    approved_by: Option<Did>,
+    /// Offers are made of it from here on.
+    from: Time,
+    /// Offers are made of it before this.
+    until: Time,
+    /// Whether it is believed now.
+    believed: bool,
+    /// Why it is not.
+    #[schema(nullable = false)]
+    unbelieved: Option<String>,
+    /// Its parameters, each with what it takes.
+    parameters: BTreeMap<String, String>,
+    /// The operator's fee in a sentence.
+    fee_in_words: String,
+    /// Values that the parameters can have.
+    example: BTreeMap<String, Value>,
+    /// The terms as sentences, with those values.
+    in_words: Vec<String>,
+    /// The template as it was approved.
+    #[schema(value_type = Object)]
+    template: Value,
 }
 
 /// A catalog that was asked for.
@@ -103,27 +184,4 @@ pub struct Dataset {
     distribution: Vec<Value>,
     /// What a contract is made of.
     countersign: Listing,
-}
-
-/// A template that can be offered on.
-#[derive(ToSchema)]
-#[schema(as = Template)]
-pub struct TemplateView {
-    /// Its id.
-    id: String,
-    /// Its version.
-    version: String,
-    /// What its operator calls it.
-    title: String,
-    /// SHA-256 of its bytes, as offers name it.
-    hash: Hash,
-    /// Who approved it.
-    approved_by: Did,
-    /// Valid from.
-    nbf: Time,
-    /// Valid before.
-    exp: Time,
-    /// The parameters that an offer fills.
-    #[schema(value_type = Object)]
-    parameters: Value,
 }

@@ -20,6 +20,44 @@ pub struct About {
     registry: String,
     /// The account that records its contracts; null for a party that only consumes.
     recorder: Option<Account>,
+    /// Whose member it is.
+    membership: MembershipView,
+}
+
+/// This party's membership.
+#[derive(ToSchema)]
+#[schema(as = OwnMembership)]
+pub struct MembershipView {
+    /// Where it stands.
+    state: Membership,
+    /// The operator that admitted it.
+    #[schema(nullable = false)]
+    operator: Option<Did>,
+    /// Under which name in law.
+    #[schema(nullable = false)]
+    legal_name: Option<String>,
+    /// Until when.
+    #[schema(nullable = false)]
+    valid_until: Option<Time>,
+    /// What to do about it, where there is something to do.
+    #[schema(nullable = false)]
+    note: Option<String>,
+}
+
+/// Where a membership stands.
+#[derive(ToSchema)]
+#[schema(rename_all = "lowercase")]
+pub enum Membership {
+    /// No operator has admitted this party yet.
+    Absent,
+    /// It holds.
+    Valid,
+    /// It holds, and ends within thirty days.
+    Lapsing,
+    /// It has ended.
+    Lapsed,
+    /// Its credential is not believed here.
+    Unbelieved,
 }
 
 /// A party.

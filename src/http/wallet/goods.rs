@@ -10,8 +10,8 @@ use serde_json::json;
 use utoipa::ToSchema;
 
 use super::Owner;
-use crate::http::api::{Answer, Api, Body, Id, Scope, answered};
-use crate::http::shapes::{self, CatalogView, Jws, Named, TemplateView};
+use crate::http::api::{Answer, Api, Asked, Body, Id, Scope, answered};
+use crate::http::shapes::{self, CatalogView, Jws, Named};
 use crate::identity::Did;
 use crate::node::{self, Node};
 
@@ -21,6 +21,8 @@ pub(super) fn doors() -> Api<Arc<Node>> {
         .door(Scope::Admin, __path_add_template, add_template)
         .door(Scope::Read, __path_listings, listings)
         .door(Scope::Admin, __path_list, list)
+        .door(Scope::Admin, __path_unlist, unlist)
+        .door(Scope::Read, __path_search, search)
         .door(Scope::Decide, __path_ask_for_catalog, ask_for_catalog)
         .door(Scope::Read, __path_catalog, catalog)
 }
@@ -34,9 +36,9 @@ struct Approval {
     approval: String,
 }
 
-/// Every template that was added here
+/// The templates that offers can be made of
 #[utoipa::path(get, path = "/api/templates", tag = "goods", responses(
-    (status = 200, description = "The templates, by id.", body = Vec<TemplateView>),
+    (status = 200, description = "Every template, by its id, with its terms in words.", body = Vec<shapes::TemplateView>),
 ))]
 async fn templates(State(node): Owner) -> Answer {
     answered(node.templates().await?)
@@ -52,10 +54,10 @@ async fn add_template(State(node): Owner, Body(body): Body<Approval>) -> Answer 
 
 /// What this party lists
 #[utoipa::path(get, path = "/api/assets", tag = "goods", responses(
-    (status = 200, description = "Every listing, by the asset's id.", body = Vec<shapes::Listing>),
+    (status = 200, description = "Every listing, by the asset's id, with the fee that a contract about it has.", body = Vec<shapes::Listed>),
 ))]
 async fn listings(State(node): Owner) -> Answer {
-    answered(node.listings().await?)
+    answered(node.goods().await?)
 }
 
 /// Lists an asset, or changes how it is listed
@@ -65,6 +67,48 @@ async fn listings(State(node): Owner) -> Answer {
 async fn list(State(node): Owner, Body(listing): Body<node::Listing>) -> Answer {
     node.list(&listing).await?;
     answered(json!({ "id": listing.asset.id }))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Unlisted {
+    id: String,
+}
+
+/// Takes an asset from the list
+///
+/// Negotiations and contracts about it stay as they are.
+#[utoipa::path(delete, path = "/api/assets", tag = "goods",
+    params(("id" = String, Query, description = "The asset's id.")),
+    responses((status = 200, description = "The asset that is listed no more.", body = Named)),
+)]
+async fn unlist(State(node): Owner, Asked(asset): Asked<Unlisted>) -> Answer {
+    node.unlist(&asset.id).await?;
+    answered(json!({ "id": asset.id }))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Question {
+    #[serde(default)]
+    words: String,
+    #[serde(default)]
+    provider: Option<Did>,
+}
+
+/// Searches what other parties list
+///
+/// Over titles, descriptions, keywords and metadata of those catalogs that came last: all the words have to be in it, or
+/// begin a word in it. Without words: everything.
+#[utoipa::path(get, path = "/api/goods", tag = "goods",
+    params(
+        ("words" = Option<String>, Query, description = "What is looked for."),
+        ("provider" = Option<String>, Query, description = "Only what this party lists: its DID."),
+    ),
+    responses((status = 200, description = "What fits, the fittest first.", body = Vec<shapes::Found>)),
+)]
+async fn search(State(node): Owner, Asked(asked): Asked<Question>) -> Answer {
+    answered(node.search(&asked.words, asked.provider.as_ref()).await?)
 }
 
 #[derive(Deserialize, ToSchema)]

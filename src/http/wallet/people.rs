@@ -30,7 +30,8 @@ pub(super) fn doors() -> Api<Arc<Node>> {
 
 /// Who this party is
 ///
-/// Its DID, its signed contact for others to add, and the account that records its contracts.
+/// Its DID, its signed contact for others to add, the account that records its contracts, and whose member it is until
+/// when.
 #[utoipa::path(get, path = "/api/self", tag = "people", responses(
     (status = 200, description = "This party.", body = About),
 ))]
@@ -52,6 +53,7 @@ async fn about(State(node): Owner) -> Answer {
         "inbox": inbox,
         "registry": node.registry().urn(),
         "recorder": node.registry().recorder(),
+        "membership": node.membership().await?,
     }))
 }
 

@@ -94,4 +94,6 @@ fn an_invitation_is_taken_by_whom_it_is_for_and_in_time() {
     assert_eq!(refused(addressed.hold(other.did(), at(NOW))), &checks::INVITATION_FOR);
     assert_eq!(refused(invitation().hold(alice().did(), at(NOW))), &checks::INVITATION_FOR);
     assert_eq!(refused(invitation().hold(bob.did(), at(NOW + 600))), &checks::INVITATION_EXPIRED);
+    assert!(invitation().once(None).is_ok());
+    assert_eq!(refused(invitation().once(Some(at(NOW)))), &checks::INVITATION_USED);
 }

@@ -20,6 +20,7 @@ pub struct GateSettings {
     #[serde(default)]
     pub recorders: Vec<Account>,
     /// What it guards.
+    #[serde(default)]
     pub assets: Vec<ServedAsset>,
     /// How often the chain is read, in milliseconds.
     #[serde(default = "GateSettings::poll")]

@@ -10,6 +10,7 @@ pub use invoices::{Credit, Invoice, Invoices};
 pub use open::Open;
 pub use pay::{Pay, Payments};
 pub use period::Collect;
+pub use period::time as day_or_second;
 use serde_json::Value;
 
 use super::super::Usage;

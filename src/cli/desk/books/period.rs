@@ -55,7 +55,8 @@ fn midnight(day: Date) -> String {
     format!("{day}T00:00:00Z")
 }
 
-fn time(text: &str) -> Result<String, Usage> {
+/// A day's first second, or a second, as RFC 3339 in UTC.
+pub fn time(text: &str) -> Result<String, Usage> {
     if let Ok(day) = text.parse::<Date>()
         && day.to_string() == text
     {

@@ -1,0 +1,60 @@
+//! A membership that lapses: ours and a counterparty's.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::town::{Town, part};
+
+fn in_seconds(seconds: i64) -> String {
+    Timestamp::from_second(Timestamp::now().as_second() + seconds).unwrap().to_string()
+}
+
+#[test]
+fn a_membership_that_lapses_is_warned_about_and_then_refused_on_both_sides() {
+    let mut town = Town::in_business();
+    town.open_the_gate();
+    let warned = |who: &str, command: &[&str]| {
+        let output = town.run(who, command);
+        assert!(output.status.success(), "{command:?}");
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    assert_eq!(warned("bob", &["inbox"]), "");
+    town.admit("bob", &["--days", "20"]);
+    let said = warned("bob", &["inbox"]);
+    assert!(said.contains("your membership ends in ") && said.contains("countersign join"), "{said}");
+    town.tells("bob", &["ready"], &["ready", "warning: your membership ends"]);
+    // For the operator, the admission of a year still stands; the one of twenty days is among all.
+    assert_eq!(town.json("operator", &["members", "--lapsing", "30"]).as_array().unwrap().len(), 0);
+    assert_eq!(town.json("operator", &["members", "--lapsing", "400"]).as_array().unwrap().len(), 2);
+    let all = town.json("operator", &["members", "--all"]);
+    assert_eq!((all.as_array().unwrap().len(), part(&all, "/0/legal_name")), (3, "Bob Simulation SE"));
+
+    // It lapses between his request and her answer.
+    town.says("bob", &["catalog", "alice"]);
+    let end = in_seconds(4);
+    town.admit("bob", &["--until", &end]);
+    town.says("bob", &["request", "--from", "alice", "--asset", "Motorway junction"]);
+    town.says("alice", &["inbox", "--wait", "30"]);
+    while Timestamp::now().to_string() < end {
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    let bob = town.id("bob");
+    let why = town.fails("alice", &["offer", "latest"], 1);
+    for words in ["participant.window", &bob, "Bob Simulation SE", "has ended", &end] {
+        assert!(why.contains(words), "{words} is missing: {why}");
+    }
+    let why = town.fails("bob", &["request", "--from", "alice", "--asset", "Motorway junction"], 1);
+    for words in ["participant.window", "this wallet's own membership ended", &town.id("operator"), "countersign join"]
+    {
+        assert!(why.contains(words), "{words} is missing: {why}");
+    }
+    town.fails("bob", &["catalog", "alice"], 1);
+    let said = warned("bob", &["show", "latest"]);
+    assert!(said.contains("your membership has ended") && said.contains("countersign join"), "{said}");
+
+    // Nothing is lost: with a new credential it goes on.
+    town.admit("bob", &[]);
+    town.says("alice", &["reject", "latest", "--reason", "ask again"]);
+    town.contract();
+}

@@ -1,0 +1,103 @@
+//! The provider's desk.
+
+use std::fs;
+
+use super::town::{ASSET, ASSET_SHA256, PURCHASE, Town, brief, part};
+
+#[test]
+fn a_provider_lists_sells_and_ends() {
+    let mut town = Town::in_business();
+    it_looks_at_its_template(&town);
+    it_lists_a_file_a_directory_and_a_server(&mut town);
+    it_changes_and_takes_back_what_it_lists(&town);
+    it_answers_requests(&town);
+    it_ends_a_contract(&town);
+}
+
+fn it_looks_at_its_template(town: &Town) {
+    town.tells("alice", &["template", "list"], &["Single purchase and download", "25.00 EUR for every contract"]);
+    let words = ["uses is a whole number from 1 to 100", "1. The consumer may use the asset at most once.", PURCHASE];
+    town.tells("alice", &["template", "show", "5b0f6a3e"], &words);
+    assert!(town.says("alice", &["template", "show", "single", "--odrl"]).contains("\"leftOperand\": \"count\""));
+    assert!(town.fails("alice", &["template", "show", "licence"], 2).contains("countersign template list"));
+    let why = town.fails("bob", &["template", "add", "bob.member"], 1);
+    assert!(why.contains(": "), "a refusal names its check: {why}");
+}
+
+fn it_lists_a_file_a_directory_and_a_server(town: &mut Town) {
+    fs::write(town.path("junction.xodr"), ASSET).unwrap();
+    fs::create_dir(town.path("tiles")).unwrap();
+    fs::write(town.path("tiles/north.xodr"), ASSET).unwrap();
+    let guard = |what: &[&str]| town.json_of("gate", &[&["guard"], what].concat());
+    let file = guard(&["junction.xodr", "--title", "Motorway junction"]);
+    assert_eq!((part(&file, "/asset/sha256"), part(&file, "/asset/media_type")), (ASSET_SHA256, "application/xml"));
+    assert_eq!(file["asset"]["size"], ASSET.len());
+    town.fails("gate", &["guard", "tiles"], 2);
+    let directory = guard(&["tiles", "--asset-version", "2026-11", "--title", "Road tiles"]);
+    let zeros = "0".repeat(64);
+    let upstream = ["http://127.0.0.1:9/live", "--sha256", &zeros, "--asset-version", "1", "--title", "Live roads"];
+    let upstream = guard(&upstream);
+    assert!(town.fails("gate", &["guard", "junction.xodr"], 2).contains("--as"));
+    assert!(town.fails("alice", &["guard", "junction.xodr"], 2).contains("no gate's home"));
+    for (name, asset) in [("file.json", &file), ("tiles.json", &directory), ("live.json", &upstream)] {
+        town.keep(name, &asset.to_string());
+    }
+    let terms = ["--template", "Single", "--set", "uses=3", "--price", "400.00 EUR"];
+    let words =
+        ["--description", "An OpenDRIVE network near Munich", "--keyword", "opendrive", "--meta", "region=DE-BY"];
+    town.tells("alice", &[&["list", "file.json"], &terms[..], &words].concat(), &["400.00 EUR, fee 25.00 EUR"]);
+    town.says("alice", &[&["list", "tiles.json"], &terms[..]].concat());
+    town.says("alice", &[&["list", "live.json"], &terms[..]].concat());
+    town.serve("gate");
+    town.tells("alice", &["assets"], &["Motorway junction", "Road tiles", "Live roads", "25.00 EUR", "2026-11"]);
+}
+
+fn it_changes_and_takes_back_what_it_lists(town: &Town) {
+    assert!(town.fails("alice", &["list", "file.json"], 2).contains("--template"));
+    assert!(town.fails("alice", &["list", "alice.member"], 2).contains("no JSON"));
+    let why = town.fails("alice", &["list", "Motorway", "--set", "uses=1000"], 1);
+    assert!(why.contains("template.value") && why.contains("beyond its limits"), "{why}");
+    town.tells("alice", &["list", "Motorway", "--price", "380.00 EUR"], &["380.00 EUR, fee 25.00 EUR"]);
+    town.tells("alice", &["unlist", "Live roads"], &["is listed no more"]);
+    assert!(town.fails("alice", &["unlist", "Live roads"], 2).contains("countersign assets"));
+    let listed = town.json("alice", &["assets"]);
+    assert_eq!(listed.as_array().unwrap().len(), 2);
+    let junction = listed.as_array().unwrap().iter().find(|one| one["asset"]["title"] == "Motorway junction").unwrap();
+    assert_eq!((part(junction, "/metadata/region"), part(junction, "/keywords/0")), ("DE-BY", "opendrive"));
+    let words = ["380.00 EUR", "25.00 EUR", "Single purchase and download"];
+    town.tells("bob", &["catalog", "alice"], &words);
+}
+
+fn it_answers_requests(town: &Town) {
+    for reason in ["too early", ""] {
+        town.says("bob", &["request", "--from", "alice", "--asset", "Motorway junction", "--price", "350.00 EUR"]);
+        let waiting = town.json("alice", &["inbox", "--wait", "30"]);
+        assert_eq!((part(&waiting, "/0/decision"), part(&waiting, "/0/price/amount")), ("offer", "350.00"));
+        let id = part(&waiting, "/0/negotiation");
+        town.tells("alice", &["inbox"], &["make an offer", "bob", "Motorway junction", "a person: you", " days"]);
+        town.tells("alice", &["show", id], &["Bob Simulation SE", "There is no offer on the table", "Next"]);
+        if reason.is_empty() {
+            let offer = ["offer", id, "--price", "375.00 EUR", "--accept-within", "2h"];
+            town.tells("alice", &offer, &["375.00 EUR, fee 25.00 EUR", "to be accepted in "]);
+        } else {
+            town.says("alice", &["reject", id, "--reason", reason]);
+            for who in ["alice", "bob"] {
+                assert!(town.fails(who, &["watch", "latest", "--wait", "60"], 1).contains(reason));
+            }
+        }
+    }
+}
+
+fn it_ends_a_contract(town: &Town) {
+    let waiting = town.json("bob", &["inbox", "--wait", "30"]);
+    let id = part(&waiting, "/0/negotiation");
+    town.says("bob", &["accept", brief(id)]);
+    town.says("alice", &["watch", "latest", "--wait", "60"]);
+    town.tells("alice", &["contracts"], &["Motorway junction", "bob", "in force", "375.00 EUR"]);
+    assert!(town.fails("bob", &["end", id, "--reason", "breach"], 1).contains("contract"));
+    town.tells("alice", &["end", "latest", "--reason", "by-agreement"], &["is ended"]);
+    for who in ["alice", "bob"] {
+        town.tells(who, &["contracts", "--standing", "ended"], &["its provider ended it on", "(by agreement)"]);
+    }
+    assert!(town.says("bob", &["contracts", "--standing", "in-force"]).contains("no contracts here"));
+}
