@@ -22,8 +22,8 @@ pub enum Purpose {
 
 /// Makes a node's home: keys under a passphrase, an API key and a configuration to fill in.
 ///
-/// The terminal asks for the passphrase, or a file holds it (--passphrase-file, COUNTERSIGN_PASSPHRASE_FILE); it is lost
-/// if you lose it.
+/// The terminal asks for the passphrase, or a file holds it (--passphrase-file, COUNTERSIGN_PASSPHRASE_FILE); without
+/// it the keys are lost.
 ///
 /// Example: countersign init --home ~/wallet
 #[derive(Debug, Args)]
