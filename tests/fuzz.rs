@@ -16,7 +16,9 @@ use countersign::credential::{
     RegistryUrn, Termination, Trust, disclosed, present, proven, sd_jwt, verify_presentation,
 };
 use countersign::encoding::{Digest, MAX_DEPTH, Timestamp, canonical, decode, encode, parse_json};
-use countersign::gate::{Answer, ChallengeKey, GatePolicy, GuardedAsset, Known, recognise};
+use countersign::gate::{
+    Answer, ChallengeKey, GatePolicy, GuardedAsset, Known, Proof, Proven, of_origin, one_reading, recognise,
+};
 use countersign::identity::{Did, DidUrl, Documents, Jwk, Jws, SecretKey, Signer, Unverified};
 use countersign::inbox::{
     AgreementKey, Attachment, Contact, Message, Opened, addressed_to, decrypt, seal_signed, sign,
@@ -464,5 +466,35 @@ fn a_gate_recognises_what_was_signed_for_it() {
         let recognised = recognise(&read, known.clone(), &policy, &challenges, at(6), &mut trail()).is_ok();
         assert!(!recognised || (&read.core, &read.presentation) == (&answer.core, &answer.presentation));
         recognised
+    });
+}
+
+#[test]
+fn a_proof_of_a_key_is_what_was_signed() {
+    let url = "https://data.example/assets/junction.xodr";
+    let about = Proven { method: "GET", url, token: Some("token") };
+    let sign = |key: &SecretKey| Proof::make(key, &about, "one", at(0), Some("nonce")).unwrap();
+    let proofs = [sign(&key(101)), sign(&SecretKey::ed25519(&[7; 32]).unwrap())];
+    fuzz_signed("proof", &proofs, |text| Proof::verify(text, &about, at(5), &mut trail()).is_ok());
+}
+
+#[test]
+fn a_request_that_a_proxy_asks_about_has_one_reading() {
+    let paths = texts(&["/assets/junction.xodr?x=/..", "/assets/a%20b/c", "/"]);
+    fuzz("forwarded path", &paths, |input| {
+        let Some(Ok(path)) = text(input).map(one_reading) else { return false };
+        let tidied = url::Url::parse("https://data.example").unwrap().join(path).unwrap();
+        assert_eq!(
+            (tidied.host_str(), tidied.path()),
+            (Some("data.example"), path),
+            "another server reads it otherwise"
+        );
+        true
+    });
+    let hosts = texts(&["data.example", "DATA.example:443"]);
+    fuzz("forwarded host", &hosts, |input| {
+        let held = text(input).filter(|host| of_origin("https://data.example", Some("https"), host).is_ok());
+        assert!(held.is_none_or(|host| host.to_ascii_lowercase().starts_with("data.example")), "{held:?}");
+        held.is_some()
     });
 }

@@ -282,3 +282,25 @@ async fn a_member_that_asks_is_shown_the_catalog_and_a_stranger_is_not() {
     }
     panic!("the member was not shown the catalog");
 }
+
+#[tokio::test]
+async fn a_rule_that_cannot_decide_leaves_it_to_a_person_and_says_why() {
+    let rule = json!({
+        "name": "as listed", "point": "offer", "price_ceiling": { "amount": "500.00", "currency": "EUR" },
+    });
+    let scene = Scene::with(json!({ "rule": [rule] })).await;
+    assert_eq!(scene.send(&scene.request(), &key(3)).await, None);
+    for _ in 0..400 {
+        let waiting = scene.node.waiting().await.unwrap();
+        if let [one] = &waiting[..]
+            && let Some(why) = &one.due.stuck
+        {
+            // The rule's name stays: it decides as soon as it can.
+            assert_eq!(one.due.rule.as_deref(), Some("as listed"));
+            assert!(one.due.person && why.contains("participant credential"), "{why}");
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+    panic!("nobody is told that the rule cannot decide");
+}

@@ -90,12 +90,14 @@ pub struct Listen {
     pub management: SocketAddr,
     /// How the world reaches `public`; `http://` and its address when absent.
     pub public_url: Option<String>,
+    /// How browsers reach `management` where they do not call it by its IP address or localhost: behind a proxy.
+    pub management_url: Option<url::Url>,
 }
 
 impl Default for Listen {
     fn default() -> Self {
         let loopback = |port| SocketAddr::from(([127, 0, 0, 1], port));
-        Self { public: loopback(7300), management: loopback(7301), public_url: None }
+        Self { public: loopback(7300), management: loopback(7301), public_url: None, management_url: None }
     }
 }
 

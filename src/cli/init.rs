@@ -91,6 +91,8 @@ public = "127.0.0.1:7300"
 management = "127.0.0.1:7301"
 # How the world reaches `public`, if not as http://<public>.
 # public_url = "https://contracts.example"
+# How you call `management`, if by a name: behind a proxy. IP addresses and localhost are always taken.
+# management_url = "https://desk.example"
 
 [network]
 # Allow requests to private networks (and plain http): only for tests and networks of your own.
@@ -161,6 +163,9 @@ record = "automatic"
 # How long a challenge can be answered and a token be used, in seconds.
 # challenge_ttl = 120
 # token_ttl = 300
+# Whether every token is bound to a key of its caller (DPoP, RFC 9449), and whether proofs answer a nonce of this gate.
+# dpop_required = false
+# dpop_nonces = false
 #
 # What it guards: a file, a directory, or an address behind the gate.
 # [[gate.assets]]
@@ -172,6 +177,13 @@ record = "automatic"
 # media_type = "application/xml"
 # # SHA-256 of its bytes, 64 lowercase hexadecimal digits.
 # sha256 = "…"
+#
+# The door for a proxy that serves the data itself and asks about each request: nginx, traefik or envoy; see deploy/.
+# [gate.forward]
+# proxy = "nginx"
+# listen = "127.0.0.1:7302"
+# addresses = ["127.0.0.1", "::1"]
+# secret_file = "proxy-secret"
 "#
         }
         Purpose::Operator => {

@@ -1,7 +1,7 @@
 //! The HTTP interfaces of a node: what the world may call, and what its owner may call.
 //!
 //! The two never share a port: the public side takes envelopes, presentations and statements from anybody; the
-//! management side decides, and wants the owner's key with every request.
+//! management side decides, and wants a key with every request: the owner's, or one that the owner made.
 
 mod alive;
 pub mod api;
@@ -10,18 +10,22 @@ mod doors;
 pub mod gate;
 mod guard;
 mod inbox;
+mod keys;
+mod metrics;
 pub mod operator;
 mod problem;
 mod serve;
 mod shapes;
 mod wallet;
 
-pub use alive::{alive_api, alive_router};
+pub use alive::{Conditions, alive_api, alive_router};
 pub use api::{Api, Scope};
 pub use axum::Router;
 pub use books::books_api;
-pub use guard::{ApiKey, Share, with_api_key, with_share};
+pub use guard::{Names, Share, with_keys, with_share};
 pub use inbox::inbox_router;
+pub use keys::keys_api;
+pub use metrics::{Face, Sources, Traffic, metrics_api};
 pub use problem::Problem;
 pub use serve::{Served, serve};
 pub use wallet::invitation_router;
@@ -34,11 +38,13 @@ pub use wallet::wallet_api;
 pub fn document(parts: &[Part]) -> Result<serde_json::Value, api::DocumentError> {
     parts
         .iter()
-        .fold(Api::<()>::new().merge(alive::doors()), |all, part| match part {
+        .fold(Api::<()>::new().describe(alive::doors()), |all, part| match part {
             Part::Wallet => all.describe(wallet::doors()).describe(operator::provider_doors()),
             Part::Operator => all.describe(operator::management_doors()).describe(books::doors()),
             Part::Gate => all,
         })
+        .describe(keys::doors())
+        .describe(metrics::doors())
         .describe(api::page_doors())
         .document()
 }

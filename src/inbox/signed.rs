@@ -58,6 +58,11 @@ impl Opened {
         self.opened_with.as_ref()
     }
 
+    /// When it says that it was written; nothing is proven about that yet.
+    pub fn created(&self) -> Option<Timestamp> {
+        self.message.created_time
+    }
+
     /// The signed message, as it is kept in a contract's history.
     pub fn text(&self) -> &str {
         &self.text

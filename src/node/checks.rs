@@ -9,5 +9,7 @@ crate::checks! {
     RATE = "message.rate": "a sender sends no more than its share";
     NAME = "contact.name": "a contact's name is 1 to 64 letters that mean one contact, and neither a DID nor an option";
     INTRODUCTION = "contact.introduction": "somebody else becomes a contact by exactly one of a signed contact, an invitation and a did:web";
+    KEY_NAME = "key.name": "a key to the management interface has a name of its own and a scope";
+    CLOCK = "clock.right": "this machine's clock and the newest block agree within five minutes";
     ADDRESS = "address.private": "no request goes to a private network unless the configuration allows it";
 }

@@ -15,11 +15,13 @@ mod contract;
 mod copied;
 mod deliver;
 mod desk;
+mod doorkeeper;
 mod fault;
 mod force;
 mod flow;
 mod gatekeeper;
 mod names;
+mod news;
 mod offering;
 mod party;
 mod perform;
@@ -30,9 +32,11 @@ mod receive;
 mod refused;
 mod rounds;
 mod run;
+mod scope;
 mod settings;
 mod statement;
 mod store;
+mod timepiece;
 mod view;
 mod wallet;
 mod watch;
@@ -50,23 +54,28 @@ pub use consent::{Due, Listing, Waiting};
 pub use contacts::{NewContact, PersonView, Reach};
 pub use copied::{COPY, HELD};
 pub use desk::RequestOrder;
+pub use doorkeeper::{Doorkeeper, Holder, KeyOrder, KeyRecord, KeyStore, KeyView, NewKey, OWNER};
 pub use fault::NodeFault;
 pub use force::{ContractView, Force, StandingView};
 pub use gatekeeper::{
-    Admission, Admitted, Delivery, GateSettings, Gatekeeper, ReceiptState, ServedAsset, Source, Standing,
+    Admission, Admitted, Carried, Delivery, ForwardSettings, GateSettings, GateTally, Gatekeeper, Proxy, ReceiptState,
+    Scheme, ServedAsset, Source, Standing,
 };
 pub(crate) use gatekeeper::{CHALLENGE_KEY, VOID_IN_A_COPY};
 pub use names::{Introduction, InvitationOrder, InvitationView, Met};
-pub use offering::OfferOrder;
+pub use news::{Stood, Told};
+pub use offering::{OfferOrder, TemplateView};
 pub use party::{PartyView, Proof};
 pub use port::{Courier, Depth, NotDelivered, Registry, RegistryFault};
 pub use proposing::ProposalOrder;
 use refused::Refused;
-pub use refused::RefusedMessage;
+pub use refused::{KeptRefusal, RefusedMessage};
 pub use rounds::{Change, RoundView};
+pub use scope::{NoScope, Scope};
 pub use settings::{Consent, Matter, Point, RecordConsent, Rule, Settings, Windows};
 pub use statement::StatementView;
-pub use store::{Commit, Dealings, Index, Kept, Mark, Order, Outgoing, Parked, Store, StoreFault};
+pub use store::{Commit, Dealings, Index, Kept, Mark, News, Order, Outgoing, Parked, Seen, Store, StoreFault, Tally};
+pub use timepiece::Timepiece;
 use tokio::sync::Notify;
 pub use view::{NegotiationView, OfferView};
 pub use wallet::{Challenge, Presentation};
@@ -102,6 +111,8 @@ pub struct Node {
     courier: Arc<dyn Courier>,
     bells: Bells,
     refused: Refused,
+    timepiece: Arc<Timepiece>,
+    stuck: consent::Stuck,
 }
 
 /// Who is woken when there is something to do.
@@ -111,6 +122,7 @@ struct Bells {
     outbox: Notify,
     orders: Notify,
     watch: Notify,
+    news: tokio::sync::watch::Sender<()>,
 }
 
 impl Node {
@@ -124,6 +136,7 @@ impl Node {
         courier: Arc<dyn Courier>,
     ) -> Self {
         Self {
+            timepiece: Timepiece::new(Arc::clone(&registry)),
             signer,
             agreement,
             settings,
@@ -132,6 +145,7 @@ impl Node {
             courier,
             bells: Bells::default(),
             refused: Refused::default(),
+            stuck: consent::Stuck::default(),
         }
     }
 
@@ -158,6 +172,11 @@ impl Node {
     /// The registry it reads and, with a recorder key, writes.
     pub fn registry(&self) -> &Arc<dyn Registry> {
         &self.registry
+    }
+
+    /// Its clock, held against the chain.
+    pub fn timepiece(&self) -> &Arc<Timepiece> {
+        &self.timepiece
     }
 
     fn documents(&self) -> Documents {

@@ -31,6 +31,11 @@ pub struct Scene {
 
 impl Scene {
     pub async fn set() -> Self {
+        Self::with(json!({})).await
+    }
+
+    /// With a configuration of consent.
+    pub async fn with(consent: Value) -> Self {
         let (dir, now) = (tempfile::tempdir().unwrap(), chance::now().unwrap());
         let registry = Arc::new(ScriptedChain::new(now));
         let settings: Settings = serde_json::from_value(json!({
@@ -42,6 +47,7 @@ impl Scene {
                 }],
             },
             "inbox_url": "https://provider.example/inbox",
+            "consent": consent,
         }))
         .unwrap();
         let store = Arc::new(Sqlite::open(&dir.path().join("store.sqlite"), SealingKey::new(&[7; 32])).await.unwrap());

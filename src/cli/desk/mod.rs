@@ -1,5 +1,6 @@
 //! What the people at a contract desk do every day: thin commands that talk to their running node.
 
+mod api_keys;
 mod books;
 mod contracts;
 mod decisions;
@@ -10,6 +11,7 @@ mod people;
 mod propose;
 mod show;
 mod talks;
+mod watch;
 mod words;
 
 use std::io::Read as _;
@@ -31,6 +33,7 @@ const MOST: u64 = 256 * 1024;
 /// The commands of a desk.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    ApiKey(api_keys::ApiKeyArgs),
     Contact(people::ContactArgs),
     Join(people::Join),
     Template(people::Template),
@@ -43,7 +46,7 @@ pub enum Command {
     Inbox(talks::Inbox),
     Negotiations(talks::Negotiations),
     Show(show::Show),
-    Watch(show::Watch),
+    Watch(watch::Watch),
     Offer(decisions::Offer),
     Accept(decisions::Accept),
     Reject(decisions::Reject),
@@ -68,6 +71,7 @@ pub enum Command {
 impl Command {
     pub(super) async fn run(&self) -> Result<ExitCode> {
         let done = match self {
+            Self::ApiKey(command) => command.run().await,
             Self::Contact(command) => command.run().await,
             Self::Join(command) => command.run().await,
             Self::Template(command) => command.run().await,

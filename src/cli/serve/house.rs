@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use tokio::task::JoinSet;
@@ -8,9 +9,10 @@ use super::super::configuration::Configuration;
 use super::super::home::{Home, Keyring, STORE};
 use super::{gate, operator, wallet};
 use crate::credential::RegistryUrn;
-use crate::http::{self, Api, Router};
+use crate::encoding::Timestamp;
+use crate::http::{self, Api, Conditions, Router, Sources, Traffic};
 use crate::identity::Signer;
-use crate::node::{BookStore, Gatekeeper, Registry, Store, StoreFault};
+use crate::node::{BookStore, Doorkeeper, Gatekeeper, KeyStore, Node, Registry, Store, StoreFault, Timepiece, chance};
 use crate::registry::{Client, ClientConfig};
 use crate::store::{InboxLimits, Sqlite};
 
@@ -20,10 +22,14 @@ pub(super) struct House {
     pub management: Api,
     pub loops: JoinSet<()>,
     pub gatekeeper: Option<Arc<Gatekeeper>>,
+    pub wallet: Option<Arc<Node>>,
+    pub doorkeeper: Arc<Doorkeeper>,
+    pub traffic: Traffic,
 }
 
 /// What every part of a node is made of.
 pub(super) struct Ground<'a> {
+    pub home: &'a Home,
     pub keyring: &'a Keyring,
     pub configuration: &'a Configuration,
     /// How the world reaches the public listener, without a slash at its end.
@@ -42,8 +48,11 @@ impl House {
         configuration: &Configuration,
         public_url: &str,
     ) -> Result<Self> {
+        let started = chance::now()?;
         let store = Arc::new(open_store(home, keyring, configuration).await?);
+        let doorkeeper = Doorkeeper::open(Arc::clone(&store) as Arc<dyn KeyStore>, &home.api_key()?).await?;
         let ground = Ground {
+            home,
             keyring,
             configuration,
             public_url,
@@ -52,9 +61,15 @@ impl House {
             store,
             registry: open_registry(keyring, configuration).await?,
         };
-        // A gate says by itself whether it is ready: it is not while the chain cannot be read.
-        let public = if configuration.gate.is_some() { Router::new() } else { http::alive_router() };
-        let mut house = Self { public, management: http::alive_api(), loops: JoinSet::new(), gatekeeper: None };
+        let mut house = Self {
+            public: Router::new(),
+            management: http::keys_api(Arc::clone(&doorkeeper)),
+            loops: JoinSet::new(),
+            gatekeeper: None,
+            wallet: None,
+            doorkeeper,
+            traffic: Traffic::default(),
+        };
         if let Some(table) = &configuration.wallet {
             wallet::move_in(&mut house, &ground, table)?;
         }
@@ -64,7 +79,38 @@ impl House {
         if let Some(table) = &configuration.gate {
             gate::move_in(&mut house, &ground, table).await?;
         }
+        house.show_itself(&ground, started);
         Ok(house)
+    }
+
+    /// Adds what every node says of itself: whether it is alive and ready, and its numbers.
+    fn show_itself(&mut self, ground: &Ground<'_>, started: Timestamp) {
+        let parts = [
+            self.wallet.as_ref().map(|wallet| Arc::clone(wallet.timepiece())),
+            self.gatekeeper.as_ref().map(|gatekeeper| Arc::clone(gatekeeper.timepiece())),
+        ];
+        let mut timepieces: Vec<_> = parts.into_iter().flatten().collect();
+        if timepieces.is_empty() {
+            // An operator's books rest on the clock as little as on the chain's head, but its owner wants to know.
+            let timepiece = Timepiece::new(Arc::clone(&ground.registry));
+            self.loops.spawn(Arc::clone(&timepiece).run(Duration::from_secs(10)));
+            timepieces.push(timepiece);
+        }
+        let conditions = Conditions { timepieces: timepieces.clone(), gatekeeper: self.gatekeeper.clone() };
+        if self.gatekeeper.is_none() {
+            // A gate says by itself whether it is ready.
+            self.public = std::mem::take(&mut self.public).merge(http::alive_router(conditions.clone()));
+        }
+        let sources = Sources {
+            traffic: self.traffic.clone(),
+            store: Arc::clone(&ground.store),
+            wallet: self.wallet.clone(),
+            gatekeeper: self.gatekeeper.clone(),
+            timepieces,
+            started,
+        };
+        self.management =
+            std::mem::take(&mut self.management).merge(http::alive_api(conditions)).merge(http::metrics_api(sources));
     }
 }
 
