@@ -245,7 +245,8 @@ mod tests {
             assert_eq!(parts, expected);
             if let Some(gate) = read.gate {
                 let named = serde_json::to_value(gate).unwrap();
-                let unnamed = |name: &&String| !all.contains(&format!("{name} = ")) && *name != "assets";
+                let said = |name: &str| all.contains(&format!("{name} = ")) || all.contains(&format!("[gate.{name}]"));
+                let unnamed = |name: &&String| !said(name) && *name != "assets";
                 assert_eq!(
                     named.as_object().unwrap().keys().find(unnamed),
                     None,
