@@ -20,8 +20,9 @@ use countersign::gate::{
     Answer, ChallengeKey, GatePolicy, GuardedAsset, Known, Proof, Proven, of_origin, one_reading, recognise,
 };
 use countersign::identity::{Did, DidUrl, Documents, Jwk, Jws, SecretKey, Signer, Unverified};
+use countersign::inbox::mediation::{Action, Answer as Said, Held, Queue, Request, Update, Word};
 use countersign::inbox::{
-    AgreementKey, Attachment, Contact, Message, Opened, addressed_to, decrypt, seal_signed, sign,
+    AgreementKey, Attachment, Contact, Forward, Message, Opened, addressed_to, decrypt, seal_signed, sign,
 };
 use countersign::negotiation::{Event, Negotiation, Notice, Opening, Role};
 use countersign::node::wire;
@@ -394,6 +395,55 @@ fn messages_of_the_negotiation_are_read_or_refused() {
     });
     fuzz("wire", &corpus.collect::<Vec<_>>(), |input| {
         Message::read(input).is_ok_and(|message| wire::read(&message).is_ok())
+    });
+}
+
+#[test]
+fn what_a_mediator_is_asked_and_answers_is_read_or_refused() {
+    let (parties, deal) = world();
+    let (message, ..) = letter(&parties, &deal);
+    let did = parties.consumer.did().clone();
+    let held = vec![Held { id: "1".into(), envelope: "{}".into() }];
+    let said = [
+        Request::Mediate { contact: Some("a.b.c".into()), participant: None }.write(),
+        Request::Update {
+            updates: vec![Update { recipient: did.to_string(), action: Action::Add }],
+            words: vec!["a.b.c".into()],
+        }
+        .write(),
+        Request::Query { page: Some((3, 4)) }.write(),
+        Request::Deliver { limit: 3, recipient: Some(did.clone()) }.write(),
+        Request::Received { ids: vec!["1".into()] }.write(),
+        Request::Live { on: true }.write(),
+        Said::Granted(vec![did]).write(),
+        Said::Status(Queue { message_count: 3, total_bytes: Some(7), ..Queue::default() }).write(),
+        Said::Delivery { recipient: None, held }.write(),
+    ];
+    let corpus = said.into_iter().map(|(kind, body, attachments)| {
+        let message = Message { kind, body, attachments, ..message.clone() };
+        message.write().unwrap().into_bytes()
+    });
+    fuzz("mediation", &corpus.collect::<Vec<_>>(), |input| {
+        let Ok(message) = Message::read(input) else { return false };
+        let asked = Request::read(&message).is_ok_and(|request| request.is_some());
+        asked || Said::read(&message).is_ok_and(|answer| answer.is_some())
+    });
+    let forward = json!({
+        "id": "1", "type": "https://didcomm.org/routing/2.0/forward", "body": { "next": parties.consumer.did() },
+        "attachments": [{ "id": "0", "data": { "json": { "protected": "", "recipients": [], "ciphertext": "" } } }],
+    });
+    fuzz("forward", &[forward.to_string().into_bytes()], |input| {
+        Forward::read(input).is_ok_and(|forward| forward.is_some())
+    });
+    let (member, mediator) = (parties.consumer.did().clone(), parties.stranger.did().clone());
+    let word = Word {
+        recipient: parties.provider.did().clone(),
+        member: member.clone(),
+        mediator: mediator.clone(),
+        exp: at(600),
+    };
+    fuzz_signed("word", &[word.sign(&parties.provider).unwrap()], |text| {
+        Word::verify(text, &member, &mediator, &parties.documents, at(0), &mut trail()).is_ok()
     });
 }
 

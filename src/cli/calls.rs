@@ -94,6 +94,11 @@ impl Desk {
         self.send(self.request(Method::POST, path).json(body)).await
     }
 
+    /// Calls without a body.
+    pub async fn call(&self, method: Method, path: &str) -> Result<Value> {
+        self.send(self.request(method, path)).await
+    }
+
     /// Posts bytes exactly as they are.
     pub async fn post_bytes(&self, path: &str, body: Vec<u8>) -> Result<Value> {
         self.send(self.request(Method::POST, path).body(body)).await

@@ -6,7 +6,7 @@ use anyhow::Result;
 use serde::Deserialize;
 
 use crate::credential::Trust;
-use crate::node::{Consent, GateSettings, Letterhead, Uncataloged, Windows};
+use crate::node::{Consent, GateSettings, Letterhead, MediatedBy, MediatorSettings, Uncataloged, Windows};
 
 /// A node's configuration, as the file has it.
 #[derive(Clone, Debug, Deserialize)]
@@ -27,6 +27,8 @@ pub struct Configuration {
     pub wallet: Option<WalletTable>,
     /// A gate in front of data, if this node is one.
     pub gate: Option<GateSettings>,
+    /// A mediator for parties that cannot always be reached, if this node is one.
+    pub mediator: Option<MediatorSettings>,
     /// The operator's desk, if this node is one.
     pub operator: Option<Letterhead>,
 }
@@ -121,6 +123,8 @@ pub struct WalletTable {
     pub uncataloged: Uncataloged,
     /// How often the chain is read, in milliseconds.
     pub poll_ms: u64,
+    /// The mediator that keeps its messages, where the world cannot reach it.
+    pub mediator: Option<MediatedBy>,
 }
 
 impl Default for WalletTable {
@@ -130,6 +134,7 @@ impl Default for WalletTable {
             consent: Consent::default(),
             uncataloged: Uncataloged::default(),
             poll_ms: 2000,
+            mediator: None,
         }
     }
 }

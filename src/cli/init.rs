@@ -18,6 +18,8 @@ pub enum Purpose {
     Gate,
     /// The data space's operator.
     Operator,
+    /// A mediator: keeps sealed messages for wallets that the world cannot reach.
+    Mediator,
 }
 
 /// Makes a node's home: keys under a passphrase, an API key and a configuration to fill in.
@@ -136,6 +138,15 @@ valid_for = 31536000
 # "automatic": a countersigned offer is recorded at once. "ask": a person or a rule confirms it.
 record = "automatic"
 
+# For a wallet that the world cannot reach: the mediator that keeps its messages, by exactly one of
+# `contact` (what `countersign mediator contact` prints there), `invitation` and `did`.
+# [wallet.mediator]
+# contact = "eyJ…"
+# Whether a connection is held on which messages come at once; otherwise they are asked for now and then.
+# live = true
+# How many seconds messages wait at most until they are asked for, while there is no connection.
+# poll_within = 60
+
 # By default a person decides every offer and every acceptance. A rule decides where all it names applies:
 # [[wallet.consent.rule]]
 # name = "small licences"
@@ -145,6 +156,28 @@ record = "automatic"
 # price_ceiling = { amount = "1000.00", currency = "EUR" }
 # price_floor = { amount = "100.00", currency = "EUR" }
 # uncataloged = false                      # true: decides terms beyond the catalog as well
+"#
+        }
+        Purpose::Mediator => {
+            r#"
+[mediator]
+# Whose messages it keeps: "members" shows a credential of an operator in [trust], "listed" stands in `dids`, "open" is anybody.
+admit = "members"
+# Who may use it besides.
+dids = []
+
+[mediator.quota]
+# Members; DIDs of one member; envelopes and bytes for one DID; bytes of one member; bytes of everything.
+members = 1000
+recipients = 8
+messages = 1000
+bytes = 33554432
+member_bytes = 67108864
+total_bytes = 4294967296
+# Seconds that an envelope waits to be picked up.
+keep_for = 2592000
+# Connections of one member.
+live = 4
 "#
         }
         Purpose::Gate => {

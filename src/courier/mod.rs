@@ -2,6 +2,7 @@
 
 mod address;
 mod inbox;
+mod mediator;
 mod statement;
 
 pub use address::{AddressPolicy, client};

@@ -12,6 +12,8 @@ mod guard;
 mod inbox;
 mod keys;
 mod metrics;
+mod mediation;
+mod mediator;
 pub mod operator;
 mod problem;
 mod serve;
@@ -25,6 +27,8 @@ pub use books::books_api;
 pub use guard::{Names, Share, with_keys, with_share};
 pub use inbox::inbox_router;
 pub use keys::keys_api;
+pub use mediation::mediator_api;
+pub use mediator::mediator_router;
 pub use metrics::{Face, Sources, Traffic, metrics_api};
 pub use problem::Problem;
 pub use serve::{Served, serve};
@@ -41,6 +45,7 @@ pub fn document(parts: &[Part]) -> Result<serde_json::Value, api::DocumentError>
         .fold(Api::<()>::new().describe(alive::doors()), |all, part| match part {
             Part::Wallet => all.describe(wallet::doors()).describe(operator::provider_doors()),
             Part::Operator => all.describe(operator::management_doors()).describe(books::doors()),
+            Part::Mediator => all.describe(mediation::mediator_doors()),
             Part::Gate => all,
         })
         .describe(keys::doors())
@@ -56,6 +61,8 @@ pub enum Part {
     Wallet,
     /// An operator's desk.
     Operator,
+    /// A mediator.
+    Mediator,
     /// A gate in front of data.
     Gate,
 }

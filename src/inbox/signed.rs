@@ -1,5 +1,5 @@
 use super::jws::{self, GeneralJws};
-use super::{Message, SealFailed, checks};
+use super::{MAX_PLAINTEXT, Message, SealFailed, checks, message};
 use crate::check::{Refusal, Trail};
 use crate::encoding::Timestamp;
 use crate::identity::{Did, DidUrl, Documents, Signer, Verified};
@@ -51,6 +51,16 @@ impl Opened {
     /// The key that is said to have signed; of the DID in `from`, so this is the document to resolve.
     pub fn signer_kid(&self) -> &DidUrl {
         &self.signer
+    }
+
+    /// The message's type, which decides who reads it; not verified.
+    pub fn kind(&self) -> &str {
+        &self.message.kind
+    }
+
+    /// Whether it asks for its answer on the way that it came.
+    pub fn returns(&self) -> bool {
+        message::returns(self.jws.payload(), MAX_PLAINTEXT)
     }
 
     /// The key that opened the envelope; `None` for a signed message that was kept.

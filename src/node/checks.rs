@@ -11,5 +11,7 @@ crate::checks! {
     INTRODUCTION = "contact.introduction": "somebody else becomes a contact by exactly one of a signed contact, an invitation and a did:web";
     KEY_NAME = "key.name": "a key to the management interface has a name of its own and a scope";
     CLOCK = "clock.right": "this machine's clock and the newest block agree within five minutes";
+    MEMBER = "mediation.member": "whoever picks up, or changes or asks for recipients, was granted mediation";
+    LINE = "mediation.connection": "a lasting connection to a mediator is one party's, and nobody has more of them than the share";
     ADDRESS = "address.private": "no request goes to a private network unless the configuration allows it";
 }

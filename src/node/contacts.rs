@@ -42,16 +42,11 @@ impl Node {
     /// This node's own contact, signed.
     ///
     /// # Errors
-    /// When the key cannot be used, or no key agreement key is configured.
+    /// When the key cannot be used, no key agreement key is configured, or the mediator has not granted mediation yet.
     pub fn contact(&self) -> Result<String, NodeFault> {
         let key = self.agreement.first().ok_or_else(|| NodeFault::Key("no key agreement key".into()))?.public();
-        let contact = Contact {
-            did: self.did().clone(),
-            url: self.settings.inbox_url.clone(),
-            key,
-            iat: chance::now()?,
-            routing: vec![],
-        };
+        let (url, routing) = self.reached_at()?;
+        let contact = Contact { did: self.did().clone(), url, key, iat: chance::now()?, routing };
         Ok(contact.sign(&*self.signer)?)
     }
 
@@ -98,6 +93,9 @@ impl Node {
             // The name that the owner gave stays, wherever the contact moves.
             kept["contact"] = text.into();
             self.store.put(kind::CONTACT, contact.did.as_str(), &kept).await?;
+            if self.settings.mediator.as_ref().is_some_and(|by| by.did.as_ref() == Some(&contact.did)) {
+                self.mediated.bell.notify_one();
+            }
         }
         Ok(())
     }

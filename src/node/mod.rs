@@ -20,6 +20,8 @@ mod fault;
 mod force;
 mod flow;
 mod gatekeeper;
+mod mediated;
+mod mediator;
 mod names;
 mod news;
 mod offering;
@@ -62,6 +64,11 @@ pub use gatekeeper::{
     Scheme, ServedAsset, Source, Standing,
 };
 pub(crate) use gatekeeper::{CHALLENGE_KEY, VOID_IN_A_COPY};
+pub use mediated::{Connection, MediatedBy, MediationStanding, MediationView, MediatorCourier, Pickup, Way};
+pub use mediator::{
+    Admit, Arrival, Arrived, Granted, Line, Mediator, MediatorSettings, MediatorStore, MediatorView, MemberView, Quota,
+    Taken,
+};
 pub use names::{Introduction, InvitationOrder, InvitationView, Met};
 pub use news::{Stood, Told};
 pub use offering::{OfferOrder, TemplateView};
@@ -90,6 +97,7 @@ pub(crate) mod kind {
     pub const PARTICIPANT: &str = "participant";
     pub const CONTRACT: &str = "contract";
     pub const CONTACT: &str = "contact";
+    pub const MEDIATION: &str = "mediation";
     pub const STANDING: &str = "standing";
     pub const CATALOG: &str = "catalog";
     pub const SHELF: &str = "shelf";
@@ -113,6 +121,7 @@ pub struct Node {
     refused: Refused,
     timepiece: Arc<Timepiece>,
     stuck: consent::Stuck,
+    mediated: mediated::Mediated,
 }
 
 /// Who is woken when there is something to do.
@@ -146,6 +155,7 @@ impl Node {
             bells: Bells::default(),
             refused: Refused::default(),
             stuck: consent::Stuck::default(),
+            mediated: mediated::Mediated::default(),
         }
     }
 

@@ -178,7 +178,10 @@ impl Node {
         let participant = self.participant_of(credential, chance::now()?)?;
         super::checks::SENDER
             .hold(participant.did == *self.did(), || format!("the credential is {}'s", participant.did))?;
-        Ok(self.store.put(kind::PARTICIPANT, "own", &serde_json::json!({ "credential": credential })).await?)
+        self.store.put(kind::PARTICIPANT, "own", &serde_json::json!({ "credential": credential })).await?;
+        // A mediator may have waited for it.
+        self.mediated.bell.notify_one();
+        Ok(())
     }
 
     pub(super) async fn template(&self, id: &str, now: Timestamp) -> Result<Verified<ApprovedTemplate>, NodeFault> {

@@ -29,13 +29,18 @@ impl Node {
     /// Starts the node's loops; they end with the returned set.
     pub fn run(self: &Arc<Self>) -> JoinSet<()> {
         let mut loops = JoinSet::new();
+        self.run_in(&mut loops);
+        loops
+    }
+
+    /// Starts the node's loops beside others; they end with the set.
+    pub fn run_in(self: &Arc<Self>, loops: &mut JoinSet<()>) {
         loops.spawn(opening(self.clone()));
         loops.spawn(delivering(self.clone()));
         loops.spawn(performing(self.clone()));
         loops.spawn(watching(self.clone()));
         loops.spawn(looking_for_ends(self.clone()));
         loops.spawn(Arc::clone(&self.timepiece).run(paced(self.settings.poll_ms, 5, LOOK)));
-        loops
     }
 }
 

@@ -9,6 +9,7 @@ mod documents;
 mod inbox;
 mod keys;
 mod ledger;
+mod mediator;
 mod news;
 mod open;
 mod outbox;

@@ -109,10 +109,14 @@ impl Scene {
 
     /// Sends a message as the consumer; the check that refused it, or `None` once a negotiation of it is there.
     pub async fn send(&self, message: &Message, by: &SecretKey) -> Option<&'static str> {
-        let (refused, begun) = (self.node.refused().len(), self.node.views().await.unwrap().len());
         let to = [AgreementKey::of_did_key(&key(2)).unwrap().public()];
-        let envelope = seal(message, by, &to, &mut |bytes| chance::fill(bytes).unwrap()).unwrap();
-        self.node.take_envelope(&envelope).await.unwrap();
+        self.take(&seal(message, by, &to, &mut |bytes| chance::fill(bytes).unwrap()).unwrap()).await
+    }
+
+    /// The same of an envelope.
+    pub async fn take(&self, envelope: &[u8]) -> Option<&'static str> {
+        let (refused, begun) = (self.node.refused().len(), self.node.views().await.unwrap().len());
+        self.node.take_envelope(envelope).await.unwrap();
         for _ in 0..400 {
             if let Some(message) = self.node.refused().get(refused) {
                 return Some(message.check);

@@ -82,8 +82,12 @@ pub struct Wallet {
 
 impl Wallet {
     fn make(dir: &Path, name: &str) -> Self {
+        Self::make_for(dir, name, "wallet")
+    }
+
+    fn make_for(dir: &Path, name: &str, purpose: &str) -> Self {
         let home = dir.join(name);
-        let made = said(&["init", "--json", "--home", home.to_str().unwrap()]);
+        let made = said(&["init", "--json", "--purpose", purpose, "--home", home.to_str().unwrap()]);
         let text = |member: &str| made[member].as_str().unwrap().to_owned();
         Self {
             did: text("did"),
@@ -93,6 +97,16 @@ impl Wallet {
             management: free_port(),
             process: None,
         }
+    }
+
+    /// A node that is a mediator and nothing else, for members of `operator`.
+    fn configure_mediator(&self, operator: &str) {
+        let text = format!(
+            "[listen]\npublic = \"127.0.0.1:{}\"\nmanagement = \"127.0.0.1:{}\"\n\n[network]\nprivate = true\n\n[trust]\n\
+             operators = [{operator:?}]\n\n[mediator]\nadmit = \"members\"\n",
+            self.public, self.management
+        );
+        fs::write(self.home.join("countersign.toml"), text).unwrap();
     }
 
     fn configure(&self, operator: &str, chain: &Value, rpc: &str, uncataloged: &str, consent: &str) {
@@ -178,6 +192,19 @@ impl Wallet {
         answer
     }
 
+    /// Waits until the mediator keeps this wallet's messages.
+    pub fn is_granted(&self) -> Value {
+        let until = Instant::now() + Duration::from_secs(60);
+        loop {
+            let mediation = self.get("/api/mediation");
+            if mediation["standing"] == "granted" && mediation["since"].is_string() {
+                return mediation;
+            }
+            assert!(Instant::now() < until, "mediation was not granted: {mediation}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
     pub fn negotiation(&self) -> Option<Value> {
         self.get("/api/negotiations").as_array().unwrap().first().cloned()
     }
@@ -200,6 +227,8 @@ impl Wallet {
 pub struct Street {
     pub provider: Wallet,
     pub consumer: Wallet,
+    /// Keeps the messages of the wallets that nobody can reach, where there are such.
+    pub mediator: Option<Wallet>,
     pub rpc: String,
     _chain: Process,
     pub dir: tempfile::TempDir,
@@ -214,6 +243,15 @@ impl Street {
 
     /// The same, with what both do with terms beyond the catalog.
     pub fn open_with(uncataloged: &str, consent: &str) -> Self {
+        Self::opened(uncataloged, consent, [None, None])
+    }
+
+    /// The same, with a mediator for the provider, the consumer or both: more lines for their `[wallet.mediator]`.
+    pub fn open_by_way_of(consent: &str, mediated: [Option<&str>; 2]) -> Self {
+        Self::opened("manual", consent, mediated)
+    }
+
+    fn opened(uncataloged: &str, consent: &str, mediated: [Option<&str>; 2]) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let dir = tempfile::tempdir().unwrap();
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -244,9 +282,19 @@ impl Street {
         let rpc = chain["rpc"].as_str().unwrap();
         let registry = said(&["deploy", "--json", "--rpc", rpc, "--home", provider.home.to_str().unwrap()]);
 
-        for wallet in [&mut provider, &mut consumer] {
-            let consent = if wallet.home.ends_with("provider") { consent } else { "" };
-            wallet.configure(operator, &registry, rpc, uncataloged, consent);
+        let mediator = mediated.iter().any(Option::is_some).then(|| {
+            let mut mediator = Wallet::make_for(dir.path(), "mediator", "mediator");
+            mediator.configure_mediator(operator);
+            mediator.start();
+            mediator
+        });
+        for (wallet, more) in [&mut provider, &mut consumer].into_iter().zip(mediated) {
+            let mut consent = if wallet.home.ends_with("provider") { consent } else { "" }.to_owned();
+            if let (Some(mediator), Some(more)) = (&mediator, more) {
+                let contact = &mediator.get("/api/mediator")["contact"];
+                consent += &format!("\n[wallet.mediator]\ncontact = {contact}\n{more}");
+            }
+            wallet.configure(operator, &registry, rpc, uncataloged, &consent);
             wallet.start();
             let recorder = format!("eip155:{}:{}", registry["chain_id"], wallet.recorder);
             let credential = printed(&[
@@ -265,6 +313,9 @@ impl Street {
                 &recorder,
             ]);
             wallet.post("/api/participant", &json!({ "credential": credential }));
+            if more.is_some() {
+                wallet.is_granted();
+            }
         }
         let approval = printed(&["approve", "--home", operator_home, root.join(TEMPLATE).to_str().unwrap()]);
         let template = provider.post("/api/templates", &json!({ "approval": approval }))["id"].clone();
@@ -281,6 +332,6 @@ impl Street {
         let contact = provider.get("/api/self")["contact"].clone();
         consumer.post("/api/contacts", &json!({ "contact": contact }));
         let rpc = rpc.to_owned();
-        Self { provider, consumer, rpc, _chain: running, dir }
+        Self { provider, consumer, mediator, rpc, _chain: running, dir }
     }
 }

@@ -7,6 +7,7 @@ mod decisions;
 mod fees;
 mod fetch;
 mod goods;
+mod mediation;
 mod people;
 mod propose;
 mod show;
@@ -56,6 +57,8 @@ pub enum Command {
     Fetch(fetch::Fetch),
     End(contracts::End),
     Withdraw(contracts::Withdraw),
+    Mediation(mediation::Mediation),
+    Mediator(mediation::Mediator),
     StateFees(fees::StateFees),
     Audits(fees::Audits),
     Audit(fees::Audit),
@@ -94,6 +97,8 @@ impl Command {
             Self::Fetch(command) => command.run().await,
             Self::End(command) => command.run().await,
             Self::Withdraw(command) => command.run().await,
+            Self::Mediation(command) => command.run().await,
+            Self::Mediator(command) => command.run().await,
             Self::StateFees(command) => command.run().await,
             Self::Audits(command) => command.run().await,
             Self::Audit(command) => command.run().await,

@@ -7,12 +7,15 @@ use url::Url;
 
 use super::super::configuration::Configuration;
 use super::super::home::{Home, Keyring, STORE};
+use super::mediator::{self, Place};
 use super::{gate, operator, wallet};
 use crate::credential::RegistryUrn;
 use crate::encoding::Timestamp;
 use crate::http::{self, Api, Conditions, Router, Sources, Traffic};
 use crate::identity::Signer;
-use crate::node::{BookStore, Doorkeeper, Gatekeeper, KeyStore, Node, Registry, Store, StoreFault, Timepiece, chance};
+use crate::node::{
+    BookStore, Doorkeeper, Gatekeeper, KeyStore, MediatorStore, Node, Registry, Store, StoreFault, Timepiece, chance,
+};
 use crate::registry::{Client, ClientConfig};
 use crate::store::{InboxLimits, Sqlite};
 
@@ -36,6 +39,7 @@ pub(super) struct Ground<'a> {
     pub public_url: &'a str,
     pub signer: Arc<dyn Signer>,
     pub store: Arc<dyn Store>,
+    pub mediation: Arc<dyn MediatorStore>,
     pub books: Arc<dyn BookStore>,
     pub registry: Arc<dyn Registry>,
 }
@@ -51,16 +55,6 @@ impl House {
         let started = chance::now()?;
         let store = Arc::new(open_store(home, keyring, configuration).await?);
         let doorkeeper = Doorkeeper::open(Arc::clone(&store) as Arc<dyn KeyStore>, &home.api_key()?).await?;
-        let ground = Ground {
-            home,
-            keyring,
-            configuration,
-            public_url,
-            signer: Arc::new(keyring.signing_key()?),
-            books: Arc::clone(&store) as Arc<dyn BookStore>,
-            store,
-            registry: open_registry(keyring, configuration).await?,
-        };
         let mut house = Self {
             public: Router::new(),
             management: http::keys_api(Arc::clone(&doorkeeper)),
@@ -70,29 +64,50 @@ impl House {
             doorkeeper,
             traffic: Traffic::default(),
         };
+        let (signer, mediation) = (Arc::new(keyring.signing_key()?), Arc::clone(&store) as Arc<dyn MediatorStore>);
+        if let Some(settings) = configuration.mediator.as_ref().filter(|_| mediator::is_alone(configuration)) {
+            let place = Place { keyring, configuration, public_url, signer, store: mediation };
+            mediator::move_in(&mut house, &place, settings)?;
+            house.show_itself(&(store as Arc<dyn Store>), None, started);
+            return Ok(house);
+        }
+        let ground = Ground {
+            home,
+            keyring,
+            configuration,
+            public_url,
+            signer,
+            mediation,
+            books: Arc::clone(&store) as Arc<dyn BookStore>,
+            store,
+            registry: open_registry(keyring, configuration).await?,
+        };
         if let Some(table) = &configuration.wallet {
             wallet::move_in(&mut house, &ground, table)?;
         }
         if let Some(table) = &configuration.operator {
             operator::move_in(&mut house, &ground, table);
         }
+        if let (Some(settings), None) = (&configuration.mediator, &configuration.wallet) {
+            mediator::move_in(&mut house, &Place::of(&ground), settings)?;
+        }
         if let Some(table) = &configuration.gate {
             gate::move_in(&mut house, &ground, table).await?;
         }
-        house.show_itself(&ground, started);
+        house.show_itself(&ground.store, Some(&ground.registry), started);
         Ok(house)
     }
 
     /// Adds what every node says of itself: whether it is alive and ready, and its numbers.
-    fn show_itself(&mut self, ground: &Ground<'_>, started: Timestamp) {
+    fn show_itself(&mut self, store: &Arc<dyn Store>, registry: Option<&Arc<dyn Registry>>, started: Timestamp) {
         let parts = [
             self.wallet.as_ref().map(|wallet| Arc::clone(wallet.timepiece())),
             self.gatekeeper.as_ref().map(|gatekeeper| Arc::clone(gatekeeper.timepiece())),
         ];
         let mut timepieces: Vec<_> = parts.into_iter().flatten().collect();
-        if timepieces.is_empty() {
+        if let Some(registry) = registry.filter(|_| timepieces.is_empty()) {
             // An operator's books rest on the clock as little as on the chain's head, but its owner wants to know.
-            let timepiece = Timepiece::new(Arc::clone(&ground.registry));
+            let timepiece = Timepiece::new(Arc::clone(registry));
             self.loops.spawn(Arc::clone(&timepiece).run(Duration::from_secs(10)));
             timepieces.push(timepiece);
         }
@@ -103,7 +118,7 @@ impl House {
         }
         let sources = Sources {
             traffic: self.traffic.clone(),
-            store: Arc::clone(&ground.store),
+            store: Arc::clone(store),
             wallet: self.wallet.clone(),
             gatekeeper: self.gatekeeper.clone(),
             timepieces,

@@ -1,5 +1,6 @@
 mod gate;
 mod house;
+mod mediator;
 mod operator;
 mod wallet;
 
@@ -17,7 +18,7 @@ use super::home::{CONFIGURATION, Running, UnlockArgument};
 use crate::http::{self, Face, Names, Share};
 use house::House;
 
-/// Runs a node: whatever its configuration has tables for, [wallet], [gate] or [operator].
+/// Runs a node: whatever its configuration has tables for, [wallet], [gate], [mediator] or [operator].
 ///
 /// Example: countersign serve --home ~/wallet
 #[derive(Debug, Args)]

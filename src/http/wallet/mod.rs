@@ -13,6 +13,7 @@ use axum::extract::State;
 pub use people::invitation_router;
 
 use super::api::Api;
+use super::mediation::mediation_doors;
 use crate::node::Node;
 
 type Owner = State<Arc<Node>>;
@@ -28,5 +29,10 @@ pub fn wallet_api(node: Arc<Node>) -> Api {
 /// The same without a node: what the document is made of.
 pub(super) fn doors() -> Api<Arc<Node>> {
     let talks = talks::doors().merge(events::doors());
-    people::doors().merge(goods::doors()).merge(talks).merge(contracts::doors()).within(LONGEST)
+    people::doors()
+        .merge(goods::doors())
+        .merge(talks)
+        .merge(contracts::doors())
+        .merge(mediation_doors())
+        .within(LONGEST)
 }
