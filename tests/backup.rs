@@ -5,6 +5,7 @@ mod wallets;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
+use std::time::{Duration, Instant};
 
 use countersign::node::checks;
 use serde_json::{Value, json};
@@ -23,6 +24,11 @@ fn decides_nothing(wallet: &Wallet, id: &str, decisions: &[&str]) {
     }
     let view = wallet.get(&format!("/api/negotiations/{id}"));
     assert!(view["held_since"].is_string() && view["due"].is_null(), "{view}");
+}
+
+fn configure(wallet: &Wallet, change: impl FnOnce(String) -> String) {
+    let file = wallet.home.join("countersign.toml");
+    fs::write(&file, change(fs::read_to_string(&file).unwrap())).unwrap();
 }
 
 fn states(view: &Value) -> Vec<&str> {
@@ -54,16 +60,24 @@ fn a_restored_copy_neither_accepts_twice_nor_records_another_hash() {
     assert_eq!(states(&provider.negotiation().unwrap()), ["REQUESTED"]);
 
     // Before the record: it orders none, and learns from the chain that the one it would order stands.
+    // Its rules do not either, although they now would.
     provider.restore(&before_the_record, "provider-2");
+    configure(provider, |text| text.replace("record = \"ask\"", "record = \"automatic\""));
     provider.start();
     decides_nothing(provider, &id, &["record", "offer"]);
     let agreed = provider.reach("AGREED");
     assert_eq!(agreed["entry"]["hash"], entry["hash"]);
     assert_eq!(agreed["entry"]["transaction"], entry["transaction"], "nothing was recorded again");
 
-    // Before the acceptance: it signs no second one, of this offer or of another.
+    // Before the acceptance: it signs no second one, of this offer or of another, by a person or by a rule.
     consumer.restore(&before_the_acceptance, "consumer-1");
+    configure(consumer, |text| {
+        let rule = "name = \"all\"\npoint = \"accept\"\nprice_ceiling = { amount = \"1000.00\", currency = \"EUR\" }";
+        format!("{text}\n[[wallet.consent.rule]]\n{rule}\n")
+    });
     consumer.start();
+    // Longer than a rule takes.
+    std::thread::sleep(Duration::from_secs(3));
     decides_nothing(consumer, &own, &["accept", "request"]);
     let view = consumer.negotiation().unwrap();
     assert_eq!((view["state"].as_str(), &view["hash"]), (Some("OFFERED"), &Value::Null));
@@ -75,18 +89,19 @@ fn a_restored_copy_neither_accepts_twice_nor_records_another_hash() {
     consumer.start();
     decides_nothing(consumer, &own, &["accept"]);
     consumer.post("/api/requests", &json!({ "provider": provider.did, "asset": ASSET }));
-    let second = provider.reach("REQUESTED")["id"].as_str().unwrap().to_owned();
-    if second == id {
-        // The newest one is the second once it has arrived.
-        std::thread::sleep(std::time::Duration::from_secs(3));
-    }
-    let second = provider.negotiation().unwrap()["id"].as_str().unwrap().to_owned();
-    assert_ne!(second, id);
+    let until = Instant::now() + Duration::from_secs(60);
+    let second = loop {
+        let newest = provider.negotiation().unwrap()["id"].as_str().unwrap().to_owned();
+        if newest != id {
+            break newest;
+        }
+        assert!(Instant::now() < until, "the new request did not arrive");
+        std::thread::sleep(Duration::from_millis(50));
+    };
     provider.post(&format!("/api/negotiations/{second}/offer"), &json!({}));
-    let fresh = consumer.reach("OFFERED")["id"].as_str().unwrap().to_owned();
-    assert_ne!(fresh, own);
-    consumer.post(&format!("/api/negotiations/{fresh}/accept"), &json!({}));
-    provider.reach("ACCEPTED");
+    let fresh = consumer.reach("FINALIZED");
+    assert_ne!(fresh["id"], json!(own));
+    assert_eq!(fresh["hash"], provider.reach("FINALIZED")["hash"]);
 
     // A person may end what is held.
     let ended = consumer.post(&format!("/api/negotiations/{own}/reject"), &json!({ "reason": "restored" }));

@@ -1,6 +1,7 @@
 //! A home's keys at rest: what opens them, what does not, and what a person is told.
 
 use std::fs;
+use std::io::{Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -181,4 +182,44 @@ fn exported_keys_open_under_their_own_passphrase_and_come_back() {
     let aside: Vec<_> = fs::read_dir(desk.path("wallet").join("keys")).unwrap().map(|entry| entry.unwrap()).collect();
     assert_eq!(aside.len(), 2, "what was there was set aside");
     assert!(aside.iter().any(|entry| fs::read(entry.path()).unwrap() == b"damaged"));
+}
+
+/// What a command says at a terminal, where each prompt is answered once it stands there.
+fn at_a_terminal(command: &str, answers: &[(&str, &str)]) -> (bool, String) {
+    let mut script = Command::new("script");
+    script.args(["-qec", command, "/dev/null"]).env_remove("COUNTERSIGN_PASSPHRASE_FILE");
+    let mut child = script.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let (mut typing, mut screen) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+    let (mut said, mut byte) = (Vec::new(), [0]);
+    for (prompt, answer) in answers {
+        let from = said.len();
+        while !String::from_utf8_lossy(&said[from..]).contains(prompt) {
+            assert_eq!(screen.read(&mut byte).unwrap(), 1, "no prompt: {}", String::from_utf8_lossy(&said));
+            said.push(byte[0]);
+        }
+        // The prompt stands there a moment before the terminal stops to echo; nobody types that fast.
+        std::thread::sleep(std::time::Duration::from_millis(300));
+        writeln!(typing, "{answer}").unwrap();
+    }
+    screen.read_to_end(&mut said).unwrap();
+    (child.wait().unwrap().success(), String::from_utf8(said).unwrap())
+}
+
+#[test]
+fn a_terminal_is_asked_twice_for_a_new_passphrase_and_shows_none() {
+    let desk = Desk::new();
+    let command = |arguments: &str| {
+        format!("{} {arguments} --home {}", env!("CARGO_BIN_EXE_countersign"), desk.path("wallet").display())
+    };
+    let other = "correct horse battery stapel";
+    let (done, said) = at_a_terminal(&command("init"), &[("New passphrase", PASSPHRASE), ("again: ", other)]);
+    assert!(!done && said.contains("not the same") && !desk.path("wallet").exists(), "{said}");
+    let (done, said) = at_a_terminal(&command("init"), &[("New passphrase", PASSPHRASE), ("again: ", PASSPHRASE)]);
+    assert!(done && said.contains("DID") && !said.contains("battery"), "{said}");
+    let (done, said) = at_a_terminal(&command("keys show"), &[("Passphrase of", other)]);
+    assert!(!done && said.contains("the passphrase is wrong"), "{said}");
+    let (done, said) = at_a_terminal(&command("keys show"), &[("Passphrase of", PASSPHRASE)]);
+    assert!(done && said.contains("recorder") && !said.contains("battery"), "{said}");
+    // The file that the tests use holds the same, so that both ways open one home.
+    desk.json("wallet", Some("passphrase"), &["keys", "show"]);
 }

@@ -25,8 +25,8 @@ pub enum Purpose {
 
 /// Makes a node's home: keys under a passphrase, an API key and a configuration to fill in.
 ///
-/// The terminal asks for the passphrase, or a file holds it (--passphrase-file, COUNTERSIGN_PASSPHRASE_FILE); it is lost
-/// if you lose it.
+/// The terminal asks for the passphrase, or a file holds it (--passphrase-file, COUNTERSIGN_PASSPHRASE_FILE); without
+/// it the keys are lost.
 ///
 /// Example: countersign init --home ~/wallet
 #[derive(Debug, Args)]
@@ -284,7 +284,8 @@ mod tests {
             assert_eq!(parts, expected);
             if let Some(gate) = read.gate {
                 let named = serde_json::to_value(gate).unwrap();
-                let unnamed = |name: &&String| !all.contains(&format!("{name} = ")) && *name != "assets";
+                let said = |name: &str| all.contains(&format!("{name} = ")) || all.contains(&format!("[gate.{name}]"));
+                let unnamed = |name: &&String| !said(name) && *name != "assets";
                 assert_eq!(
                     named.as_object().unwrap().keys().find(unnamed),
                     None,

@@ -109,6 +109,9 @@ struct Export {
     export_passphrase_file: Option<PathBuf>,
     /// The file to write; it must not be there yet.
     file: PathBuf,
+    /// Print the result as JSON.
+    #[arg(long)]
+    json: bool,
 }
 
 impl Export {
@@ -121,6 +124,10 @@ impl Export {
         keyring.relock(&own.choose("the export")?)?;
         if !durable::create(&self.file, &keyring.seal()?)? {
             bail!("{} is there already; an export does not replace another", self.file.display());
+        }
+        if self.json {
+            println!("{}", json!({ "file": self.file }));
+            return Ok(ExitCode::SUCCESS);
         }
         println!("exported  {}", self.file.display());
         println!(
@@ -191,6 +198,9 @@ struct Passphrase {
     /// A file with a key instead of a passphrase: 64 hexadecimal digits.
     #[arg(long, value_name = "FILE")]
     new_keyring_key_file: Option<PathBuf>,
+    /// Print the result as JSON.
+    #[arg(long)]
+    json: bool,
 }
 
 impl Passphrase {
@@ -203,6 +213,10 @@ impl Passphrase {
         };
         keyring.relock(&new.choose(&home.dir().display().to_string())?)?;
         home.keep_keyring(&keyring)?;
+        if self.json {
+            println!("{}", json!({ "home": home.dir() }));
+            return Ok(ExitCode::SUCCESS);
+        }
         println!("changed; backups and exports made before still open with what they were made with");
         Ok(ExitCode::SUCCESS)
     }

@@ -13,7 +13,8 @@ use crate::node::{COPY, HELD, StoreFault};
 /// Copies the store in the file `from` into a new file, as of one moment, and marks the copy.
 ///
 /// Every negotiation that was not over is held in the copy: the original may have decided since. A gate's open
-/// challenges and tokens are void in it, for they may have been spent since.
+/// challenges and tokens are void in it, for they may have been spent since, and so are keys to the management interface,
+/// which may have been revoked.
 ///
 /// # Errors
 /// [`StoreFault::Damaged`] when the store is damaged; [`StoreFault::Failed`] when it cannot be read or the copy cannot
@@ -89,5 +90,10 @@ async fn mark(copy: &mut SqliteConnection, at: Timestamp) -> Result<(), StoreFau
         .execute(&mut *copy)
         .await
         .map_err(fault)?;
+    // A key to the management interface that was revoked since must not open the restored node.
+    let keys = query("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'api_keys'");
+    if keys.fetch_optional(&mut *copy).await.map_err(fault)?.is_some() {
+        query("DELETE FROM api_keys").execute(&mut *copy).await.map_err(fault)?;
+    }
     copy.commit().await.map_err(fault)
 }

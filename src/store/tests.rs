@@ -1,7 +1,7 @@
 use serde_json::json;
 
 use super::{SealingKey, Sqlite};
-use crate::node::{BookStore as _, Issue, Store as _, StoreFault};
+use crate::node::{BookStore as _, Issue, KeyRecord, KeyStore as _, Store as _, StoreFault};
 
 fn seal() -> SealingKey {
     SealingKey::new(&[7; 32])
@@ -121,6 +121,27 @@ async fn a_full_disk_issues_no_half_invoice() {
     room.unwrap();
     store.issue(&large).await.unwrap();
     assert_eq!(store.invoiced().await.unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn a_copy_says_that_it_is_one_and_has_no_keys_to_the_management_interface() {
+    let home = tempfile::tempdir().unwrap();
+    let (path, into) = (home.path().join("node.db"), home.path().join("copy.db"));
+    let at = crate::encoding::Timestamp::from_seconds(1_800_000_000).unwrap();
+    let store = Sqlite::open(&path, seal()).await.unwrap();
+    let hash = crate::encoding::Digest::of("key");
+    let key = KeyRecord { name: "desk".into(), hash, scope: "read".parse().unwrap(), made: at, used: None };
+    assert!(store.add_api_key(&key).await.unwrap());
+    store.put("asset", "a", &json!(1)).await.unwrap();
+    super::copy(&path, &into, at).await.unwrap();
+    assert!(matches!(super::put_to_use(&path, at).await, Err(StoreFault::Failed(_) | StoreFault::Damaged(_))));
+    super::put_to_use(&into, at.plus(9)).await.unwrap();
+    let copy = Sqlite::open(&into, seal()).await.unwrap();
+    assert_eq!((store.api_keys().await.unwrap().len(), copy.api_keys().await.unwrap().len()), (1, 0));
+    assert_eq!(copy.one("asset", "a").await.unwrap(), Some(json!(1)));
+    let mark = json!({ "at": at, "used_from": at.plus(9) });
+    assert_eq!(copy.one(crate::node::COPY, crate::node::COPY).await.unwrap(), Some(mark));
+    assert!(super::copy(&path, &into, at).await.is_err(), "a copy does not replace another");
 }
 
 #[tokio::test]
