@@ -9,19 +9,21 @@ use countersign::credential::{ApprovedTemplate, Participant, Trust};
 use countersign::encoding::Timestamp;
 use countersign::identity::{Did, Documents, SecretKey, Signer as _, Unverified};
 use countersign::node::chance;
+#[path = "support/passphrase.rs"]
+mod passphrase;
+
+use passphrase::passphrase_file;
 use serde_json::{Value, json};
 
-const OPERATOR_KEY: &str = include_str!("../fixtures/keys/operator");
-
 fn countersign(arguments: &[&str], home: &Path) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_countersign")).args(arguments).arg("--home").arg(home).output().unwrap()
+    let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
+    command.args(arguments).arg("--home").arg(home).env("COUNTERSIGN_PASSPHRASE_FILE", passphrase_file());
+    command.output().unwrap()
 }
 
-/// A home of the operator whose key is among the fixtures, and what `init` says of it.
+/// A home of an operator, and what `init` says of it.
 fn operator() -> (tempfile::TempDir, Value) {
     let dir = tempfile::tempdir().unwrap();
-    fs::create_dir(dir.path().join("keys")).unwrap();
-    fs::write(dir.path().join("keys/signing"), OPERATOR_KEY).unwrap();
     let made = countersign(&["init", "--purpose", "operator", "--json"], dir.path());
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
     (dir, serde_json::from_slice(&made.stdout).unwrap())
@@ -96,15 +98,15 @@ fn what_no_wallet_would_believe_is_not_signed() {
 fn a_home_is_made_once_and_for_its_owner_only() {
     use std::os::unix::fs::PermissionsExt as _;
     let (home, _) = operator();
-    for name in ["keys/agreement", "keys/recorder", "api-key", "countersign.toml"] {
+    for name in ["keys/keyring.json", "api-key", "countersign.toml"] {
         let mode = fs::metadata(home.path().join(name)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600, "{name}");
     }
-    let key = fs::read(home.path().join("keys/agreement")).unwrap();
+    let key = fs::read(home.path().join("keys/keyring.json")).unwrap();
     let again = countersign(&["init"], home.path());
     assert!(!again.status.success());
     assert!(String::from_utf8_lossy(&again.stderr).contains("is there already"));
-    assert_eq!(fs::read(home.path().join("keys/agreement")).unwrap(), key);
+    assert_eq!(fs::read(home.path().join("keys/keyring.json")).unwrap(), key);
 }
 
 #[test]

@@ -6,6 +6,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+#[path = "support/passphrase.rs"]
+mod passphrase;
+
+use passphrase::passphrase_file;
 use serde_json::{Value, json};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_countersign");
@@ -41,7 +45,7 @@ impl Story {
         for inherited in ["COUNTERSIGN_NODE", "COUNTERSIGN_KEY_FILE", "COUNTERSIGN_LOG"] {
             command.env_remove(inherited);
         }
-        command.env("COUNTERSIGN_HOME", self.path(who));
+        command.env("COUNTERSIGN_HOME", self.path(who)).env("COUNTERSIGN_PASSPHRASE_FILE", passphrase_file());
         command
     }
 
@@ -142,7 +146,7 @@ fn found(story: &mut Story) -> Homes {
     let pace = ["--block-time-ms", "300", "--finality-blocks", "3"];
     let chain = [&["chain", "--listen", "127.0.0.1:0", "--fund", &alice, "--fund", &bob], &pace[..]].concat();
     let rpc = story.start("chain", &chain)["rpc"].as_str().unwrap().to_owned();
-    let registry = story.says("alice", &["deploy", "--rpc", &rpc, "--key", "alice/keys/recorder"]);
+    let registry = story.says("alice", &["deploy", "--rpc", &rpc]);
 
     // A gate's origin stands in its configuration, so that its port is chosen before it runs.
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();

@@ -3,10 +3,8 @@
 #[path = "support/wallets.rs"]
 mod wallets;
 
-use std::process::Command;
-
 use serde_json::json;
-use wallets::{ASSET, PROGRAM, Street, Wallet};
+use wallets::{ASSET, Street, Wallet, program};
 
 #[test]
 fn a_negotiation_goes_on_whenever_its_nodes_are_killed() {
@@ -51,7 +49,7 @@ fn a_negotiation_goes_on_whenever_its_nodes_are_killed() {
     let file = |wallet: &Wallet, id: &str| wallet.get(&format!("/api/negotiations/{id}/contract"));
     assert_eq!(file(provider, &id), file(consumer, &own), "both hold the same contract");
 
-    let second = Command::new(PROGRAM).args(["serve", "--home"]).arg(&provider.home).output().unwrap();
+    let second = program().args(["serve", "--home"]).arg(&provider.home).output().unwrap();
     assert!(!second.status.success(), "a second node on the same home is refused");
     assert!(!String::from_utf8_lossy(&second.stderr).is_empty());
 }

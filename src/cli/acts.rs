@@ -5,6 +5,7 @@ use anyhow::{Context as _, Result};
 use clap::Args;
 
 use super::HomeArgument;
+use super::home::UnlockArgument;
 use crate::credential::{Admission, ApprovedTemplate, LegalId, Participant};
 use crate::identity::{Did, DidDocument};
 use crate::node::chance;
@@ -16,6 +17,8 @@ use crate::node::chance;
 pub struct Admit {
     #[command(flatten)]
     home: HomeArgument,
+    #[command(flatten)]
+    unlock: UnlockArgument,
     /// The member's DID (did:key or did:jwk).
     #[arg(long)]
     did: Did,
@@ -43,7 +46,7 @@ fn legal_id(text: &str) -> Result<LegalId, String> {
 
 impl Admit {
     pub(super) fn run(&self) -> Result<ExitCode> {
-        let (key, now) = (self.home.home()?.signing_key()?, chance::now()?);
+        let (key, now) = (self.home.home()?.keyring(&self.unlock)?.signing_key()?, chance::now()?);
         let document = DidDocument::of_key_did(&self.did)?;
         let admission = Admission {
             did: self.did.clone(),
@@ -68,13 +71,15 @@ impl Admit {
 pub struct Approve {
     #[command(flatten)]
     home: HomeArgument,
+    #[command(flatten)]
+    unlock: UnlockArgument,
     /// The template, a JSON file; its bytes are what is signed.
     file: PathBuf,
 }
 
 impl Approve {
     pub(super) fn run(&self) -> Result<ExitCode> {
-        let key = self.home.home()?.signing_key()?;
+        let key = self.home.home()?.keyring(&self.unlock)?.signing_key()?;
         let bytes = std::fs::read(&self.file).with_context(|| format!("cannot read {}", self.file.display()))?;
         println!("{}", ApprovedTemplate::approve(&bytes, &key)?);
         Ok(ExitCode::SUCCESS)

@@ -6,8 +6,10 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use clap::Args;
 use url::Url;
+use zeroize::Zeroizing;
 
-use super::home::read_secret;
+use super::HomeArgument;
+use super::home::{UnlockArgument, read_secret};
 use crate::credential::Account;
 use crate::registry;
 use crate::registry::devchain::{self, DevChainConfig};
@@ -70,15 +72,21 @@ impl Chain {
 
 /// Deploys the registry contract; anybody's registry is as good as any other, for it has no owner.
 ///
-/// Prints the table for [[trust.chains]] of the configuration.
+/// Prints the table for [[trust.chains]] of the configuration. A node's recorder account pays, or that of a key in a file.
+///
+/// Example: countersign deploy --home ~/wallet --rpc https://node.ghostnet.etherlink.com
 #[derive(Debug, Args)]
 pub struct Deploy {
     /// The chain's JSON-RPC endpoint.
     #[arg(long)]
     rpc: Url,
-    /// A file with the secp256k1 key (64 hexadecimal digits) whose account pays.
+    #[command(flatten)]
+    home: HomeArgument,
+    #[command(flatten)]
+    unlock: UnlockArgument,
+    /// A file with the secp256k1 key (64 hexadecimal digits) whose account pays, instead of a home's recorder.
     #[arg(long, value_name = "FILE")]
-    key: PathBuf,
+    key: Option<PathBuf>,
     /// Print the result as JSON.
     #[arg(long)]
     json: bool,
@@ -86,8 +94,14 @@ pub struct Deploy {
 
 impl Deploy {
     pub(super) async fn run(&self) -> Result<ExitCode> {
-        let text = std::fs::read_to_string(&self.key).with_context(|| format!("cannot read {}", self.key.display()))?;
-        let deployed = registry::deploy(&self.rpc, &*read_secret(&text)?).await?;
+        let payer = match &self.key {
+            Some(file) => {
+                let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()));
+                read_secret(&Zeroizing::new(text?)).with_context(|| format!("{} holds no key", file.display()))?
+            }
+            None => self.home.home()?.keyring(&self.unlock)?.recorder().clone(),
+        };
+        let deployed = registry::deploy(&self.rpc, &payer).await?;
         let (urn, hash) = (deployed.urn, deployed.code_hash);
         if self.json {
             let found = serde_json::json!({

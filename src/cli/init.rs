@@ -4,7 +4,7 @@ use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 
 use super::HomeArgument;
-use super::home::CONFIGURATION;
+use super::home::{CONFIGURATION, UnlockArgument};
 use crate::identity::Signer as _;
 use crate::registry;
 
@@ -26,6 +26,8 @@ pub enum Purpose {
 pub struct Init {
     #[command(flatten)]
     home: HomeArgument,
+    #[command(flatten)]
+    unlock: UnlockArgument,
     /// What the node is for.
     #[arg(long, value_enum, default_value = "wallet")]
     purpose: Purpose,
@@ -41,10 +43,10 @@ impl Init {
         if configuration.exists() {
             bail!("{} is there already: this home is made", configuration.display());
         }
-        home.make()?;
+        let keyring = home.make(&self.unlock)?;
         home.keep(CONFIGURATION, &template(self.purpose))?;
-        let key = home.signing_key()?;
-        let recorder = registry::account_of(&*home.recorder_key()?)?;
+        let key = keyring.signing_key()?;
+        let recorder = registry::account_of(keyring.recorder())?;
         if self.json {
             let found = serde_json::json!({
                 "home": home.dir(), "did": key.did(), "key": key.public_key().thumbprint(), "recorder": recorder,

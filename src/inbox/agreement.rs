@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 use super::checks;
 use crate::check::Refusal;
 use crate::encoding;
-use crate::identity::{Did, DidDocument, DidUrl, Jwk, Method, PublicKey, SecretKey, Signer as _};
+use crate::identity::{Did, DidDocument, DidUrl, Jwk, Method, PublicKey, SecretKey, Signer as _, Thumbprint};
 
 const MULTICODEC_X25519: [u8; 2] = [0xec, 0x01];
 
@@ -106,7 +106,7 @@ impl AgreementKey {
 
     /// A key that a wallet makes beside its DID, named by its thumbprint (RFC 7638): `<did>#<thumbprint>`.
     pub fn beside(did: &Did, secret: AgreementSecret) -> Self {
-        let kid = did.url(&secret.point().jwk().thumbprint().to_string());
+        let kid = did.url(&secret.thumbprint().to_string());
         Self { kid, secret }
     }
 
@@ -160,6 +160,11 @@ impl AgreementSecret {
             Curve::X25519 => Some(Self::X25519((*secret).into())),
             Curve::P256 => p256::SecretKey::from_slice(secret).ok().map(Self::P256),
         }
+    }
+
+    /// RFC 7638 thumbprint of its public half.
+    pub fn thumbprint(&self) -> Thumbprint {
+        self.point().jwk().thumbprint()
     }
 
     pub(super) fn point(&self) -> AgreementPoint {

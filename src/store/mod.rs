@@ -10,7 +10,9 @@ mod ledger;
 mod open;
 mod outbox;
 mod port;
+mod seal;
 #[cfg(test)]
 mod tests;
 
 pub use open::{InboxLimits, Sqlite};
+pub use seal::{NotOpened, SealingKey};

@@ -11,6 +11,11 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+#[path = "passphrase.rs"]
+mod passphrase;
+
+use passphrase::passphrase_file;
+
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_countersign");
 const TEMPLATE: &str = "fixtures/templates/single-purchase.json";
 pub const ASSET: &str = "urn:uuid:3f0c6f0e-2a53-4b0e-8f4d-1d1f9a3c0001";
@@ -28,7 +33,7 @@ impl Drop for Process {
 /// Starts a command; the JSON line that says where it listens.
 fn start(arguments: &[&str], log: &Path) -> (Process, Value) {
     let errors = fs::OpenOptions::new().create(true).append(true).open(log).unwrap();
-    let mut command = Command::new(PROGRAM);
+    let mut command = program();
     command.args(["--log", "info"]).args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(errors);
     let mut child = Process(command.spawn().unwrap());
     let mut line = String::new();
@@ -37,8 +42,15 @@ fn start(arguments: &[&str], log: &Path) -> (Process, Value) {
     (child, said.unwrap_or_else(|_| panic!("it did not start: {}", fs::read_to_string(log).unwrap())))
 }
 
+/// The program, with the passphrase of every home here.
+pub fn program() -> Command {
+    let mut command = Command::new(PROGRAM);
+    command.env("COUNTERSIGN_PASSPHRASE_FILE", passphrase_file());
+    command
+}
+
 fn run(arguments: &[&str]) -> Output {
-    let output = Command::new(PROGRAM).args(arguments).output().unwrap();
+    let output = program().args(arguments).output().unwrap();
     assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     output
 }
@@ -188,8 +200,7 @@ impl Street {
             &dir.path().join("chain.log"),
         );
         let rpc = chain["rpc"].as_str().unwrap();
-        let payer = provider.home.join("keys/recorder");
-        let registry = said(&["deploy", "--json", "--rpc", rpc, "--key", payer.to_str().unwrap()]);
+        let registry = said(&["deploy", "--json", "--rpc", rpc, "--home", provider.home.to_str().unwrap()]);
 
         for wallet in [&mut provider, &mut consumer] {
             wallet.configure(operator, &registry, rpc, if wallet.home.ends_with("provider") { consent } else { "" });

@@ -10,7 +10,7 @@ use url::Url;
 use zeroize::Zeroizing;
 
 use super::super::calls::{Desk, GateCaller};
-use super::super::home::{Home, Running};
+use super::super::home::{Home, Keyring, Running, UnlockArgument};
 use super::tell::{Teller, short};
 use crate::credential::{Account, Trust};
 use crate::encoding::Digest;
@@ -24,6 +24,8 @@ pub const ASSET: &[u8] = include_bytes!("../../../fixtures/assets/motorway-junct
 pub const PURCHASE: &str = include_str!("../../../fixtures/templates/single-purchase.json");
 pub const LICENCE: &str = include_str!("../../../fixtures/templates/licence.json");
 pub const ASSET_ID: &str = "urn:uuid:3f0c6f0e-2a53-4b0e-8f4d-1d1f9a3c0001";
+/// The file with the passphrase of every home of the demo.
+const PASSPHRASE: &str = "passphrase";
 const ASSET_PATH: &str = "/assets/motorway-junction.xodr";
 
 /// The nodes of the demo, each a process of its own.
@@ -40,6 +42,12 @@ pub struct Town {
     pub registry: Deployment,
     /// A key with coins and nothing else: the intruder's.
     pub intruder_key: Zeroizing<[u8; 32]>,
+}
+
+/// A home with its keys, before its node runs.
+struct House {
+    home: Home,
+    keyring: Keyring,
 }
 
 /// A node, and how its owner talks to it.
@@ -62,17 +70,19 @@ impl Town {
         let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(30)).build()?;
         let mut children = Vec::new();
 
-        let home = |name: &str| -> Result<Home> {
+        let unlock = UnlockArgument { passphrase_file: Some(dir.join(PASSPHRASE)), keyring_key_file: None };
+        Home::new(&dir).keep(PASSPHRASE, &chance::nonce()?)?;
+        let home = |name: &str| -> Result<House> {
             let home = Home::new(dir.join(name));
-            home.make()?;
-            Ok(home)
+            let keyring = home.make(&unlock)?;
+            Ok(House { home, keyring })
         };
         let (provider, consumer, operator, gate) =
             (home("provider")?, home("consumer")?, home("operator")?, home("gate")?);
         let deployer = Zeroizing::new(chance::random::<32>()?);
         let intruder_key = Zeroizing::new(chance::random::<32>()?);
         let mut funds = Vec::new();
-        for key in [&*deployer, &*intruder_key, &*provider.recorder_key()?] {
+        for key in [&*deployer, &*intruder_key, &**provider.keyring.recorder()] {
             funds.extend(["--fund".to_owned(), format!("{}=1000", registry::account_of(key)?)]);
         }
         let (child, said) = start(&dir, "chain", |command| {
@@ -91,7 +101,7 @@ impl Town {
         tell.step("chain", &format!("registry contract at {}", registry.urn.address));
 
         let trust = json!({
-            "operators": [operator.signing_key()?.did()],
+            "operators": [operator.keyring.signing_key()?.did()],
             "pinned": [],
             "chains": [{
                 "chain_id": registry.urn.chain_id, "registry": registry.urn.address, "code_hash": registry.code_hash,
@@ -105,31 +115,33 @@ impl Town {
         let gate_port = free_port()?;
         let origin = format!("http://127.0.0.1:{gate_port}");
         let endpoint = format!("{origin}{ASSET_PATH}");
-        configure(&provider, &trust, 0, Some(PROVIDER))?;
-        configure(&consumer, &trust, 0, Some("[wallet]\npoll_ms = 500\n"))?;
-        configure(&operator, &trust, 0, Some("[operator]\n"))?;
-        let provider_did = provider.signing_key()?.did().clone();
+        configure(&provider.home, &trust, 0, Some(PROVIDER))?;
+        configure(&consumer.home, &trust, 0, Some("[wallet]\npoll_ms = 500\n"))?;
+        configure(&operator.home, &trust, 0, Some("[operator]\n"))?;
+        let provider_did = provider.keyring.signing_key()?.did().clone();
         let hash = sha256_hex(ASSET);
         let gate_table = format!(
             "[gate]\norigin = {origin:?}\nproviders = [\"{provider_did}\"]\nrecorders = [\"{recorder}\"]\npoll_ms = 500\n\n[[gate.assets]]\nid = {ASSET_ID:?}\n\
              path = {ASSET_PATH:?}\nsource = {{ file = {file:?} }}\nmedia_type = \"application/xml\"\nsha256 = \"{hash}\"\n",
-            recorder = registry::account_of(&*provider.recorder_key()?)?,
+            recorder = registry::account_of(provider.keyring.recorder())?,
             file = asset.display().to_string(),
         );
-        configure(&gate, &trust, gate_port, Some(&gate_table))?;
+        configure(&gate.home, &trust, gate_port, Some(&gate_table))?;
 
         let mut parties = Vec::new();
-        for (name, home) in [("provider", provider), ("consumer", consumer), ("operator", operator), ("gate", gate)] {
+        for (name, House { home, keyring }) in
+            [("provider", provider), ("consumer", consumer), ("operator", operator), ("gate", gate)]
+        {
             let (child, said) = start(&dir, name, |command| {
-                command.arg("serve").arg("--home").arg(home.dir());
+                command.arg("serve").arg("--home").arg(home.dir()).arg("--passphrase-file").arg(dir.join(PASSPHRASE));
             })
             .await?;
             children.push(child);
             let running: Running = serde_json::from_value(said)?;
             let party = Party {
                 name,
-                did: home.signing_key()?.did().clone(),
-                recorder: registry::account_of(&*home.recorder_key()?)?,
+                did: keyring.signing_key()?.did().clone(),
+                recorder: registry::account_of(keyring.recorder())?,
                 desk: Desk::new(http.clone(), running.management.clone(), home.api_key()?.to_string()),
                 home,
                 public: running.public,
@@ -234,6 +246,7 @@ impl Town {
             for name in ["provider", "consumer", "operator", "gate", "chain"] {
                 let _ = std::fs::remove_dir_all(self.dir.join(name));
             }
+            let _ = std::fs::remove_file(self.dir.join(PASSPHRASE));
         }
     }
 }

@@ -5,7 +5,7 @@ use tokio::task::JoinSet;
 use url::Url;
 
 use super::super::configuration::Configuration;
-use super::super::home::Home;
+use super::super::home::{Home, Keyring};
 use super::{gate, operator, wallet};
 use crate::credential::RegistryUrn;
 use crate::http::{self, Api, Router};
@@ -24,7 +24,7 @@ pub(super) struct House {
 
 /// What every part of a node is made of.
 pub(super) struct Ground<'a> {
-    pub home: &'a Home,
+    pub keyring: &'a Keyring,
     pub configuration: &'a Configuration,
     /// How the world reaches the public listener, without a slash at its end.
     pub public_url: &'a str,
@@ -36,16 +36,21 @@ pub(super) struct Ground<'a> {
 
 impl House {
     /// Opens the store and the registry, then each part that the configuration has a table for.
-    pub(super) async fn open(home: &Home, configuration: &Configuration, public_url: &str) -> Result<Self> {
+    pub(super) async fn open(
+        home: &Home,
+        keyring: &Keyring,
+        configuration: &Configuration,
+        public_url: &str,
+    ) -> Result<Self> {
         let store = Arc::new(Sqlite::open(&home.path("store.sqlite")).await?);
         let ground = Ground {
-            home,
+            keyring,
             configuration,
             public_url,
-            signer: Arc::new(home.signing_key()?),
+            signer: Arc::new(keyring.signing_key()?),
             books: Arc::clone(&store) as Arc<dyn BookStore>,
             store,
-            registry: open_registry(home, configuration).await?,
+            registry: open_registry(keyring, configuration).await?,
         };
         // A gate says by itself whether it is ready: it is not while the chain cannot be read.
         let public = if configuration.gate.is_some() { Router::new() } else { http::alive_router() };
@@ -63,7 +68,7 @@ impl House {
     }
 }
 
-async fn open_registry(home: &Home, configuration: &Configuration) -> Result<Arc<dyn Registry>> {
+async fn open_registry(keyring: &Keyring, configuration: &Configuration) -> Result<Arc<dyn Registry>> {
     let Some(chain) = configuration.trust.chains.first() else {
         bail!("[[trust.chains]] names no registry; `countersign deploy` prints such a table");
     };
@@ -71,6 +76,6 @@ async fn open_registry(home: &Home, configuration: &Configuration) -> Result<Arc
     let urn = RegistryUrn { chain_id: chain.chain_id, address: chain.registry };
     let mut config = ClientConfig::new(urn, endpoints.context("[[trust.chains]] rpc is not a list of URLs")?);
     config.code_hash = Some(chain.code_hash);
-    config.recorder_key = configuration.wallet.is_some().then(|| home.recorder_key()).transpose()?;
+    config.recorder_key = configuration.wallet.is_some().then(|| keyring.recorder().clone());
     Ok(Arc::new(Client::connect(config).await?))
 }

@@ -11,7 +11,7 @@ use clap::Args;
 use tokio::net::TcpListener;
 
 use super::HomeArgument;
-use super::home::Running;
+use super::home::{Running, UnlockArgument};
 use crate::http::{self, ApiKey, Share};
 use house::House;
 
@@ -22,6 +22,8 @@ use house::House;
 pub struct Serve {
     #[command(flatten)]
     home: HomeArgument,
+    #[command(flatten)]
+    unlock: UnlockArgument,
 }
 
 impl Serve {
@@ -34,6 +36,7 @@ impl Serve {
         if configuration.wallet.is_some() && configuration.operator.is_some() {
             bail!("[wallet] and [operator] belong on different nodes: nobody audits itself");
         }
+        let keyring = home.keyring(&self.unlock)?;
         let bind = async |address| {
             TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}; is it in use?"))
         };
@@ -47,7 +50,7 @@ impl Serve {
                 management: format!("http://{}", management.local_addr()?),
                 pid: std::process::id(),
             };
-        let house = House::open(&home, &configuration, running.public.trim_end_matches('/')).await?;
+        let house = House::open(&home, &keyring, &configuration, running.public.trim_end_matches('/')).await?;
         let key = ApiKey::new(&home.api_key()?);
         let within = Duration::from_secs(30);
         let mut world = http::serve(public, http::with_share(house.public, Share::default()), within);

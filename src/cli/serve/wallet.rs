@@ -20,7 +20,7 @@ pub(super) fn move_in(house: &mut House, ground: &Ground<'_>, table: &WalletTabl
     let policy = AddressPolicy { private_networks: ground.configuration.network.private };
     let node = Arc::new(Node::new(
         Arc::clone(&ground.signer),
-        vec![ground.home.agreement_key(&*ground.signer)?],
+        ground.keyring.agreement_keys(ground.signer.did())?,
         settings,
         Arc::clone(&ground.store),
         Arc::clone(&ground.registry),

@@ -1,8 +1,13 @@
 //! A node's home: its keys, its store, and where it listens.
 
+mod cores;
+mod durable;
+mod keyring;
+mod sealed;
+mod unlock;
+
 use std::fs;
-use std::io::Write as _;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
@@ -10,12 +15,15 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::configuration::Configuration;
-use crate::identity::{SecretKey, Signer};
-use crate::inbox::{AgreementKey, AgreementSecret, Curve};
 use crate::node::chance;
+
+#[allow(unused_imports, reason = "named by whoever lists or rotates keys")]
+pub use keyring::{Generation, Keyring, Series};
+pub use unlock::UnlockArgument;
 
 /// The file that configures a node.
 pub const CONFIGURATION: &str = "countersign.toml";
+const KEYRING: &str = "keys/keyring.json";
 const RUNNING: &str = "running.json";
 
 /// Where a running node listens, as it writes it into its home.
@@ -47,30 +55,48 @@ impl Home {
     /// Makes it: directory, keys and API key. What is there already stays as it is.
     ///
     /// # Errors
-    /// When the directory cannot be written.
-    pub fn make(&self) -> Result<()> {
+    /// When the directory cannot be written, or there are keys that do not open.
+    pub fn make(&self, unlock: &UnlockArgument) -> Result<Keyring> {
         let mut builder = fs::DirBuilder::new();
         builder.recursive(true).mode(0o700);
         for dir in [self.0.clone(), self.path("keys")] {
             builder.create(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
         }
-        for key in ["signing", "agreement", "recorder"] {
-            self.keep(&format!("keys/{key}"), &hex(&chance::random::<32>()?))?;
+        if !self.path(KEYRING).exists() {
+            cores::forbid();
+            let keyring = Keyring::new(&unlock.choose(&self.0.display().to_string())?, chance::now()?)?;
+            durable::create(&self.path(KEYRING), &keyring.seal()?)?;
         }
-        self.keep("api-key", &crate::encoding::encode(chance::random::<32>()?))
+        self.keep("api-key", &Zeroizing::new(crate::encoding::encode(chance::random::<32>()?)))?;
+        self.keyring(unlock)
     }
 
     /// Writes a file that only its owner reads, unless it is there already; durable when it returns.
-    pub(super) fn keep(&self, name: &str, text: &str) -> Result<()> {
-        let path = self.path(name);
-        match fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
-            Ok(mut file) => {
-                file.write_all(text.as_bytes()).and_then(|()| file.sync_all())?;
-                Ok(())
-            }
-            Err(cause) if cause.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
-            Err(cause) => Err(cause).with_context(|| format!("cannot write {}", path.display())),
-        }
+    pub fn keep(&self, name: &str, text: &str) -> Result<()> {
+        durable::create(&self.path(name), text.as_bytes()).map(|_| ())
+    }
+
+    /// The node's keys, opened with what `unlock` names or the terminal says.
+    ///
+    /// # Errors
+    /// When they are missing or damaged, or do not open with that.
+    pub fn keyring(&self, unlock: &UnlockArgument) -> Result<Keyring> {
+        cores::forbid();
+        let path = self.path(KEYRING);
+        let bytes = fs::read(&path).with_context(|| {
+            format!("cannot read {}; `countersign init --home {}` makes a home", path.display(), self.0.display())
+        })?;
+        let what = path.display().to_string();
+        let lock = sealed::lock_of(&bytes).with_context(|| format!("{what} does not open"))?;
+        Keyring::open(&bytes, &unlock.opener(&lock, &what)?).with_context(|| format!("{what} does not open"))
+    }
+
+    /// Writes the keys back, in the place of those that are there.
+    ///
+    /// # Errors
+    /// When the home cannot be written; it then has the keys that it had.
+    pub fn keep_keyring(&self, keyring: &Keyring) -> Result<()> {
+        durable::replace(&self.path(KEYRING), &keyring.seal()?)
     }
 
     /// The configuration.
@@ -83,32 +109,6 @@ impl Home {
             format!("cannot read {}; `countersign init --home {}` makes a home", path.display(), self.0.display())
         })?;
         toml::from_str(&text).with_context(|| format!("{} does not read", path.display()))
-    }
-
-    /// The key that signs for this node's DID (did:key, P-256).
-    ///
-    /// # Errors
-    /// When it is missing or damaged.
-    pub fn signing_key(&self) -> Result<SecretKey> {
-        SecretKey::p256(&*self.secret("signing")?).context("keys/signing is no P-256 key")
-    }
-
-    /// The key that envelopes are sealed for (X25519).
-    ///
-    /// # Errors
-    /// When it is missing or damaged.
-    pub fn agreement_key(&self, signer: &dyn Signer) -> Result<AgreementKey> {
-        let secret = self.secret("agreement")?;
-        let secret = AgreementSecret::new(Curve::X25519, &secret).context("keys/agreement is no key")?;
-        Ok(AgreementKey::beside(signer.did(), secret))
-    }
-
-    /// The key that records in the registry (secp256k1).
-    ///
-    /// # Errors
-    /// When it is missing or damaged.
-    pub fn recorder_key(&self) -> Result<Zeroizing<[u8; 32]>> {
-        self.secret("recorder")
     }
 
     /// The owner's key to the management interface.
@@ -125,20 +125,12 @@ impl Home {
         Ok(key)
     }
 
-    fn secret(&self, name: &str) -> Result<Zeroizing<[u8; 32]>> {
-        let path = self.path("keys").join(name);
-        let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        read_secret(&text).with_context(|| format!("{} is damaged", path.display()))
-    }
-
     /// Writes where the node listens.
     ///
     /// # Errors
     /// When the home cannot be written.
     pub fn announce(&self, running: &Running) -> Result<()> {
-        let (path, fresh) = (self.path(RUNNING), self.path("running.json.new"));
-        fs::write(&fresh, serde_json::to_vec_pretty(running)?)?;
-        fs::rename(&fresh, &path).with_context(|| format!("cannot write {}", path.display()))
+        durable::replace(&self.path(RUNNING), &serde_json::to_vec_pretty(running)?)
     }
 
     /// Where the node listens; `None` while it does not run.
@@ -182,13 +174,4 @@ pub fn read_secret(text: &str) -> Result<Zeroizing<[u8; 32]>> {
         *byte = u8::from_str_radix(pair, 16).context("expected hexadecimal digits")?;
     }
     Ok(secret)
-}
-
-fn hex(bytes: &[u8]) -> Zeroizing<String> {
-    use std::fmt::Write as _;
-    let mut text = Zeroizing::new(String::with_capacity(bytes.len() * 2));
-    for byte in bytes {
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
 }

@@ -1,0 +1,271 @@
+//! A node's secrets: several generations of the keys that others know, and what only this node uses.
+
+use anyhow::{Context as _, Result, bail};
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use super::sealed::{OpenLock, Opener, RESTORE, open};
+use crate::encoding::{Timestamp, decode, encode};
+use crate::identity::{Did, SecretKey, Signer as _, Thumbprint};
+use crate::inbox::{AgreementKey, AgreementSecret, Curve};
+use crate::node::chance;
+use crate::store::SealingKey;
+
+/// How many generations of one kind a keyring holds.
+const GENERATIONS: usize = 64;
+
+/// A node's secrets, open. Written back with [`Home::keep_keyring`](super::Home::keep_keyring).
+pub struct Keyring {
+    lock: OpenLock,
+    secrets: Secrets,
+}
+
+/// What the file hides.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Secrets {
+    signing: Series,
+    agreement: Series,
+    recorder: Secret,
+    store: Secret,
+}
+
+/// Keys of one kind, one of which is in use; the others still open or verify what was made for them.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Series {
+    current: Thumbprint,
+    keys: Vec<Generation>,
+}
+
+/// A key and when it was made.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Generation {
+    /// Its RFC 7638 thumbprint.
+    pub id: Thumbprint,
+    /// When it was made.
+    #[serde(with = "crate::credential::rfc3339")]
+    pub made: Timestamp,
+    secret: Secret,
+}
+
+/// 32 bytes that are base64url only inside a sealed text, and erased when dropped.
+struct Secret(Zeroizing<[u8; 32]>);
+
+impl Keyring {
+    /// New secrets under a new lock.
+    ///
+    /// # Errors
+    /// When there is no randomness.
+    pub fn new(opener: &Opener, now: Timestamp) -> Result<Self> {
+        let signing = Generation::signing(fresh_signing()?, now)?;
+        let agreement = Generation::agreement(Zeroizing::new(chance::random()?), now)?;
+        let secrets = Secrets {
+            signing: Series { current: signing.id.clone(), keys: vec![signing] },
+            agreement: Series { current: agreement.id.clone(), keys: vec![agreement] },
+            recorder: Secret(Zeroizing::new(chance::random()?)),
+            store: Secret(Zeroizing::new(chance::random()?)),
+        };
+        Ok(Self { lock: OpenLock::new(opener)?, secrets })
+    }
+
+    /// Opens the bytes of a keyring's file.
+    ///
+    /// # Errors
+    /// [`WrongOpener`](super::sealed::WrongOpener) when it does not open with that; others when it is damaged.
+    pub fn open(bytes: &[u8], opener: &Opener) -> Result<Self> {
+        let (lock, text) = open(bytes, opener)?;
+        let read = serde_json::from_slice::<Secrets>(&text).ok().filter(Secrets::whole);
+        let secrets = read.with_context(|| format!("it is damaged: its keys do not read. {RESTORE}"))?;
+        Ok(Self { lock, secrets })
+    }
+
+    /// The bytes of its file.
+    ///
+    /// # Errors
+    /// When there is no randomness.
+    pub fn seal(&self) -> Result<Vec<u8>> {
+        // With room for all of it, so that growing leaves no copy behind.
+        let keys = self.secrets.signing.keys.len() + self.secrets.agreement.keys.len();
+        let mut text = Zeroizing::new(Vec::with_capacity(1024 + 512 * keys));
+        serde_json::to_writer(&mut *text, &self.secrets)?;
+        self.lock.seal(&text)
+    }
+
+    /// The same secrets under another passphrase or key.
+    ///
+    /// # Errors
+    /// When there is no randomness.
+    pub fn relock(&mut self, opener: &Opener) -> Result<()> {
+        self.lock = OpenLock::new(opener)?;
+        Ok(())
+    }
+
+    /// The key that signs now; it signs for its own did:key, or `for_did` for another DID that lists it.
+    ///
+    /// # Errors
+    /// When it is no key.
+    pub fn signing_key(&self) -> Result<SecretKey> {
+        self.secrets.signing.current()?.signing_key()
+    }
+
+    /// The keys that envelopes are opened with, named under a DID; the current one first.
+    ///
+    /// # Errors
+    /// When one is no key.
+    pub fn agreement_keys(&self, did: &Did) -> Result<Vec<AgreementKey>> {
+        let series = &self.secrets.agreement;
+        let current = series.current()?;
+        let older = series.keys.iter().rev().filter(|key| key.id != current.id);
+        [current].into_iter().chain(older).map(|key| Ok(AgreementKey::beside(did, key.agreement_secret()?))).collect()
+    }
+
+    /// Every generation of the signing key, oldest first.
+    pub fn signing(&self) -> &Series {
+        &self.secrets.signing
+    }
+
+    /// Every generation of the agreement key, oldest first.
+    pub fn agreement(&self) -> &Series {
+        &self.secrets.agreement
+    }
+
+    /// Adds a fresh signing key, which is the current one from now on; its id.
+    ///
+    /// # Errors
+    /// When there is no randomness, or no room.
+    #[allow(dead_code, reason = "for the rotation of keys")]
+    pub fn renew_signing(&mut self, now: Timestamp) -> Result<Thumbprint> {
+        self.secrets.signing.renew(Generation::signing(fresh_signing()?, now)?)
+    }
+
+    /// Adds a fresh agreement key, which is the current one from now on; its id.
+    ///
+    /// # Errors
+    /// When there is no randomness, or no room.
+    #[allow(dead_code, reason = "for the rotation of keys")]
+    pub fn renew_agreement(&mut self, now: Timestamp) -> Result<Thumbprint> {
+        self.secrets.agreement.renew(Generation::agreement(Zeroizing::new(chance::random()?), now)?)
+    }
+
+    /// Forgets a generation that is not the current one; `false` when there is none of that id.
+    ///
+    /// # Errors
+    /// When it is the current one.
+    #[allow(dead_code, reason = "for the rotation of keys")]
+    pub fn forget(&mut self, id: &Thumbprint) -> Result<bool> {
+        let Secrets { signing, agreement, .. } = &mut self.secrets;
+        if signing.current == *id || agreement.current == *id {
+            bail!("{id} is in use: make another key the current one first");
+        }
+        let before = signing.keys.len() + agreement.keys.len();
+        signing.keys.retain(|key| key.id != *id);
+        agreement.keys.retain(|key| key.id != *id);
+        Ok(before != signing.keys.len() + agreement.keys.len())
+    }
+
+    /// The secp256k1 key that records in the registry.
+    pub fn recorder(&self) -> &Zeroizing<[u8; 32]> {
+        &self.secrets.recorder.0
+    }
+
+    /// The key under which the store seals the secrets that it keeps.
+    pub fn store_key(&self) -> SealingKey {
+        SealingKey::new(&self.secrets.store.0)
+    }
+}
+
+impl Series {
+    /// The generation in use.
+    ///
+    /// # Errors
+    /// When it is not there.
+    pub fn current(&self) -> Result<&Generation> {
+        self.keys.iter().find(|key| key.id == self.current).context("the keyring's current key is missing")
+    }
+
+    /// Every generation, oldest first.
+    pub fn keys(&self) -> &[Generation] {
+        &self.keys
+    }
+
+    #[allow(dead_code, reason = "for the rotation of keys")]
+    fn renew(&mut self, key: Generation) -> Result<Thumbprint> {
+        if self.keys.len() >= GENERATIONS {
+            bail!("the keyring holds {GENERATIONS} keys of this kind already: forget some that nothing needs any more");
+        }
+        self.current = key.id.clone();
+        self.keys.push(key);
+        Ok(self.current.clone())
+    }
+}
+
+impl Generation {
+    fn signing(secret: Zeroizing<[u8; 32]>, made: Timestamp) -> Result<Self> {
+        let key = SecretKey::p256(&secret).context("it is no P-256 key")?;
+        Ok(Self { id: key.public_key().thumbprint(), made, secret: Secret(secret) })
+    }
+
+    fn agreement(secret: Zeroizing<[u8; 32]>, made: Timestamp) -> Result<Self> {
+        let key = AgreementSecret::new(Curve::X25519, &secret).context("it is no X25519 key")?;
+        Ok(Self { id: key.thumbprint(), made, secret: Secret(secret) })
+    }
+
+    /// The signature key, P-256, signing for its own did:key.
+    ///
+    /// # Errors
+    /// When it is no such key.
+    pub fn signing_key(&self) -> Result<SecretKey> {
+        SecretKey::p256(&self.secret.0).context("a signing key in the keyring is no P-256 key")
+    }
+
+    /// The agreement key, X25519.
+    ///
+    /// # Errors
+    /// When it is no such key.
+    pub fn agreement_secret(&self) -> Result<AgreementSecret> {
+        AgreementSecret::new(Curve::X25519, &self.secret.0).context("an agreement key in the keyring is no X25519 key")
+    }
+}
+
+impl Secrets {
+    /// Whether every key is the one that its id names, and each series has its current one.
+    fn whole(&self) -> bool {
+        let named = |key: &Generation, other: Result<Generation>| other.is_ok_and(|other| other.id == key.id);
+        let signing =
+            self.signing.keys.iter().all(|key| named(key, Generation::signing(key.secret.0.clone(), key.made)));
+        let agreement =
+            self.agreement.keys.iter().all(|key| named(key, Generation::agreement(key.secret.0.clone(), key.made)));
+        signing && agreement && self.signing.current().is_ok() && self.agreement.current().is_ok()
+    }
+}
+
+fn fresh_signing() -> Result<Zeroizing<[u8; 32]>> {
+    // Of 2^32 draws not one is no key of P-256.
+    for _ in 0..8 {
+        let secret = Zeroizing::new(chance::random()?);
+        if SecretKey::p256(&secret).is_some() {
+            return Ok(secret);
+        }
+    }
+    bail!("the operating system's randomness makes no key")
+}
+
+impl Serialize for Secret {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&Zeroizing::new(encode(self.0.as_slice())))
+    }
+}
+
+impl<'de> Deserialize<'de> for Secret {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // Borrowed from the opened text: base64url needs no escape, so that nothing is copied on the way.
+        let text = <&str>::deserialize(deserializer)?;
+        let bytes = decode(text).map(Zeroizing::new).ok().filter(|bytes| bytes.len() == 32);
+        let bytes = bytes.ok_or_else(|| serde::de::Error::custom("not 32 bytes in base64url"))?;
+        let mut secret = Zeroizing::new([0; 32]);
+        secret.copy_from_slice(&bytes);
+        Ok(Self(secret))
+    }
+}
