@@ -4,11 +4,12 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result};
 use clap::Args;
 
-use super::HomeArgument;
-use super::home::UnlockArgument;
+use super::home::{Home, UnlockArgument};
+use super::{HomeArgument, identity};
+use crate::courier::{AddressPolicy, WebResolver};
 use crate::credential::{Admission, ApprovedTemplate, LegalId, Participant};
-use crate::identity::{Did, DidDocument};
-use crate::node::chance;
+use crate::identity::{Did, DidDocument, Method, Thumbprint};
+use crate::node::{Resolver as _, chance};
 
 /// Admits a member, as operator: prints its participant credential.
 ///
@@ -19,9 +20,13 @@ pub struct Admit {
     home: HomeArgument,
     #[command(flatten)]
     unlock: UnlockArgument,
-    /// The member's DID (did:key or did:jwk).
+    /// The member's DID.
     #[arg(long)]
     did: Did,
+    /// A key that it signs with, by its RFC 7638 thumbprint; may be given several times. Without it: the keys that its
+    /// DID lists now, for which a did:web is looked up.
+    #[arg(long, value_name = "THUMBPRINT")]
+    key: Vec<String>,
     /// The member's legal name.
     #[arg(long)]
     legal_name: String,
@@ -45,15 +50,15 @@ fn legal_id(text: &str) -> Result<LegalId, String> {
 }
 
 impl Admit {
-    pub(super) fn run(&self) -> Result<ExitCode> {
-        let (key, now) = (self.home.home()?.keyring(&self.unlock)?.signing_key()?, chance::now()?);
-        let document = DidDocument::of_key_did(&self.did)?;
+    pub(super) async fn run(&self) -> Result<ExitCode> {
+        let home = self.home.home()?;
+        let (key, now) = (identity::of_home(&home, &home.keyring(&self.unlock)?)?, chance::now()?);
         let admission = Admission {
             did: self.did.clone(),
             legal_name: self.legal_name.clone(),
             legal_id: self.legal_id.clone(),
             country: self.country.clone(),
-            keys: document.keys.iter().map(|(_, key)| key.thumbprint()).collect(),
+            keys: self.keys(&home).await?,
             recorders: self.recorder.clone(),
             iat: now,
             nbf: now,
@@ -61,6 +66,23 @@ impl Admit {
         };
         println!("{}", Participant::admit(&admission, &key)?);
         Ok(ExitCode::SUCCESS)
+    }
+
+    /// The thumbprints of the keys that the member signs with.
+    async fn keys(&self, home: &Home) -> Result<Vec<Thumbprint>> {
+        if !self.key.is_empty() {
+            return self.key.iter().map(|key| Ok(key.parse::<Thumbprint>()?)).collect();
+        }
+        let document = match self.did.method() {
+            Method::Web => {
+                let policy = AddressPolicy { private_networks: home.configuration()?.network.private };
+                let found = WebResolver::new(policy)?.resolve(&self.did).await;
+                found.context("name its keys with --key, or try again when its document is served")?
+            }
+            _ => DidDocument::of_key_did(&self.did)?,
+        };
+        anyhow::ensure!(!document.keys.is_empty(), "the document of {} lists no key that signs", self.did);
+        Ok(document.keys.iter().map(|(_, key)| key.thumbprint()).collect())
     }
 }
 
@@ -79,7 +101,8 @@ pub struct Approve {
 
 impl Approve {
     pub(super) fn run(&self) -> Result<ExitCode> {
-        let key = self.home.home()?.keyring(&self.unlock)?.signing_key()?;
+        let home = self.home.home()?;
+        let key = identity::of_home(&home, &home.keyring(&self.unlock)?)?;
         let bytes = std::fs::read(&self.file).with_context(|| format!("cannot read {}", self.file.display()))?;
         println!("{}", ApprovedTemplate::approve(&bytes, &key)?);
         Ok(ExitCode::SUCCESS)

@@ -3,9 +3,10 @@ use std::process::ExitCode;
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 
-use super::HomeArgument;
+use super::configuration::IdentityTable;
 use super::home::{CONFIGURATION, UnlockArgument};
-use crate::identity::Signer as _;
+use super::{HomeArgument, identity};
+use crate::identity::{Did, Signer as _};
 use crate::registry;
 
 /// What a node is for.
@@ -31,6 +32,10 @@ pub struct Init {
     /// What the node is for.
     #[arg(long, value_enum, default_value = "wallet")]
     purpose: Purpose,
+    /// Act as did:web of this domain, whose document the node serves: DOMAIN, or DOMAIN:part:of:path. The did:key of its
+    /// first key otherwise, which can never be rotated.
+    #[arg(long, value_name = "DOMAIN[:PATH]", value_parser = did_web)]
+    did_web: Option<Did>,
     /// Print the result as JSON.
     #[arg(long)]
     json: bool,
@@ -44,8 +49,9 @@ impl Init {
             bail!("{} is there already: this home is made", configuration.display());
         }
         let keyring = home.make(&self.unlock)?;
-        home.keep(CONFIGURATION, &template(self.purpose))?;
-        let key = keyring.signing_key()?;
+        home.keep(CONFIGURATION, &template(self.purpose, self.did_web.as_ref()))?;
+        let identity = IdentityTable { did: self.did_web.clone() };
+        let key = identity::signing_key(&keyring, &identity)?;
         let recorder = registry::account_of(keyring.recorder())?;
         if self.json {
             let found = serde_json::json!({
@@ -70,7 +76,12 @@ impl Init {
     }
 }
 
-fn template(purpose: Purpose) -> String {
+fn did_web(text: &str) -> Result<Did, String> {
+    Did::of_web(text).map_err(|refusal| refusal.detail)
+}
+
+fn template(purpose: Purpose, did: Option<&Did>) -> String {
+    let did = did.map_or_else(|| "# did = \"did:web:contracts.example\"".to_owned(), |did| format!("did = \"{did}\""));
     let common = r#"# countersign configuration. A misspelt name is an error, never ignored.
 
 [listen]
@@ -84,12 +95,23 @@ management = "127.0.0.1:7301"
 [network]
 # Allow requests to private networks (and plain http): only for tests and networks of your own.
 private = false
+# For how many seconds the document of a did:web is believed before it is asked for again.
+# did_seconds = 60
+
+[identity]
+# A did:web, if the node acts as one: it serves the document at https://<domain>/.well-known/did.json, or
+# https://<domain>/<path>/did.json, and its keys can be rotated. Its own did:key otherwise.
+@DID@
 
 [trust]
 # DIDs of the operators whose members and templates you believe.
 operators = []
 # DIDs that you know yourself, without an operator.
 pinned = []
+# Keys of did:web operators, former ones too, so that nothing has to be looked up to verify what they signed.
+# [[trust.keys]]
+# kid = "did:web:operator.example#…"
+# jwk = { kty = "EC", crv = "P-256", x = "…", y = "…" }
 
 # The registries that you believe; `code_hash` is keccak-256 of the contract's runtime code.
 # [[trust.chains]]
@@ -164,5 +186,5 @@ record = "automatic"
 "#
         }
     };
-    format!("{common}{own}")
+    format!("{}{own}", common.replace("@DID@", &did))
 }

@@ -8,7 +8,9 @@ mod configuration;
 mod demo;
 mod desk;
 mod home;
+mod identity;
 mod init;
+mod keys;
 mod openapi;
 mod serve;
 pub mod verify;
@@ -49,6 +51,7 @@ enum Command {
     Serve(serve::Serve),
     Chain(chain::Chain),
     Deploy(chain::Deploy),
+    Keys(keys::Keys),
     Admit(acts::Admit),
     Approve(acts::Approve),
     Verify(verify::Args),
@@ -109,7 +112,8 @@ fn run(command: Command) -> Result<ExitCode> {
             Command::Serve(serve) => serve.run().await,
             Command::Chain(chain) => chain.run().await,
             Command::Deploy(deploy) => deploy.run().await,
-            Command::Admit(admit) => admit.run(),
+            Command::Keys(keys) => keys.run().await,
+            Command::Admit(admit) => admit.run().await,
             Command::Approve(approve) => approve.run(),
             Command::Verify(verify) => verify::run(verify).await,
             Command::Openapi(openapi) => openapi.run(),

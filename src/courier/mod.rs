@@ -2,7 +2,9 @@
 
 mod address;
 mod inbox;
+mod resolver;
 mod statement;
 
 pub use address::{AddressPolicy, client};
 pub use inbox::HttpCourier;
+pub use resolver::WebResolver;

@@ -6,6 +6,7 @@
 mod alive;
 pub mod api;
 mod books;
+mod did;
 mod doors;
 pub mod gate;
 mod guard;
@@ -20,6 +21,7 @@ pub use alive::{alive_api, alive_router};
 pub use api::{Api, Scope};
 pub use axum::Router;
 pub use books::books_api;
+pub use did::did_router;
 pub use guard::{ApiKey, Share, with_api_key, with_share};
 pub use inbox::inbox_router;
 pub use problem::Problem;

@@ -52,6 +52,11 @@ impl Documents {
         Self { as_of: Some(time), ..self.clone() }
     }
 
+    /// The DIDs whose documents were put here.
+    pub fn dids(&self) -> impl Iterator<Item = &Did> {
+        self.resolved.keys()
+    }
+
     /// The document of a DID, if one was resolved.
     pub fn document(&self, did: &Did) -> Option<&Arc<DidDocument>> {
         self.resolved.get(did)

@@ -8,12 +8,12 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{Depth, NodeFault, Registry, Store, StoreFault, chance, kind};
+use super::{Acquaintance, Depth, Directory, NodeFault, Registry, Store, StoreFault, chance, kind};
 use crate::check::Trail;
 use crate::credential::{Account, Admission, ApprovedTemplate, LegalId, Participant, checks as credentials, rfc3339};
 use crate::encoding::{Digest, Timestamp};
-use crate::identity::{Did, DidDocument, Documents, Signer, Thumbprint, Unverified};
-use crate::operator::{Audit, Books, Receipt, Statement, Summary, audit};
+use crate::identity::{Did, DidDocument, Documents, Jws, Method, Signer, Thumbprint, Unverified};
+use crate::operator::{Audit, Books, MAX_STATEMENT, Receipt, Statement, Summary, audit};
 use crate::policy::Template;
 
 /// How long a member is admitted, unless the order says otherwise, in seconds.
@@ -26,6 +26,7 @@ pub struct Auditor {
     signer: Arc<dyn Signer>,
     store: Arc<dyn Store>,
     registry: Arc<dyn Registry>,
+    directory: Arc<Directory>,
 }
 
 /// Whom to admit.
@@ -130,7 +131,14 @@ impl Member {
 impl Auditor {
     /// An operator of `signer`'s DID that reads `registry`.
     pub fn new(signer: Arc<dyn Signer>, store: Arc<dyn Store>, registry: Arc<dyn Registry>) -> Self {
-        Self { signer, store, registry }
+        let directory = Arc::new(Directory::closed(Documents::default()));
+        Self { signer, store, registry, directory }
+    }
+
+    /// The same desk, which looks did:web members up in `directory`.
+    #[must_use]
+    pub fn knowing(self, directory: Arc<Directory>) -> Self {
+        Self { directory, ..self }
     }
 
     /// The operator's DID: what others pin.
@@ -152,7 +160,7 @@ impl Auditor {
         }
         let keys = match &order.keys {
             Some(keys) => keys.clone(),
-            None => DidDocument::of_key_did(&order.did)?.keys.iter().map(|(_, key)| key.thumbprint()).collect(),
+            None => self.listed_keys(&order.did).await?,
         };
         let admission = Admission {
             did: order.did.clone(),
@@ -227,10 +235,10 @@ impl Auditor {
         let now = chance::now()?;
         let (text, operator) = (Unverified::new(statement), self.did().clone());
         let received = statement;
-        let statement = off_the_runtime(move || {
-            Statement::verify(&text, &operator, &Documents::default(), now, &mut Trail::default())
-        })
-        .await??;
+        let documents = self.documents_of(statement).await?;
+        let known = documents.clone();
+        let statement =
+            off_the_runtime(move || Statement::verify(&text, &operator, &known, now, &mut Trail::default())).await??;
         let urn = self.registry.urn();
         self.keep_member(&statement.member).await?;
         let mut members = self.members().await?;
@@ -253,7 +261,7 @@ impl Auditor {
         let audit = off_the_runtime(move || {
             let books = Books {
                 operator: &operator,
-                documents: &Documents::default(),
+                documents: &documents,
                 admitted: &admitted,
                 registry: urn,
                 head,
@@ -320,6 +328,38 @@ impl Auditor {
     }
 
     /// A member that this operator admitted elsewhere shows its credential with its first statement.
+    /// The keys that a DID signs with, as it says itself.
+    async fn listed_keys(&self, did: &Did) -> Result<Vec<Thumbprint>, NodeFault> {
+        self.directory.ask_now(did).await?;
+        let documents = self.directory.documents();
+        let keys = match documents.document(did) {
+            Some(document) => document.keys.clone(),
+            None => DidDocument::of_key_did(did)?.keys,
+        };
+        credentials::PARTICIPANT_CLAIMS
+            .hold(!keys.is_empty(), || format!("the document of {did} lists no P-256 or Ed25519 key that signs"))?;
+        Ok(keys.iter().map(|(_, key)| key.thumbprint()).collect())
+    }
+
+    /// What a statement is verified with. Of a did:web only a member is looked up, and of its former keys those count
+    /// that it was admitted with; the statement itself is signed with a key of now.
+    async fn documents_of(&self, statement: &str) -> Result<Documents, NodeFault> {
+        let kid = Jws::parse_within(statement, MAX_STATEMENT)?.header().kid.clone();
+        let Some(kid) = kid.filter(|kid| kid.did().method() == Method::Web) else { return Ok(Documents::default()) };
+        let mut members = self.members().await?;
+        members.retain(|member| member.did == *kid.did());
+        credentials::PARTICIPANT_ISSUER
+            .hold(!members.is_empty(), || format!("{} was never admitted here", kid.did()))?;
+        self.directory.acquaint_with(&kid, Acquaintance::Known).await?;
+        let mut documents = self.directory.documents();
+        documents.key(&kid)?;
+        if let Some(known) = self.directory.known(kid.did()) {
+            let listed: Vec<Thumbprint> = members.into_iter().flat_map(|member| member.keys).collect();
+            documents.vouch_listed(&known.document, &listed);
+        }
+        Ok(documents)
+    }
+
     async fn keep_member(&self, participant: &Participant) -> Result<(), NodeFault> {
         let member = Member::of(participant);
         self.store.put_once(kind::MEMBER, &member.digest, &json!(member)).await?;

@@ -18,6 +18,7 @@ impl Node {
     /// # Errors
     /// `Unready` without a participant credential.
     pub async fn ask_for_catalog(&self, provider: &Did) -> Result<String, NodeFault> {
+        self.look_up(provider).await?;
         let id = chance::urn_uuid()?;
         let attach = |id: &str, media_type: &str, text: String| Attachment {
             id: id.into(),
@@ -26,7 +27,7 @@ impl Node {
         };
         let body = json!({ "@context": [DSP_CONTEXT], "@type": "CatalogRequestMessage" });
         let attachments = vec![
-            attach("participant", "application/dc+sd-jwt", self.own_participant().await?),
+            attach("participant", "application/dc+sd-jwt", self.own_membership(chance::now()?).await?.text.clone()),
             attach("contact", "application/jwt", self.contact()?),
         ];
         let message = self.catalog_message("catalog-request", id.clone(), provider, &id, body, attachments)?;

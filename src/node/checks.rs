@@ -8,5 +8,6 @@ crate::checks! {
     RATE = "message.rate": "a sender sends no more than its share";
     NAME = "contact.name": "a contact's name is 1 to 64 letters that mean one contact, and neither a DID nor an option";
     INTRODUCTION = "contact.introduction": "somebody else becomes a contact by exactly one of a signed contact, an invitation and a did:web";
+    REACH = "contact.reach": "a did:web party's document names a DIDComm inbox, and a key to seal messages for";
     ADDRESS = "address.private": "no request goes to a private network unless the configuration allows it";
 }

@@ -8,7 +8,7 @@ use super::wire::{self, Content};
 use super::{Node, NodeFault};
 use crate::check::Trail;
 use crate::credential::{ContractFile, TemplatePaper, vocabulary};
-use crate::identity::Unverified;
+use crate::identity::{Did, DidUrl, Jws, Method, Unverified};
 use crate::inbox::Opened;
 use crate::negotiation::{Negotiation, checks};
 
@@ -23,6 +23,8 @@ impl Node {
         let (Some(countersigned), Some(entry)) = (negotiation.countersigned(), negotiation.entry()) else {
             return Err(checks::STATE.refuse(format!("there is no contract in {state}: it has no entry")).into());
         };
+        let history = self.history(id, &negotiation).await?;
+        let did_documents = self.documents_shown(&negotiation, &history);
         Ok(ContractFile {
             format: vocabulary::CONTRACT_FORMAT.into(),
             contract_id: countersigned.core.contract_id,
@@ -38,10 +40,30 @@ impl Node {
             },
             entry: entry.clone(),
             acknowledgements: negotiation.acknowledgements().to_vec(),
-            history: self.history(id, &negotiation).await?,
-            did_documents: serde_json::Map::new(),
+            history,
+            did_documents,
             rest: serde_json::Map::new(),
         })
+    }
+
+    /// The keys of did:web parties that signed what the file holds, as their documents had them: so that it can be
+    /// verified when they have rotated, by the thumbprints in the participant credentials.
+    fn documents_shown(&self, negotiation: &Negotiation, history: &[Value]) -> serde_json::Map<String, Value> {
+        let opening = negotiation.opening();
+        let web = [&opening.us, &opening.peer].into_iter().filter(|did| did.method() == Method::Web);
+        let signed = negotiation.countersigned().map(|signed| &signed.offer);
+        let texts = signed.map(|offer| offer.text.split('~').next().unwrap_or_default());
+        let statement = Some(negotiation.request().key_statement.as_str());
+        let acknowledged = negotiation.acknowledgements().iter().map(String::as_str);
+        let compact = texts.into_iter().chain(statement).chain(acknowledged);
+        let mut kids: Vec<DidUrl> = compact.filter_map(|text| Jws::parse(text).ok()?.header().kid.clone()).collect();
+        kids.extend(
+            history
+                .iter()
+                .filter_map(|signed| Opened::read(&signed.to_string()).ok().map(|opened| opened.signer_kid().clone())),
+        );
+        let shown = |did: &Did| (did.to_string(), self.directory.shown(did, &kids).to_json());
+        web.map(shown).collect()
     }
 
     /// The signed messages that made the contract, one of each kind, in their order: the same on both sides.
@@ -49,7 +71,7 @@ impl Node {
         let sent = self.store.sent(id).await?.into_iter().filter(|sent| sent.wants_answer).map(|sent| sent.signed);
         let mut history = BTreeMap::new();
         for signed in sent.chain(self.store.received(id).await?) {
-            let message = Opened::read(&signed)?.verify_kept(&self.documents(), &mut Trail::default())?;
+            let message = Opened::read(&signed)?.verify_kept(&self.documents_ever(), &mut Trail::default())?;
             let Ok(incoming) = wire::read(&message) else { continue };
             if let Some(place) = place(negotiation, &incoming.content) {
                 let value = serde_json::from_str(&signed).unwrap_or(Value::String(signed));

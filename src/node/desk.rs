@@ -77,9 +77,9 @@ impl Node {
     }
 
     async fn ask(&self, order: &RequestOrder, pid: &str) -> Result<RequestPaper, NodeFault> {
+        self.look_up(&order.provider).await?;
         let now = chance::now()?;
-        let participant = self.own_participant().await?;
-        self.participant_of(&participant, now)?;
+        let participant = self.own_membership(now).await?.text.clone();
         let key = fresh_key()?;
         let jwk = key.public_key().jwk();
         self.store.keep_key(&jwk.thumbprint().to_string(), &key.secret()).await?;
@@ -113,7 +113,8 @@ impl Node {
         checks::SUPERSEDED.hold(read.is_none_or(|read| read == paper.sha256), || {
             format!("you have read another offer than {}, which stands now", paper.sha256)
         })?;
-        let documents = self.documents();
+        // It was verified when it came, with the keys of then.
+        let documents = self.documents_ever();
         let papers = Papers {
             provider: &Unverified::new(&paper.provider_participant),
             consumer: &Unverified::new(&paper.consumer_participant),

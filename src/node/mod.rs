@@ -3,6 +3,7 @@
 //! A message is opened, read, verified against the negotiation it belongs to, decided on, committed, and only then has
 //! an effect. Clock and randomness live here; everything below takes them as arguments.
 
+mod acquaint;
 mod auditor;
 mod books;
 mod catalog;
@@ -13,6 +14,7 @@ mod contacts;
 mod contract;
 mod deliver;
 mod desk;
+mod directory;
 mod fault;
 mod force;
 mod flow;
@@ -43,6 +45,7 @@ pub use books::{
 pub use consent::{Due, Listing, Waiting};
 pub use contacts::{NewContact, PersonView, Reach};
 pub use desk::RequestOrder;
+pub use directory::{Acquaintance, BELIEVED_FOR, Change, Directory, Known};
 pub use fault::NodeFault;
 pub use force::{ContractView, Force, StandingView};
 pub use gatekeeper::{
@@ -51,7 +54,7 @@ pub use gatekeeper::{
 pub use names::{Introduction, InvitationOrder, InvitationView, Met};
 pub use offering::OfferOrder;
 pub use party::{PartyView, Proof};
-pub use port::{Courier, Depth, NotDelivered, Registry, RegistryFault};
+pub use port::{Courier, Depth, NotDelivered, Registry, RegistryFault, Resolver};
 use refused::Refused;
 pub use refused::RefusedMessage;
 pub use settings::{Consent, Matter, Point, RecordConsent, Rule, Settings, Windows};
@@ -79,6 +82,7 @@ pub(crate) mod kind {
     pub const APPROVAL: &str = "approval";
     pub const AUDIT: &str = "audit";
     pub const STATED: &str = "stated";
+    pub const DID_DOCUMENT: &str = "did-document";
 }
 
 /// A wallet's node: one party's keys, store, registry and courier.
@@ -89,6 +93,7 @@ pub struct Node {
     store: Arc<dyn Store>,
     registry: Arc<dyn Registry>,
     courier: Arc<dyn Courier>,
+    directory: Arc<Directory>,
     bells: Bells,
     refused: Refused,
 }
@@ -119,9 +124,16 @@ impl Node {
             store,
             registry,
             courier,
+            directory: Arc::new(Directory::closed(Documents::default())),
             bells: Bells::default(),
             refused: Refused::default(),
         }
+    }
+
+    /// The same node, which looks did:web parties up in `directory`; without one it knows what DIDs spell themselves.
+    #[must_use]
+    pub fn knowing(self, directory: Arc<Directory>) -> Self {
+        Self { directory, ..self }
     }
 
     /// The party's DID.
@@ -149,8 +161,13 @@ impl Node {
         &self.registry
     }
 
+    /// The documents as they are believed now: for what is verified for the first time.
     fn documents(&self) -> Documents {
-        // did:key and did:jwk spell their documents themselves.
-        Documents::default()
+        self.directory.documents()
+    }
+
+    /// The documents with every key that somebody known ever signed with: for what was verified here before.
+    fn documents_ever(&self) -> Documents {
+        self.directory.documents_ever()
     }
 }

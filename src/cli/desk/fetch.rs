@@ -16,9 +16,11 @@ use super::super::calls::{GateCaller, Said, declined, receipt_path};
 use super::words::{Progress, brief, text};
 use super::{At, found, member};
 use crate::check::Trail;
+use crate::courier::{AddressPolicy, WebResolver};
 use crate::encoding::Digest;
 use crate::gate::Receipt;
-use crate::identity::{Documents, Jws};
+use crate::identity::{Did, Documents, Jws, Method};
+use crate::node::Resolver as _;
 
 /// Downloads a contract's asset: answers the gate's challenge, checks the SHA-256, keeps the gate's receipt.
 ///
@@ -83,7 +85,7 @@ impl Fetch {
         let bytes = wanted.download(reply, &path).await?;
 
         let receipt = gate.receipt(&receipt_path, &token).await.context("the data is whole, its receipt is missing")?;
-        let signed = wanted.receipt(&receipt, &core, bytes)?;
+        let signed = wanted.receipt(&receipt, &core, bytes).await?;
         desk.post(&format!("/api/contracts/{contract}/receipts"), &json!({ "receipt": receipt })).await?;
         let done = json!({
             "contract_id": contract, "file": path, "bytes": bytes, "sha256": wanted.sha256, "gate": signed.iss,
@@ -187,10 +189,17 @@ impl Wanted {
     }
 
     /// The receipt has to be about this contract and these bytes, and signed by whoever it names as the gate.
-    fn receipt(&self, receipt: &str, core: &Digest, bytes: u64) -> Result<Receipt> {
+    async fn receipt(&self, receipt: &str, core: &Digest, bytes: u64) -> Result<Receipt> {
         let claimed: Value = Jws::parse(receipt)?.claims()?.into();
-        let gate = member(&claimed, "/iss")?.parse()?;
-        let verified = Receipt::verify(receipt, &gate, core, &Documents::default(), &mut Trail::default())
+        let gate = member(&claimed, "/iss")?.parse::<Did>()?;
+        let mut documents = Documents::default();
+        if gate.method() == Method::Web {
+            // Whoever agreed to an endpoint without TLS is in a network of its own.
+            let policy = AddressPolicy { private_networks: self.endpoint.scheme() == "http" };
+            documents
+                .insert(WebResolver::new(policy)?.resolve(&gate).await.context("the gate's key is not to be had")?);
+        }
+        let verified = Receipt::verify(receipt, &gate, core, &documents, &mut Trail::default())
             .context("the gate's receipt does not hold; the data does")?;
         if verified.asset_sha256 != self.sha256 || verified.bytes != bytes {
             bail!("the gate's receipt is about other bytes; the data is as contracted");

@@ -6,11 +6,13 @@ use url::Url;
 
 use super::super::configuration::Configuration;
 use super::super::home::{Home, Keyring};
+use super::super::identity;
 use super::{gate, operator, wallet};
+use crate::courier::{AddressPolicy, WebResolver};
 use crate::credential::RegistryUrn;
 use crate::http::{self, Api, Router};
-use crate::identity::Signer;
-use crate::node::{BookStore, Gatekeeper, Registry, Store};
+use crate::identity::{DidDocument, Method, Signer};
+use crate::node::{BookStore, Directory, Gatekeeper, Registry, Store};
 use crate::registry::{Client, ClientConfig};
 use crate::store::Sqlite;
 
@@ -28,6 +30,10 @@ pub(super) struct Ground<'a> {
     pub configuration: &'a Configuration,
     /// How the world reaches the public listener, without a slash at its end.
     pub public_url: &'a str,
+    /// The signing keys of a node that acts as did:web, for the document that it serves.
+    pub document: Option<DidDocument>,
+    pub policy: AddressPolicy,
+    pub directory: Arc<Directory>,
     pub signer: Arc<dyn Signer>,
     pub store: Arc<dyn Store>,
     pub books: Arc<dyn BookStore>,
@@ -43,11 +49,21 @@ impl House {
         public_url: &str,
     ) -> Result<Self> {
         let store = Arc::new(Sqlite::open(&home.path("store.sqlite")).await?);
+        let key = identity::signing_key(keyring, &configuration.identity)?;
+        let document = match key.did().method() {
+            Method::Web => Some(identity::document(keyring, key.did())?),
+            _ => None,
+        };
+        let policy = AddressPolicy { private_networks: configuration.network.private };
+        let directory = directory(configuration, document.as_ref(), policy, Arc::clone(&store) as _).await?;
         let ground = Ground {
             keyring,
+            document,
+            policy,
+            directory,
             configuration,
             public_url,
-            signer: Arc::new(keyring.signing_key()?),
+            signer: Arc::new(key),
             books: Arc::clone(&store) as Arc<dyn BookStore>,
             store,
             registry: open_registry(keyring, configuration).await?,
@@ -64,8 +80,36 @@ impl House {
         if let Some(table) = &configuration.gate {
             gate::move_in(&mut house, &ground, table).await?;
         }
+        // A wallet's document says where it is reached as well, and the wallet serves it.
+        if let (Some(document), None) = (&ground.document, &configuration.wallet) {
+            house.serve_document(document)?;
+        }
         Ok(house)
     }
+
+    /// Serves the node's own DID document where its did:web says that it is.
+    pub(super) fn serve_document(&mut self, document: &DidDocument) -> Result<()> {
+        let url = document.id.web_url()?;
+        self.public = std::mem::take(&mut self.public).merge(http::did_router(url.path(), &document.to_json()));
+        Ok(())
+    }
+}
+
+/// The directory of everybody whom the parts of a node look up: one, so that nobody is asked twice.
+async fn directory(
+    configuration: &Configuration,
+    own: Option<&DidDocument>,
+    policy: AddressPolicy,
+    store: Arc<dyn Store>,
+) -> Result<Arc<Directory>> {
+    let mut trusted = configuration.trust.documents().context("[[trust.keys]]")?;
+    if let Some(own) = own {
+        // What this node signed before a rotation it still knows for its own.
+        own.former.iter().for_each(|former| trusted.vouch(former.kid.clone(), former.key));
+        trusted.insert(own.clone());
+    }
+    let believed_for = i64::from(configuration.network.did_seconds);
+    Ok(Arc::new(Directory::open(Arc::new(WebResolver::new(policy)?), store, trusted, believed_for).await?))
 }
 
 async fn open_registry(keyring: &Keyring, configuration: &Configuration) -> Result<Arc<dyn Registry>> {

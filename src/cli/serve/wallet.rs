@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use super::super::configuration::WalletTable;
 use super::house::{Ground, House};
-use crate::courier::{AddressPolicy, HttpCourier};
+use crate::courier::HttpCourier;
 use crate::http;
 use crate::node::{Node, Settings};
 
@@ -17,15 +17,18 @@ pub(super) fn move_in(house: &mut House, ground: &Ground<'_>, table: &WalletTabl
         consent: table.consent.clone(),
         poll_ms: table.poll_ms,
     };
-    let policy = AddressPolicy { private_networks: ground.configuration.network.private };
-    let node = Arc::new(Node::new(
+    let node = Node::new(
         Arc::clone(&ground.signer),
         ground.keyring.agreement_keys(ground.signer.did())?,
         settings,
         Arc::clone(&ground.store),
         Arc::clone(&ground.registry),
-        Arc::new(HttpCourier::new(policy)?),
-    ));
+        Arc::new(HttpCourier::new(ground.policy)?),
+    );
+    let node = Arc::new(node.knowing(Arc::clone(&ground.directory)));
+    if let Some(document) = &ground.document {
+        house.serve_document(&node.did_document(document)?)?;
+    }
     house.public =
         std::mem::take(&mut house.public).merge(http::inbox_router(Arc::clone(&node))).merge(http::invitation_router());
     house.management = std::mem::take(&mut house.management)

@@ -97,7 +97,7 @@ impl World {
             provider_paper: admit(&provider, &recorders),
             consumer_paper: admit(&consumer, &[]),
             approval: Unverified::new(ApprovedTemplate::approve(template().to_string().as_bytes(), &operator).unwrap()),
-            trust: Trust { operators: vec![operator.did().clone()], pinned: vec![], chains: vec![chain] },
+            trust: Trust { operators: vec![operator.did().clone()], pinned: vec![], keys: vec![], chains: vec![chain] },
             documents: Documents::default(),
             operator,
             provider,

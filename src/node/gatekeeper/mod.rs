@@ -18,11 +18,11 @@ pub use settings::{GateSettings, ServedAsset, Source};
 pub use token::Admitted;
 use tokio::sync::watch;
 
-use super::{NodeFault, Registry, Store, StoreFault, chance};
+use super::{Acquaintance, Directory, NodeFault, Registry, Store, StoreFault, chance};
 use crate::check::{Refusal, Trail};
 use crate::encoding::{Digest, Timestamp};
 use crate::gate::{Challenge, ChallengeKey, GatePolicy, Known, KnownCores};
-use crate::identity::{DidDocument, Documents, Signer, Unverified};
+use crate::identity::{DidDocument, Documents, Jws, Signer, Unverified};
 
 /// The kinds of documents that a gate keeps.
 mod kind {
@@ -47,7 +47,7 @@ pub struct Gatekeeper {
     signer: Arc<dyn Signer>,
     store: Arc<dyn Store>,
     registry: Arc<dyn Registry>,
-    documents: Documents,
+    directory: Arc<Directory>,
     challenges: ChallengeKey,
     cores: Mutex<KnownCores>,
     open: Mutex<Open>,
@@ -110,6 +110,24 @@ impl Gatekeeper {
         store: Arc<dyn Store>,
         registry: Arc<dyn Registry>,
     ) -> Result<Arc<Self>, NodeFault> {
+        // Spelled out once: a key of a did:key is a compressed point, and every contract here is by one of these.
+        let mut documents = Documents::default();
+        let spelled = settings.providers.iter().filter_map(|did| DidDocument::of_key_did(did).ok());
+        spelled.for_each(|document| documents.insert(document));
+        Self::open_knowing(settings, signer, store, registry, Arc::new(Directory::closed(documents))).await
+    }
+
+    /// As [`Gatekeeper::open`], with providers that are did:web looked up in `directory`.
+    ///
+    /// # Errors
+    /// As [`Gatekeeper::open`].
+    pub async fn open_knowing(
+        settings: GateSettings,
+        signer: Arc<dyn Signer>,
+        store: Arc<dyn Store>,
+        registry: Arc<dyn Registry>,
+        directory: Arc<Directory>,
+    ) -> Result<Arc<Self>, NodeFault> {
         let policy = settings.policy(registry.urn())?;
         let challenges = ChallengeKey::new(&*match store.key(CHALLENGE_KEY).await? {
             Some(secret) => secret,
@@ -119,16 +137,13 @@ impl Gatekeeper {
                 secret
             }
         });
-        // Spelled out once: a key of a did:key is a compressed point, and every contract here is by one of these.
-        let mut documents = Documents::default();
-        policy.providers.iter().filter_map(|did| DidDocument::of_key_did(did).ok()).for_each(|it| documents.insert(it));
         let gate = Self {
             settings,
             policy,
             signer,
             store,
             registry,
-            documents,
+            directory,
             challenges,
             cores: Mutex::new(KnownCores::new(KNOWN_CORES)),
             open: Mutex::new(Open {
@@ -174,11 +189,37 @@ impl Gatekeeper {
             if !self.lock().contracts.contains_key(&core) {
                 let Some(text) = self.store.one(kind::CONTRACT, &core.hex()).await? else { continue };
                 let text: String = read(kind::CONTRACT, &id, text)?;
-                let known = Known::read(&Unverified::new(text), &self.documents, &mut Trail::default())?;
+                let known = Known::read(&Unverified::new(text), &self.documents(), &mut Trail::default())?;
                 let standing = self.shut(&core).await?.map_or(Standing::Open, Standing::Shut);
                 self.lock().contracts.insert(core, Contract::new(Arc::new(known), standing));
             }
             self.lock().tokens.insert(token.id, token);
+        }
+        Ok(())
+    }
+
+    /// The providers' keys, those of before a rotation included: whoever stole one cannot record, and a gate with did:web
+    /// providers opens only for recorders that it is told.
+    fn documents(&self) -> Documents {
+        self.directory.documents_ever()
+    }
+
+    /// Looks a provider up, if it is one of this gate's and a did:web; nobody else's domain is asked.
+    async fn acquaint(&self, core: &str) -> Result<(), NodeFault> {
+        let Some(kid) =
+            core.split_once('~').and_then(|(issuer_jwt, _)| Jws::parse(issuer_jwt).ok()?.header().kid.clone())
+        else {
+            return Ok(());
+        };
+        let looked_up = match self.policy.providers.contains(kid.did()) {
+            true => self.directory.acquaint_with(&kid, Acquaintance::Known).await,
+            false => Ok(()),
+        };
+        // What was known of it before still counts.
+        if let Err(refusal) = looked_up
+            && self.documents().key(&kid).is_err()
+        {
+            return Err(refusal.into());
         }
         Ok(())
     }
