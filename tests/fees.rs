@@ -15,7 +15,7 @@ use countersign::node::{Auditor, Depth, Listing, NewContact, Node, Registry, Req
 use countersign::operator::checks;
 use countersign::registry::devchain::{Chain, DevChainConfig};
 use countersign::registry::{Client, ClientConfig, Deployment, account_of, deploy, send_value};
-use countersign::store::Sqlite;
+use countersign::store::{SealingKey, Sqlite};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -59,7 +59,7 @@ async fn node(
         "consent": {"rule": [rule]}, "poll_ms": 100,
     }))
     .unwrap();
-    let store = Arc::new(Sqlite::open(&dir.join(format!("{seed}.db"))).await.unwrap());
+    let store = Arc::new(Sqlite::open(&dir.join(format!("{seed}.db")), SealingKey::new(&[7; 32])).await.unwrap());
     let courier = Arc::new(HttpCourier::new(AddressPolicy { private_networks: true }).unwrap());
     let agreement = vec![AgreementKey::of_did_key(&key(seed)).unwrap()];
     let node = Arc::new(Node::new(Arc::new(key(seed)), agreement, settings, store, registry, courier));
@@ -115,7 +115,7 @@ async fn a_provider_states_and_the_operator_audits() {
 
     let recording = client(&chain, &deployment, Some(RECORDER)).await;
     let reading = client(&chain, &deployment, None).await;
-    let books = Arc::new(Sqlite::open(&dir.path().join("operator.db")).await.unwrap());
+    let books = Arc::new(Sqlite::open(&dir.path().join("operator.db"), SealingKey::new(&[7; 32])).await.unwrap());
     let auditor = Arc::new(Auditor::new(Arc::new(key(1)), books, reading.clone()));
     let (public, desk) = (
         served(operator::public_router(auditor.clone())).await,

@@ -15,7 +15,7 @@ use countersign::gate::{Answer, ByteRange, Receipt};
 use countersign::http::{self, Served};
 use countersign::identity::{Documents, Signer as _};
 use countersign::node::{GateSettings, Gatekeeper, RegistryFault, ServedAsset, Source, chance};
-use countersign::store::Sqlite;
+use countersign::store::{SealingKey, Sqlite};
 use reqwest::{Method, Response, StatusCode};
 use serde_json::{Value, json};
 use support::gate_world::{Contract, RECORDER, ScriptedChain, World, free, head, key, under};
@@ -85,7 +85,7 @@ impl Scene {
     }
 
     async fn start(&mut self, listener: TcpListener) {
-        let store = Sqlite::open(&self.home.path().join("gate.db")).await.unwrap();
+        let store = Sqlite::open(&self.home.path().join("gate.db"), SealingKey::new(&[7; 32])).await.unwrap();
         let gate = Gatekeeper::open(self.settings.clone(), Arc::new(key(5)), Arc::new(store), self.chain.clone());
         let gate = gate.await.unwrap();
         let served = http::serve(listener, http::gate::router(gate.clone()), Duration::from_secs(10));

@@ -18,7 +18,7 @@ use countersign::identity::{Documents, SecretKey, Signer as _};
 use countersign::inbox::{AgreementKey, Attachment, Contact, Message, decrypt, seal};
 use countersign::negotiation::{Event, OfferPaper, Opening, Role, State, StateName};
 use countersign::node::{Commit, Index, Listing, NewContact, Node, Outgoing, Settings, chance};
-use countersign::store::Sqlite;
+use countersign::store::{SealingKey, Sqlite};
 use gate_world::ScriptedChain;
 use members::{Bag, credential, key};
 use parties::Parties;
@@ -51,7 +51,7 @@ impl Scene {
             "inbox_url": "https://provider.example/inbox",
         }))
         .unwrap();
-        let store = Arc::new(Sqlite::open(&dir.path().join("store.sqlite")).await.unwrap());
+        let store = Arc::new(Sqlite::open(&dir.path().join("store.sqlite"), SealingKey::new(&[7; 32])).await.unwrap());
         let bag = Arc::new(Bag::default());
         let agreement = vec![AgreementKey::of_did_key(&key(2)).unwrap()];
         let node = Arc::new(Node::new(Arc::new(key(2)), agreement, settings, store, registry, bag.clone()));

@@ -17,7 +17,7 @@ use countersign::inbox::{Attachment, Contact, Invitation, Message, decrypt, seal
 use countersign::negotiation::StateName;
 use countersign::node::{Introduction, InvitationOrder, NewContact, Node, NodeFault, RequestOrder, Settings, chance};
 use countersign::policy::{Blanks, Template};
-use countersign::store::Sqlite;
+use countersign::store::{SealingKey, Sqlite};
 use gate_world::{REGISTRY, ScriptedChain};
 use members::{Bag, agreement, credential, key};
 use serde_json::{Value, json};
@@ -49,7 +49,7 @@ impl Scene {
             "inbox_url": "https://consumer.example/inbox",
         }))
         .unwrap();
-        let store = Arc::new(Sqlite::open(&dir.path().join("store.sqlite")).await.unwrap());
+        let store = Arc::new(Sqlite::open(&dir.path().join("store.sqlite"), SealingKey::new(&[7; 32])).await.unwrap());
         let (bag, registry) = (Arc::new(Bag::default()), Arc::new(ScriptedChain::new(now)));
         let node = Arc::new(Node::new(Arc::new(key(3)), vec![agreement(3)], settings, store, registry, bag.clone()));
         node.join(&credential(&key(3), &key(1), vec![], now)).await.unwrap();

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use countersign::node::{Store as _, StoreFault};
-use countersign::store::{InboxLimits, Sqlite};
+use countersign::store::{InboxLimits, SealingKey, Sqlite};
 use sqlx::{AssertSqlSafe, Connection as _, SqliteConnection};
 use support::store_suite as suite;
 use tempfile::TempDir;
@@ -27,7 +27,7 @@ macro_rules! stories {
         #[tokio::test]
         async fn $story() {
             let (_home, path) = home();
-            let store = Sqlite::open_within(&path, InboxLimits { envelopes: 3, bytes: 100 }).await.unwrap();
+            let store = Sqlite::open_within(&path, SealingKey::new(&[7; 32]), InboxLimits { envelopes: 3, bytes: 100 }, None).await.unwrap();
             suite::$story(&store).await;
         }
     )*};
@@ -55,10 +55,10 @@ stories! {
 #[tokio::test]
 async fn a_restart_keeps_everything() {
     let (_home, path) = home();
-    let store = Sqlite::open(&path).await.unwrap();
+    let store = Sqlite::open(&path, SealingKey::new(&[7; 32])).await.unwrap();
     suite::leave_one_of_everything(&store).await;
     store.close().await;
-    suite::everything_is_still_there(&Sqlite::open(&path).await.unwrap()).await;
+    suite::everything_is_still_there(&Sqlite::open(&path, SealingKey::new(&[7; 32])).await.unwrap()).await;
 }
 
 #[tokio::test]
@@ -68,7 +68,7 @@ async fn killed_in_the_middle_it_keeps_whole_decisions() {
         let (path_of_child, exe) = (path.clone(), std::env::current_exe().unwrap());
         let acknowledged =
             tokio::task::spawn_blocking(move || kill_after(&exe, &path_of_child, commits)).await.unwrap();
-        let store = Sqlite::open(&path).await.unwrap();
+        let store = Sqlite::open(&path, SealingKey::new(&[7; 32])).await.unwrap();
         suite::nothing_acknowledged_is_lost_and_nothing_is_half_there(&store, acknowledged).await;
         store.close().await;
     }
@@ -103,18 +103,18 @@ fn kill_after(exe: &Path, store: &Path, commits: usize) -> usize {
 async fn commits_until_it_is_killed() {
     let Some(path) = std::env::var_os(KILLED_STORE) else { return };
     println!();
-    let store = Sqlite::open(Path::new(&path)).await.unwrap();
+    let store = Sqlite::open(Path::new(&path), SealingKey::new(&[7; 32])).await.unwrap();
     suite::commit_without_end(&store, |version| println!("acknowledged {version}.")).await;
 }
 
 #[tokio::test]
 async fn a_second_process_is_refused() {
     let (_home, path) = home();
-    let store = Sqlite::open(&path).await.unwrap();
-    let refused = Sqlite::open(&path).await.unwrap_err().to_string();
+    let store = Sqlite::open(&path, SealingKey::new(&[7; 32])).await.unwrap();
+    let refused = Sqlite::open(&path, SealingKey::new(&[7; 32])).await.unwrap_err().to_string();
     assert!(refused.contains("in use by another process"), "{refused}");
     store.close().await;
-    Sqlite::open(&path).await.unwrap();
+    Sqlite::open(&path, SealingKey::new(&[7; 32])).await.unwrap();
 }
 
 #[cfg(unix)]
@@ -124,7 +124,7 @@ async fn only_the_owner_reads_the_files() {
     let (home, path) = home();
     std::fs::write(&path, []).unwrap();
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
-    let store = Sqlite::open(&path).await.unwrap();
+    let store = Sqlite::open(&path, SealingKey::new(&[7; 32])).await.unwrap();
     store.commit(suite::beginning("n")).await.unwrap();
     let mut names = vec![];
     for entry in std::fs::read_dir(home.path()).unwrap() {
@@ -142,21 +142,21 @@ async fn a_file_that_is_no_database_is_refused_and_left_alone() {
     std::fs::write(&path, "a letter, not a database; long enough to have a header of a hundred bytes ".repeat(20))
         .unwrap();
     let before = std::fs::read(&path).unwrap();
-    assert!(Sqlite::open(&path).await.is_err());
+    assert!(Sqlite::open(&path, SealingKey::new(&[7; 32])).await.is_err());
     assert_eq!(std::fs::read(&path).unwrap(), before);
-    let nowhere = Sqlite::open(&home.path().join("missing/node.db")).await.unwrap_err();
+    let nowhere = Sqlite::open(&home.path().join("missing/node.db"), SealingKey::new(&[7; 32])).await.unwrap_err();
     assert!(nowhere.to_string().contains("missing/node.db"), "{nowhere}");
 }
 
 /// Does `sql` to a store that `prepare`d something, as a hand or a bad disk would.
 async fn tampered(path: &Path, sql: &str) -> Sqlite {
-    let store = Sqlite::open(path).await.unwrap();
+    let store = Sqlite::open(path, SealingKey::new(&[7; 32])).await.unwrap();
     suite::leave_one_of_everything(&store).await;
     store.close().await;
     let mut hand = SqliteConnection::connect(path.to_str().unwrap()).await.unwrap();
     sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut hand).await.unwrap();
     hand.close().await.unwrap();
-    Sqlite::open(path).await.unwrap()
+    Sqlite::open(path, SealingKey::new(&[7; 32])).await.unwrap()
 }
 
 fn names<T: std::fmt::Debug>(outcome: Result<T, StoreFault>, row: &str) {

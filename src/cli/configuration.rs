@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use anyhow::Result;
 use serde::Deserialize;
 
 use crate::credential::Trust;
@@ -23,12 +24,64 @@ pub struct Configuration {
     pub identity: IdentityTable,
     /// Whom it believes, and which registries.
     pub trust: Trust,
+    /// What it keeps.
+    #[serde(default)]
+    pub store: StoreTable,
     /// A contract desk's wallet, if this node is one.
     pub wallet: Option<WalletTable>,
     /// A gate in front of data, if this node is one.
     pub gate: Option<GateSettings>,
     /// The operator's desk, if this node is one.
     pub operator: Option<Letterhead>,
+}
+
+impl Configuration {
+    /// Reads the text of a configuration.
+    ///
+    /// # Errors
+    /// When it does not read; the message says where, and for a misspelt name which one is near.
+    pub fn read(text: &str) -> Result<Self> {
+        toml::from_str(text).map_err(|cause| {
+            let said = cause.to_string();
+            match nearest_name(&said) {
+                Some(name) => anyhow::anyhow!("{}\nDid you mean `{name}`?", said.trim_end()),
+                None => anyhow::anyhow!("{}", said.trim_end()),
+            }
+        })
+    }
+}
+
+/// The known name that is nearest to the one that a message calls unknown.
+fn nearest_name(said: &str) -> Option<&str> {
+    let (_, rest) = said.split_once("unknown field `")?;
+    let (given, rest) = rest.split_once('`')?;
+    let (_, known) = rest.split_once("expected")?;
+    let known = known.split('`').skip(1).step_by(2);
+    let (distance, name) = known.map(|name| (distance(given, name), name)).min()?;
+    (distance <= 1 + given.chars().count() / 3).then_some(name)
+}
+
+/// How many letters have to be added, left out or replaced to make one text of the other.
+fn distance(one: &str, other: &str) -> usize {
+    let other: Vec<char> = other.chars().collect();
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (place, letter) in one.chars().enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], place + 1);
+        for (column, theirs) in other.iter().enumerate() {
+            let replaced = diagonal + usize::from(letter != *theirs);
+            diagonal = row[column + 1];
+            row[column + 1] = replaced.min(diagonal + 1).min(row[column] + 1);
+        }
+    }
+    row[other.len()]
+}
+
+/// The table `[store]`.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct StoreTable {
+    /// The most that its file may take, in MiB; what the disk has when absent.
+    pub most_mb: Option<u64>,
 }
 
 /// The table `[listen]`.
@@ -89,5 +142,26 @@ pub struct WalletTable {
 impl Default for WalletTable {
     fn default() -> Self {
         Self { windows: Windows::default(), consent: Consent::default(), poll_ms: 2000 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_misspelt_name_is_told_with_its_line_and_the_nearest_known_one() {
+        for (text, line, name) in [
+            ("[trust]\noperators = []\npined = []\n", "line 3", "Did you mean `pinned`?"),
+            ("[trust]\noperators = []\npinned = []\n[wallett]\n", "line 4", "Did you mean `wallet`?"),
+            ("[listen]\npublic_uri = \"x\"\n", "line 2", "Did you mean `public_url`?"),
+            ("[network]\nprivat = true\n", "line 2", "Did you mean `private`?"),
+        ] {
+            let said = Configuration::read(text).unwrap_err().to_string();
+            assert!(said.contains(line) && said.ends_with(name), "{said}");
+        }
+        let said = Configuration::read("[trust]\nsomething_else = 1\n").unwrap_err().to_string();
+        assert!(said.contains("unknown field `something_else`") && !said.contains("Did you mean"), "{said}");
+        assert_eq!((distance("", "abc"), distance("kitten", "sitting"), distance("a", "a")), (3, 3, 0));
     }
 }

@@ -1,3 +1,4 @@
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
@@ -5,7 +6,7 @@ use clap::{Args, ValueEnum};
 
 use super::configuration::IdentityTable;
 use super::home::{CONFIGURATION, UnlockArgument};
-use super::{HomeArgument, identity};
+use super::{HomeArgument, identity, keys};
 use crate::identity::{Did, Signer as _};
 use crate::registry;
 
@@ -20,7 +21,10 @@ pub enum Purpose {
     Operator,
 }
 
-/// Makes a node's home: keys, API key and a configuration to fill in.
+/// Makes a node's home: keys under a passphrase, an API key and a configuration to fill in.
+///
+/// The terminal asks for the passphrase, or a file holds it (--passphrase-file, COUNTERSIGN_PASSPHRASE_FILE); it is lost
+/// if you lose it.
 ///
 /// Example: countersign init --home ~/wallet
 #[derive(Debug, Args)]
@@ -36,6 +40,12 @@ pub struct Init {
     /// first key otherwise, which can never be rotated.
     #[arg(long, value_name = "DOMAIN[:PATH]", value_parser = did_web)]
     did_web: Option<Did>,
+    /// Keys that were exported from another home (`countersign keys export`), instead of new ones.
+    #[arg(long, value_name = "FILE")]
+    keys: Option<PathBuf>,
+    /// A file with the passphrase of those keys in its first line; without it the terminal asks.
+    #[arg(long, env = "COUNTERSIGN_EXPORT_PASSPHRASE_FILE", value_name = "FILE", requires = "keys")]
+    export_passphrase_file: Option<PathBuf>,
     /// Print the result as JSON.
     #[arg(long)]
     json: bool,
@@ -48,7 +58,8 @@ impl Init {
         if configuration.exists() {
             bail!("{} is there already: this home is made", configuration.display());
         }
-        let keyring = home.make(&self.unlock)?;
+        let exported = self.keys.as_ref().map(|file| keys::exported(file, self.export_passphrase_file.clone()));
+        let keyring = home.make(&self.unlock, exported.transpose()?)?;
         home.keep(CONFIGURATION, &template(self.purpose, self.did_web.as_ref()))?;
         let identity = IdentityTable { did: self.did_web.clone() };
         let key = identity::signing_key(&keyring, &identity)?;
@@ -103,6 +114,11 @@ private = false
 # https://<domain>/<path>/did.json, and its keys can be rotated. Its own did:key otherwise.
 @DID@
 
+[store]
+# The most that the file `store.sqlite` may take, in MiB. When it or the disk is full, nothing more is taken in until
+# there is room; what was taken stays.
+# most_mb = 4096
+
 [trust]
 # DIDs of the operators whose members and templates you believe.
 operators = []
@@ -155,12 +171,23 @@ record = "automatic"
 # providers = ["did:key:…"]
 # The accounts that record for them: a stolen signing key alone then makes no contract that opens this gate.
 # recorders = ["0x…"]
+# How often the chain is read, in milliseconds.
+# poll_ms = 2000
+# How old the newest final block may be, in seconds; an older one opens nothing.
+# max_head_age = 600
+# How long a challenge can be answered and a token be used, in seconds.
+# challenge_ttl = 120
+# token_ttl = 300
 #
+# What it guards: a file, a directory, or an address behind the gate.
 # [[gate.assets]]
 # id = "urn:uuid:…"
 # path = "/assets/junction.xodr"
 # source = { file = "/srv/assets/junction.xodr" }
+# # source = { directory = "/srv/assets" }
+# # source = { upstream = "http://127.0.0.1:8080/data" }
 # media_type = "application/xml"
+# # SHA-256 of its bytes, 64 lowercase hexadecimal digits.
 # sha256 = "…"
 "#
         }
@@ -176,6 +203,7 @@ record = "automatic"
 # payment_days = 30
 # What stands before an invoice's number, and what at its end, about tax for example.
 # invoice_prefix = "INV-"
+# restored_copy = "2026-11-25T12:00:00Z"   # only after `countersign restore`; `invoice` says when
 # note = "The recipient owes the tax (reverse charge)."
 
 # What invoices say of a provider beyond its participant credential.

@@ -1,45 +1,52 @@
-//! `countersign keys`: which keys a node has, and new ones in their place.
+//! A node's keys, as its owner keeps them: shown, exported, put back, under another passphrase.
 
-use std::net::TcpStream;
+use std::fs;
+use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use clap::{Args, Subcommand};
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::home::{Home, Series, UnlockArgument};
+use super::home::{Home, Keyring, Series, UnlockArgument, durable};
+use super::rotate::Rotate;
 use super::{HomeArgument, identity};
-use crate::identity::{Method, Signer as _};
-use crate::node::chance;
+use crate::identity::Signer;
+use crate::registry;
 
-/// Shows a node's keys, and makes new ones in their place.
-///
-/// Example: countersign keys rotate --home ~/wallet
+/// The node's keys: show, rotate, export, import them, or change their passphrase.
 #[derive(Debug, Args)]
 pub struct Keys {
     #[command(subcommand)]
-    act: Act,
+    command: KeysCommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum Act {
-    /// Lists the keys that a node signs with and that messages to it are sealed for, by thumbprint.
-    ///
-    /// Example: countersign keys list --home ~/wallet
-    List(Which),
-    /// Makes a new signing key and a new key that messages are sealed for; the old ones are kept.
-    ///
-    /// What was sealed for an old key still opens, and what an old key signed stays verifiable: contracts rest on the
-    /// thumbprints in the participant credentials. The DID of a did:key node is its key, so that only the key that
-    /// messages are sealed for can be rotated there.
-    ///
-    /// Example: countersign keys rotate --home ~/wallet
+enum KeysCommand {
+    Show(Show),
+    Export(Export),
+    Import(Import),
+    Passphrase(Passphrase),
     Rotate(Rotate),
 }
 
+impl Keys {
+    pub(super) fn run(&self) -> Result<ExitCode> {
+        match &self.command {
+            KeysCommand::Show(show) => show.run(),
+            KeysCommand::Export(export) => export.run(),
+            KeysCommand::Import(import) => import.run(),
+            KeysCommand::Passphrase(passphrase) => passphrase.run(),
+            KeysCommand::Rotate(rotate) => rotate.run(),
+        }
+    }
+}
+
+/// Shows what is public of the keys: DID, thumbprints (RFC 7638), recorder account.
+///
+/// Example: countersign keys show --home ~/wallet
 #[derive(Debug, Args)]
-struct Which {
+struct Show {
     #[command(flatten)]
     home: HomeArgument,
     #[command(flatten)]
@@ -49,128 +56,156 @@ struct Which {
     json: bool,
 }
 
-#[derive(Debug, Args)]
-struct Rotate {
-    #[command(flatten)]
-    which: Which,
-    /// Only the key that signs.
-    #[arg(long, conflicts_with = "agreement")]
-    signing: bool,
-    /// Only the key that messages are sealed for.
-    #[arg(long)]
-    agreement: bool,
-}
-
-impl Keys {
-    pub(super) async fn run(&self) -> Result<ExitCode> {
-        match &self.act {
-            Act::List(which) => which.list(),
-            Act::Rotate(rotate) => rotate.run(),
-        }
-    }
-}
-
-impl Which {
-    fn list(&self) -> Result<ExitCode> {
+impl Show {
+    fn run(&self) -> Result<ExitCode> {
         let home = self.home.home()?;
         let keyring = home.keyring(&self.unlock)?;
-        let key = identity::of_home(&home, &keyring)?;
-        let listed = |series: &Series| -> Result<Vec<_>> {
-            let current = series.current()?.id.clone();
-            let keys = series.keys().iter();
-            Ok(keys
-                .map(|key| json!({ "key": key.id, "made": key.made.rfc3339(), "current": key.id == current }))
-                .collect())
-        };
-        let all = json!({
-            "did": key.did(), "kid": key.kid(), "jwk": key.public_key().jwk(),
-            "signing": listed(keyring.signing())?, "agreement": listed(keyring.agreement())?,
+        say(&keyring, &identity::of_home(&home, &keyring)?, self.json)
+    }
+}
+
+fn say(keyring: &Keyring, signer: &dyn Signer, as_json: bool) -> Result<ExitCode> {
+    let recorder = registry::account_of(keyring.recorder())?;
+    if as_json {
+        let shown = json!({
+            "did": signer.did(), "kid": signer.kid(), "jwk": signer.public_key().jwk(), "signing": generations(keyring.signing())?,
+            "agreement": generations(keyring.agreement())?, "recorder": recorder,
         });
-        if self.json {
-            println!("{all}");
-            return Ok(ExitCode::SUCCESS);
+        println!("{}", serde_json::to_string_pretty(&shown)?);
+        return Ok(ExitCode::SUCCESS);
+    }
+    println!("DID        {}", signer.did());
+    for (kind, series) in [("signing", keyring.signing()), ("agreement", keyring.agreement())] {
+        for key in series.keys().iter().rev() {
+            let use_ = if key.id == series.current()?.id { "in use" } else { "kept for what was made with it" };
+            println!("{kind:<9}  {}  made {}, {use_}", key.id, key.made);
         }
-        println!("DID       {}", key.did());
-        for (name, what) in [("signing", "signs"), ("agreement", "opens messages")] {
-            for key in all[name].as_array().into_iter().flatten() {
-                let now = if key["current"] == true { "now" } else { "before" };
-                let text = |member: &str| key[member].as_str().unwrap_or_default().to_owned();
-                println!("{name:<9} {}  {what} {now}, made {}", text("key"), text("made"));
-            }
+    }
+    println!("recorder   {recorder}");
+    Ok(ExitCode::SUCCESS)
+}
+
+fn generations(series: &Series) -> Result<Vec<Value>> {
+    let current = &series.current()?.id;
+    let shown = series
+        .keys()
+        .iter()
+        .map(|key| json!({ "id": key.id, "made": key.made.rfc3339(), "current": key.id == *current }));
+    Ok(shown.collect())
+}
+
+/// Writes the keys into a file, under a passphrase of its own: for a safe, or for another machine.
+///
+/// Without the store the keys show who you are and record, but the contracts stay where they are: `countersign backup`
+/// takes both.
+///
+/// Example: countersign keys export --home ~/wallet keys-2026-11-25.json
+#[derive(Debug, Args)]
+struct Export {
+    #[command(flatten)]
+    home: HomeArgument,
+    #[command(flatten)]
+    unlock: UnlockArgument,
+    /// A file with the passphrase of the export in its first line; without it the terminal asks.
+    #[arg(long, env = "COUNTERSIGN_EXPORT_PASSPHRASE_FILE", value_name = "FILE")]
+    export_passphrase_file: Option<PathBuf>,
+    /// The file to write; it must not be there yet.
+    file: PathBuf,
+}
+
+impl Export {
+    fn run(&self) -> Result<ExitCode> {
+        let mut keyring = self.home.home()?.keyring(&self.unlock)?;
+        let own = UnlockArgument { passphrase_file: self.export_passphrase_file.clone(), keyring_key_file: None };
+        if self.file.exists() {
+            bail!("{} is there already; an export does not replace another", self.file.display());
         }
+        keyring.relock(&own.choose("the export")?)?;
+        if !durable::create(&self.file, &keyring.seal()?)? {
+            bail!("{} is there already; an export does not replace another", self.file.display());
+        }
+        println!("exported  {}", self.file.display());
+        println!(
+            "read it   countersign keys import {0} (into a home), or: countersign init --keys {0}",
+            self.file.display()
+        );
         Ok(ExitCode::SUCCESS)
     }
 }
 
-impl Rotate {
+/// Puts exported keys back into a home; the keys that are there are set aside, not erased.
+///
+/// The home's passphrase is asked for anew. A store opens only with the keys it was made with, so that this is for a
+/// home whose keys were damaged, and not for another wallet's.
+///
+/// Example: countersign keys import --home ~/wallet keys-2026-11-25.json
+#[derive(Debug, Args)]
+struct Import {
+    #[command(flatten)]
+    home: HomeArgument,
+    #[command(flatten)]
+    unlock: UnlockArgument,
+    /// A file with the passphrase of the export in its first line; without it the terminal asks.
+    #[arg(long, env = "COUNTERSIGN_EXPORT_PASSPHRASE_FILE", value_name = "FILE")]
+    export_passphrase_file: Option<PathBuf>,
+    /// The exported keys.
+    file: PathBuf,
+    /// Print the result as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Import {
     fn run(&self) -> Result<ExitCode> {
-        let home = self.which.home.home()?;
-        let mut keyring = home.keyring(&self.which.unlock)?;
-        let before = identity::of_home(&home, &keyring)?;
-        let did = before.did().clone();
-        let (signing, agreement) = (!self.agreement, !self.signing);
-        if signing && did.method() != Method::Web {
-            bail!(
-                "{did} is its key: another key would be another DID, which no member credential names. Rotate the key that \
-                 messages are sealed for with --agreement; a node whose signing key can be rotated acts as did:web \
-                 (`countersign init --did-web DOMAIN`)"
-            );
-        }
-        stands_still(&home)?;
-        let now = chance::now()?;
-        let old_agreement = keyring.agreement().current()?.id.clone();
-        if signing {
-            keyring.renew_signing(now)?;
-        }
-        if agreement {
-            keyring.renew_agreement(now)?;
+        let home = self.home.home()?;
+        let _lock = home.seize()?;
+        let mut keyring = exported(&self.file, self.export_passphrase_file.clone())?;
+        keyring.relock(&self.unlock.choose(&home.dir().display().to_string())?)?;
+        if let Some(aside) = home.set_keyring_aside()? {
+            eprintln!("the keys that were there are now {}", aside.display());
         }
         home.keep_keyring(&keyring)?;
-        let after = identity::of_home(&home, &keyring)?;
-        let (old, new) = (before.public_key().thumbprint(), after.public_key().thumbprint());
-        let sealed_for = keyring.agreement().current()?.id.clone();
-        if self.which.json {
-            let mut said = json!({ "did": did, "key": new, "agreement": sealed_for });
-            if signing {
-                said["replaced_key"] = json!(old);
-            }
-            if agreement {
-                said["replaced_agreement"] = json!(old_agreement);
-            }
-            println!("{said}");
-            return Ok(ExitCode::SUCCESS);
-        }
-        println!("DID        {did}");
-        if signing {
-            println!("signs      {new}  (before: {old})");
-        }
-        if agreement {
-            println!("opens      {sealed_for}  (before: {old_agreement}, which still opens what is under way)");
-        }
-        println!("next       countersign serve --home {}", home.dir().display());
-        if signing {
-            println!("then       give the thumbprint {new} to the operator, who admits this wallet again:");
-            println!("           countersign admit --did {did} --key {new} …");
-            println!("           and take the new credential: countersign join FILE");
-            println!("           Until then what it signs is refused; contracts that stand are not touched.");
-        } else if did.method() != Method::Web {
-            println!("then       others learn of it with the next request or offer, or from: countersign contact show");
-        }
-        Ok(ExitCode::SUCCESS)
+        say(&keyring, &keyring.signing_key()?, self.json)
     }
 }
 
-/// A node that runs would go on signing with the key that it has in memory.
-fn stands_still(home: &Home) -> Result<()> {
-    let Some(running) = home.announced()? else { return Ok(()) };
-    let address = running.management.trim_start_matches("http://").parse();
-    let answers = address.is_ok_and(|at| TcpStream::connect_timeout(&at, Duration::from_secs(2)).is_ok());
-    if answers {
-        bail!(
-            "the node of {} runs (process {}): stop it, rotate, and start it again",
-            home.dir().display(),
-            running.pid
-        );
+/// Reads exported keys.
+///
+/// # Errors
+/// When they do not open.
+pub fn exported(file: &std::path::Path, passphrase_file: Option<PathBuf>) -> Result<Keyring> {
+    let bytes = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+    Home::open_keyring(&bytes, &UnlockArgument { passphrase_file, keyring_key_file: None }, &file.display().to_string())
+}
+
+/// Changes the passphrase, or turns from a passphrase to a key file or back. After a crash the old or the new one opens.
+///
+/// Example: countersign keys passphrase --home ~/wallet
+#[derive(Debug, Args)]
+struct Passphrase {
+    #[command(flatten)]
+    home: HomeArgument,
+    #[command(flatten)]
+    unlock: UnlockArgument,
+    /// A file with the new passphrase in its first line; without it the terminal asks.
+    #[arg(long, value_name = "FILE", conflicts_with = "new_keyring_key_file")]
+    new_passphrase_file: Option<PathBuf>,
+    /// A file with a key instead of a passphrase: 64 hexadecimal digits.
+    #[arg(long, value_name = "FILE")]
+    new_keyring_key_file: Option<PathBuf>,
+}
+
+impl Passphrase {
+    fn run(&self) -> Result<ExitCode> {
+        let home = self.home.home()?;
+        let mut keyring = home.keyring(&self.unlock)?;
+        let new = UnlockArgument {
+            passphrase_file: self.new_passphrase_file.clone(),
+            keyring_key_file: self.new_keyring_key_file.clone(),
+        };
+        keyring.relock(&new.choose(&home.dir().display().to_string())?)?;
+        home.keep_keyring(&keyring)?;
+        println!("changed; backups and exports made before still open with what they were made with");
+        Ok(ExitCode::SUCCESS)
     }
-    Ok(())
 }

@@ -2,6 +2,7 @@
 
 mod acts;
 pub mod audit_table;
+mod backup;
 mod calls;
 mod chain;
 mod configuration;
@@ -12,6 +13,7 @@ mod identity;
 mod init;
 mod keys;
 mod openapi;
+mod rotate;
 mod serve;
 pub mod verify;
 
@@ -48,10 +50,12 @@ struct Program {
 enum Command {
     Demo(demo::Demo),
     Init(init::Init),
+    Keys(keys::Keys),
+    Backup(backup::Backup),
+    Restore(backup::Restore),
     Serve(serve::Serve),
     Chain(chain::Chain),
     Deploy(chain::Deploy),
-    Keys(keys::Keys),
     Admit(acts::Admit),
     Approve(acts::Approve),
     Verify(verify::Args),
@@ -109,10 +113,12 @@ fn run(command: Command) -> Result<ExitCode> {
         match command {
             Command::Demo(demo) => demo.run().await,
             Command::Init(init) => init.run(),
+            Command::Keys(keys) => keys.run(),
+            Command::Backup(backup) => backup.run().await,
+            Command::Restore(restore) => restore.run().await,
             Command::Serve(serve) => serve.run().await,
             Command::Chain(chain) => chain.run().await,
             Command::Deploy(deploy) => deploy.run().await,
-            Command::Keys(keys) => keys.run().await,
             Command::Admit(admit) => admit.run().await,
             Command::Approve(approve) => approve.run(),
             Command::Verify(verify) => verify::run(verify).await,

@@ -16,6 +16,7 @@ crate::checks! {
     CHAIN_UNREACHABLE = "gate.chain.unreachable": "the chain can be read";
     CHAIN_DISAGREEMENT = "gate.chain.disagreement": "the chain's endpoints agree, and its newest block contains what is final";
     HEAD_STALE = "gate.head.stale": "the finalised head is no older than the gate's limit";
+    COPIED = "gate.copied": "after a restore from a copy, older contracts open only where the terms do not rest on uses";
     TOKEN_MISSING = "gate.token.missing": "a bearer token is there";
     TOKEN_UNKNOWN = "gate.token.unknown": "the token is one that this gate gave out";
     TOKEN_EXPIRED = "gate.token.expired": "the token has not run out";

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::Scope;
 use crate::check::{Check, Refusal};
-use crate::node::{NodeFault, RegistryFault};
+use crate::node::{NodeFault, RegistryFault, StoreFault};
 
 /// An error as a caller sees it: a status, the check that failed where one did, and what to do; never an inner cause.
 #[derive(Debug)]
@@ -65,6 +65,18 @@ impl From<NodeFault> for Problem {
             NodeFault::Registry(fault) => {
                 tracing::warn!(%fault, "the registry failed a caller");
                 Self::new(StatusCode::BAD_GATEWAY, "the registry cannot be reached or trusted now; try again later")
+            }
+            NodeFault::Store(StoreFault::Full(why)) => {
+                tracing::error!(why, "there is no room left for the store");
+                let what =
+                    "there is no room left for the store, and nothing was kept of this: make room, then send it again";
+                Self::new(StatusCode::INSUFFICIENT_STORAGE, what)
+            }
+            NodeFault::Store(StoreFault::Damaged(what)) => {
+                tracing::error!(what, "the store is damaged");
+                let what = "the store is damaged, the log says where: stop the node, keep its files, and restore the latest \
+                            backup into a new home (countersign restore BACKUP --home NEWDIR)";
+                Self::new(StatusCode::INTERNAL_SERVER_ERROR, what)
             }
             fault => {
                 tracing::error!(%fault, "a request failed inside");

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{Acquaintance, Depth, Directory, NodeFault, Registry, Store, StoreFault, chance, kind};
+use super::{Acquaintance, COPY, Depth, Directory, NodeFault, Registry, Store, StoreFault, chance, kind};
 use crate::check::Trail;
 use crate::credential::{Account, Admission, ApprovedTemplate, LegalId, Participant, checks as credentials, rfc3339};
 use crate::encoding::{Digest, Timestamp};
@@ -311,6 +311,12 @@ impl Auditor {
     /// The registry that it reads.
     pub fn registry(&self) -> &dyn Registry {
         &*self.registry
+    }
+
+    /// When this operator's store was copied, if it was restored from a copy.
+    pub(super) async fn copied(&self) -> Result<Option<Timestamp>, NodeFault> {
+        let mark = self.store.one(COPY, COPY).await?;
+        Ok(mark.map(|mark| super::copied::copied_at(COPY, &mark)).transpose()?)
     }
 
     /// The audits of a provider's statements, each with its receipt.

@@ -5,6 +5,7 @@ crate::checks! {
     SENDER = "message.sender": "the participant credential in a request is the sender's, by an operator that this node pins";
     MODE = "message.mode": "the negotiation is in credential mode";
     THREAD = "message.thread": "thid is the pid of whoever began";
+    COPIED = "negotiation.held": "what was open when a store was copied is not accepted, offered or recorded from the restored copy";
     RATE = "message.rate": "a sender sends no more than its share";
     NAME = "contact.name": "a contact's name is 1 to 64 letters that mean one contact, and neither a DID nor an option";
     INTRODUCTION = "contact.introduction": "somebody else becomes a contact by exactly one of a signed contact, an invitation and a did:web";

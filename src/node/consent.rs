@@ -79,7 +79,7 @@ pub struct Waiting {
     pub cancel_asked: Option<String>,
 }
 
-fn deadline<S: serde::Serializer>(at: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
+pub(super) fn deadline<S: serde::Serializer>(at: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
     match at {
         Some(at) => rfc3339::serialize(at, serializer),
         None => serializer.serialize_none(),
@@ -98,7 +98,7 @@ impl Node {
         let mut waiting = Vec::new();
         for id in self.store.watched().await? {
             let negotiation = self.negotiation(&id).await?;
-            let Some(due) = self.due(&negotiation).await? else { continue };
+            let Some(due) = self.due(&id, &negotiation).await? else { continue };
             let offer = negotiation.offer();
             let asset = &negotiation.request().asset;
             let title = match offer {
@@ -122,8 +122,12 @@ impl Node {
         Ok(waiting)
     }
 
-    /// The decision that is this side's turn, if any; a record that the signed offer decided is nobody's any more.
-    pub(super) async fn due(&self, negotiation: &Negotiation) -> Result<Option<Due>, NodeFault> {
+    /// The decision that is this side's turn, if any; a record that the signed offer decided is nobody's any more, and
+    /// one that a restored copy must not take is nobody's either.
+    pub(super) async fn due(&self, id: &str, negotiation: &Negotiation) -> Result<Option<Due>, NodeFault> {
+        if self.held_since(id).await?.is_some() {
+            return Ok(None);
+        }
         let Some(decision) = decision_due(negotiation, self.settings.consent.record) else { return Ok(None) };
         let rule = self.rule_that_decides(decision, negotiation).await?;
         Ok(Some(Due { decision, person: rule.is_none(), rule, until: negotiation.lapses_at() }))
@@ -132,6 +136,9 @@ impl Node {
     /// Lets a rule decide, if one does; `true` when it did. What no rule decides waits for a person.
     pub(super) async fn decide_by_rule(&self, id: &str, negotiation: &Negotiation) -> Result<bool, NodeFault> {
         let Some(point) = decision_due(negotiation, RecordConsent::Ask) else { return Ok(false) };
+        if self.held_since(id).await?.is_some() {
+            return Ok(false);
+        }
         let Some(rule) = self.rule_that_decides(point, negotiation).await? else { return Ok(false) };
         let by = Decider::Rule(rule);
         match point {

@@ -34,7 +34,9 @@ impl Node {
     async fn deliver(&self, outgoing: &Outgoing) -> Result<(), NodeFault> {
         let sent = match self.send(outgoing).await {
             Ok(sent) => sent,
-            Err(fault @ (NodeFault::Store(StoreFault::Failed(_)) | NodeFault::NoRandomness)) => return Err(fault),
+            Err(fault @ (NodeFault::Store(StoreFault::Failed(_) | StoreFault::Full(_)) | NodeFault::NoRandomness)) => {
+                return Err(fault);
+            }
             // A contact whose key cannot be sealed for is this recipient's matter, not that of the whole queue.
             Err(fault) => Err(fault.to_string()),
         };

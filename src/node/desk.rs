@@ -71,6 +71,7 @@ impl Node {
     /// `negotiation.*` when it is not its turn.
     pub async fn request_anew(&self, id: &str, order: &RequestOrder) -> Result<Negotiation, NodeFault> {
         let negotiation = self.negotiation(id).await?;
+        self.may_decide(id).await?;
         let order = RequestOrder { provider: negotiation.opening().peer.clone(), ..order.clone() };
         let request = self.ask(&order, id).await?;
         self.advance(id, None, |_, _| Ok((Input::Ordered(Command::CounterRequest(request.clone())), vec![]))).await
@@ -105,6 +106,8 @@ impl Node {
     /// longer verifies.
     pub async fn accept(&self, id: &str, read: Option<Digest>, by: Decider) -> Result<Negotiation, NodeFault> {
         let (negotiation, now) = (self.negotiation(id).await?, chance::now()?);
+        // Before anything is signed: an acceptance that was never committed binds all the same.
+        self.may_decide(id).await?;
         let State::Offered(paper) = negotiation.state() else {
             let state = negotiation.state().name();
             return Err(checks::STATE.refuse(format!("there is no offer to accept in {state}")).into());

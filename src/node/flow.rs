@@ -46,6 +46,9 @@ impl Node {
             let negotiation = Negotiation::replay(events)?;
             let now = chance::now()?;
             let (input, mut learned) = consider(&negotiation, now)?;
+            if Self::decides(&input) {
+                self.may_decide(id).await?;
+            }
             let mut decision = negotiation.decide(input, now)?;
             learned.append(&mut decision.events);
             decision.events = learned;

@@ -12,6 +12,7 @@ pub mod checks;
 mod consent;
 mod contacts;
 mod contract;
+mod copied;
 mod deliver;
 mod desk;
 mod directory;
@@ -44,6 +45,7 @@ pub use books::{
 };
 pub use consent::{Due, Listing, Waiting};
 pub use contacts::{NewContact, PersonView, Reach};
+pub use copied::{COPY, HELD};
 pub use desk::RequestOrder;
 pub use directory::{Acquaintance, BELIEVED_FOR, Change, Directory, Known};
 pub use fault::NodeFault;
@@ -51,6 +53,7 @@ pub use force::{ContractView, Force, StandingView};
 pub use gatekeeper::{
     Admission, Admitted, Delivery, GateSettings, Gatekeeper, ReceiptState, ServedAsset, Source, Standing,
 };
+pub(crate) use gatekeeper::{CHALLENGE_KEY, VOID_IN_A_COPY};
 pub use names::{Introduction, InvitationOrder, InvitationView, Met};
 pub use offering::OfferOrder;
 pub use party::{PartyView, Proof};

@@ -41,6 +41,7 @@ impl Node {
     /// `Unready` when the participant credential, the template or the recorder key is missing.
     pub async fn offer(&self, id: &str, order: &OfferOrder, by: Decider) -> Result<Negotiation, NodeFault> {
         let negotiation = self.negotiation(id).await?;
+        self.may_decide(id).await?;
         let paper = self.draft(&negotiation, order).await?;
         self.advance(id, None, |_, _| Ok((Input::Ordered(Command::Offer(Box::new(paper.clone()), by.clone())), vec![])))
             .await

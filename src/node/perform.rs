@@ -11,7 +11,7 @@ impl Node {
         for order in self.store.orders(chance::now()?).await? {
             match self.perform(&order).await {
                 Ok(()) => {}
-                Err(fault @ NodeFault::Store(StoreFault::Failed(_))) => return Err(fault),
+                Err(fault @ NodeFault::Store(StoreFault::Failed(_) | StoreFault::Full(_))) => return Err(fault),
                 // One negotiation's fault must not hold up the records of the others.
                 Err(fault) => {
                     tracing::error!(negotiation = order.negotiation, %fault, "could not be performed");

@@ -55,7 +55,9 @@ impl Node {
                 self.refused.note(None, &refusal, chance::now()?);
                 return Ok(self.store.drop_envelope(digest).await?);
             }
-            Err(fault @ (NodeFault::Store(StoreFault::Failed(_)) | NodeFault::NoRandomness)) => return Err(fault),
+            Err(fault @ (NodeFault::Store(StoreFault::Failed(_) | StoreFault::Full(_)) | NodeFault::NoRandomness)) => {
+                return Err(fault);
+            }
             Err(fault) => {
                 tracing::error!(%fault, "an envelope could not be dealt with");
                 return Ok(self.store.drop_envelope(digest).await?);
@@ -66,7 +68,10 @@ impl Node {
             Err(NodeFault::Refused(refusal)) => {
                 self.refused.note(Some(opened.signer_kid()), &refusal, chance::now()?);
             }
-            Err(fault @ (NodeFault::Store(StoreFault::Failed(_) | StoreFault::Moved) | NodeFault::NoRandomness)) => {
+            Err(
+                fault @ (NodeFault::Store(StoreFault::Failed(_) | StoreFault::Full(_) | StoreFault::Moved)
+                | NodeFault::NoRandomness),
+            ) => {
                 return Err(fault);
             }
             // What fails for this message alone must not hold back those behind it; unanswered, it comes again.

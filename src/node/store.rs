@@ -218,7 +218,10 @@ pub enum StoreFault {
     /// A log or a document does not read back.
     #[error("the store holds something that does not read back: {0}")]
     Damaged(String),
-    /// The database failed: full disk, lock, I/O.
+    /// There is no room: nothing was kept, and the next write goes through once there is.
+    #[error("there is no room left for the store: {0}")]
+    Full(String),
+    /// The database failed: lock, I/O.
     #[error("the store failed: {0}")]
     Failed(String),
 }

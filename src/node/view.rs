@@ -36,6 +36,9 @@ pub struct NegotiationView {
     pub waits_for: Option<Point>,
     /// The same, with who decides (a person or a rule) and until when.
     pub due: Option<Due>,
+    /// Since when this node, restored from a copy, decides nothing here any more.
+    #[serde(serialize_with = "super::consent::deadline", skip_serializing_if = "Option::is_none")]
+    pub held_since: Option<Timestamp>,
     /// The offer that stands or was accepted.
     pub offer: Option<OfferView>,
     /// How many offers there were.
@@ -135,7 +138,7 @@ impl Node {
             })
             .collect();
         let opening = negotiation.opening();
-        let due = self.due(&negotiation).await?;
+        let due = self.due(id, &negotiation).await?;
         Ok(NegotiationView {
             id: id.to_owned(),
             role: opening.role,
@@ -148,6 +151,7 @@ impl Node {
             asset: negotiation.request().asset.clone(),
             waits_for: due.as_ref().map(|due| due.decision),
             due,
+            held_since: self.held_since(id).await?,
             offer: negotiation.offer().map(OfferView::of),
             offers: negotiation.offers().len(),
             hash: negotiation.countersigned().map(|countersigned| countersigned.core.hash),

@@ -19,7 +19,7 @@ impl Node {
             match self.watch_one(&id, chain).await {
                 Ok(()) => {}
                 // A store that fails fails for all; a log that does not read back must not hold up the others.
-                Err(fault @ NodeFault::Store(StoreFault::Failed(_))) => return Err(fault),
+                Err(fault @ NodeFault::Store(StoreFault::Failed(_) | StoreFault::Full(_))) => return Err(fault),
                 Err(fault) => tracing::warn!(negotiation = id, %fault, "could not be looked at"),
             }
         }

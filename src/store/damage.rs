@@ -7,11 +7,16 @@ use crate::node::StoreFault;
 
 const SQLITE_CORRUPT: i32 = 11;
 const SQLITE_NOTADB: i32 = 26;
+const SQLITE_FULL: i32 = 13;
+/// Extended codes: a file that a quota or limit keeps from growing.
+const NO_GROWTH: [i32; 2] = [10 | 3 << 8, 10 | 19 << 8]; // IOERR_WRITE, IOERR_SHMSIZE
 
 /// What SQLite's failure means to the node.
 pub(super) fn fault(cause: Error) -> StoreFault {
     let code = cause.as_database_error().and_then(DatabaseError::code).and_then(|code| code.parse::<i32>().ok());
     match code.map(|extended| extended & 0xff) {
+        _ if code.is_some_and(|extended| NO_GROWTH.contains(&extended)) => StoreFault::Full(cause.to_string()),
+        Some(SQLITE_FULL) => StoreFault::Full(cause.to_string()),
         Some(SQLITE_CORRUPT | SQLITE_NOTADB) => StoreFault::Damaged(cause.to_string()),
         _ => StoreFault::Failed(cause.to_string()),
     }

@@ -4,6 +4,7 @@ use serde_json::Value;
 use sqlx::{SqliteConnection, query, query_scalar};
 use zeroize::Zeroizing;
 
+use super::SealingKey;
 use super::damage::{Place, damaged, fault};
 use crate::node::StoreFault;
 
@@ -106,28 +107,61 @@ fn whole(kind: &str, id: &str, value: i64) -> Result<u64, StoreFault> {
 }
 
 /// A name stands for one key for ever: another secret would lose the contract that the first was made for.
-pub(super) async fn keep_key(db: &mut SqliteConnection, name: &str, secret: &[u8; 32]) -> Result<(), StoreFault> {
+pub(super) async fn keep_key(
+    db: &mut SqliteConnection,
+    seal: &SealingKey,
+    name: &str,
+    secret: &[u8; 32],
+) -> Result<(), StoreFault> {
+    let sealed = seal.seal(&bound(name), secret).map_err(|cause| StoreFault::Failed(cause.to_string()))?;
     query("INSERT INTO keys (name, secret) VALUES (?, ?) ON CONFLICT DO NOTHING")
         .bind(name)
-        .bind(secret.as_slice())
+        .bind(sealed)
         .execute(&mut *db)
         .await
         .map_err(fault)?;
-    match key(db, name).await? {
+    match key(db, seal, name).await? {
         Some(kept) if kept.as_slice() == secret => Ok(()),
         _ => Err(StoreFault::Failed(format!("another key is kept under {name}"))),
     }
 }
 
-pub(super) async fn key(db: &mut SqliteConnection, name: &str) -> Result<Option<Zeroizing<[u8; 32]>>, StoreFault> {
+pub(super) async fn key(
+    db: &mut SqliteConnection,
+    seal: &SealingKey,
+    name: &str,
+) -> Result<Option<Zeroizing<[u8; 32]>>, StoreFault> {
     let row = query("SELECT secret FROM keys WHERE name = ?").bind(name).fetch_optional(db).await.map_err(fault)?;
     let Some(row) = row else { return Ok(None) };
     let place = Place::new(&row, format!("key {name}"));
-    let bytes: &[u8] = place.read("secret")?;
+    let sealed: &[u8] = place.read("secret")?;
+    let bytes = seal.open(&bound(name), sealed).map_err(|cause| place.damaged("secret", cause))?;
     let mut secret = Zeroizing::new([0; 32]);
     if bytes.len() != secret.len() {
         return Err(place.damaged("secret", "not 32 bytes"));
     }
-    secret.copy_from_slice(bytes);
+    secret.copy_from_slice(&bytes);
     Ok(Some(secret))
+}
+
+/// Holds the store to the keyring: with another wallet's, it would lose every contract's key without a word.
+pub(super) async fn try_seal(db: &mut SqliteConnection, seal: &SealingKey, store: &str) -> Result<(), StoreFault> {
+    let rows = query("SELECT name, secret FROM keys ORDER BY name LIMIT 8").fetch_all(db).await.map_err(fault)?;
+    let mut opened = false;
+    for row in &rows {
+        let place = Place::new(row, "keys");
+        let (name, sealed): (&str, &[u8]) = (place.read("name")?, place.read("secret")?);
+        opened |= seal.open(&bound(name), sealed).is_ok();
+    }
+    if opened || rows.is_empty() {
+        return Ok(());
+    }
+    Err(StoreFault::Failed(format!(
+        "the secrets in {store} were sealed with another keyring than this home's: put that keyring back (countersign keys import)"
+    )))
+}
+
+/// What a sealed key belongs to: its name, so that two rows cannot be swapped.
+fn bound(name: &str) -> Vec<u8> {
+    format!("countersign-store-key-1:{name}").into_bytes()
 }

@@ -3,6 +3,7 @@
 //! A write is durable when it returns (WAL, `synchronous=FULL`) or has not happened. SQL stays in this module.
 
 mod books;
+mod copy;
 mod damage;
 mod documents;
 mod inbox;
@@ -14,5 +15,6 @@ mod seal;
 #[cfg(test)]
 mod tests;
 
+pub use copy::{copy, put_to_use};
 pub use open::{InboxLimits, Sqlite};
 pub use seal::{NotOpened, SealingKey};

@@ -3,15 +3,18 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Connection as _, SqlSafeStr, SqlitePool};
 
 use super::damage::fault;
+use super::{SealingKey, documents};
 use crate::node::StoreFault;
 
 const READERS: u32 = 4;
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+const PAGE: u64 = 4096; // SQLite's own choice, which a file keeps
+const MOST_PAGES: u64 = 0xffff_fffe;
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const WAL_KEPT: &str = "67108864"; // bytes: what a checkpoint leaves of the write-ahead log
 
 /// How much the inbox keeps unread before it says that it is full.
@@ -36,24 +39,32 @@ pub struct Sqlite {
     pub(super) writer: SqlitePool,
     pub(super) readers: SqlitePool,
     pub(super) limits: InboxLimits,
+    /// Seals the secrets among what is kept.
+    pub(super) seal: SealingKey,
     _lock: File,
 }
 
 impl Sqlite {
-    /// Opens the store in the file at `path`; creates it, readable by its owner alone, where there is none.
+    /// Opens the store in the file at `path`; creates it, readable by its owner alone, where there is none. The secrets
+    /// in it are sealed with `seal`.
     ///
     /// # Errors
     /// [`StoreFault::Failed`] when the file cannot be opened, another process holds it (`<path>.lock`) or a newer
     /// version of the program wrote it; [`StoreFault::Damaged`] when it is no database.
-    pub async fn open(path: &Path) -> Result<Self, StoreFault> {
-        Self::open_within(path, InboxLimits::default()).await
+    pub async fn open(path: &Path, seal: SealingKey) -> Result<Self, StoreFault> {
+        Self::open_within(path, seal, InboxLimits::default(), None).await
     }
 
-    /// Opens the store with an inbox of another size.
+    /// Opens the store with an inbox of another size, in a file of at most so many bytes.
     ///
     /// # Errors
     /// As [`Sqlite::open`].
-    pub async fn open_within(path: &Path, limits: InboxLimits) -> Result<Self, StoreFault> {
+    pub async fn open_within(
+        path: &Path,
+        seal: SealingKey,
+        limits: InboxLimits,
+        most: Option<u64>,
+    ) -> Result<Self, StoreFault> {
         let wanted = path.to_owned();
         let (path, lock) = tokio::task::spawn_blocking(move || seize(&wanted))
             .await
@@ -67,13 +78,21 @@ impl Sqlite {
             .foreign_keys(true)
             .pragma("journal_size_limit", WAL_KEPT)
             // On macOS a plain fsync leaves data in the drive's cache.
-            .pragma("fullfsync", "ON");
+            .pragma("fullfsync", "ON")
+            // As good as without a limit where none is wanted; never 0, which would only ask.
+            .pragma("max_page_count", most.map_or(MOST_PAGES, |bytes| (bytes / PAGE).clamp(1, MOST_PAGES)).to_string());
         let writer = pool(1).connect_with(writing).await.map_err(fault)?;
-        migrations().run(&writer).await.map_err(|cause| {
-            StoreFault::Failed(format!("{} was not written by this version of the program: {cause}", path.display()))
+        migrations().run(&writer).await.map_err(|cause| match cause {
+            MigrateError::Execute(cause) | MigrateError::ExecuteMigration(cause, _) => fault(cause),
+            cause => StoreFault::Failed(format!(
+                "{} was not written by this version of the program: {cause}",
+                path.display()
+            )),
         })?;
         let readers = pool(READERS).connect_with(file.pragma("query_only", "ON")).await.map_err(fault)?;
-        Ok(Self { writer, readers, limits, _lock: lock })
+        let store = Self { writer, readers, limits, seal, _lock: lock };
+        documents::try_seal(&mut *store.reading().await?, &store.seal, &path.display().to_string()).await?;
+        Ok(store)
     }
 
     /// Finishes what is under way, closes the file and lets another process have it.

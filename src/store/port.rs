@@ -149,12 +149,12 @@ impl Store for Sqlite {
 
     async fn keep_key(&self, name: &str, secret: &[u8; 32]) -> Result<(), StoreFault> {
         let mut db = self.writing().await?;
-        documents::keep_key(&mut db, name, secret).await?;
+        documents::keep_key(&mut db, &self.seal, name, secret).await?;
         done(db, ()).await
     }
 
     async fn key(&self, name: &str) -> Result<Option<Zeroizing<[u8; 32]>>, StoreFault> {
-        documents::key(&mut *self.reading().await?, name).await
+        documents::key(&mut *self.reading().await?, &self.seal, name).await
     }
 
     async fn put(&self, kind: &str, id: &str, value: &Value) -> Result<(), StoreFault> {

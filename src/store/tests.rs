@@ -1,7 +1,11 @@
 use serde_json::json;
 
-use super::Sqlite;
+use super::{SealingKey, Sqlite};
 use crate::node::{BookStore as _, Issue, Store as _, StoreFault};
+
+fn seal() -> SealingKey {
+    SealingKey::new(&[7; 32])
+}
 
 async fn fill_the_disk(store: &Sqlite) {
     let pages: i64 = sqlx::query_scalar("PRAGMA page_count").fetch_one(&store.writer).await.unwrap();
@@ -13,13 +17,13 @@ async fn fill_the_disk(store: &Sqlite) {
 async fn a_full_disk_fails_the_write_and_nothing_else() {
     let home = tempfile::tempdir().unwrap();
     let path = home.path().join("node.db");
-    let store = Sqlite::open(&path).await.unwrap();
+    let store = Sqlite::open(&path, seal()).await.unwrap();
     store.put("asset", "a", &json!("small")).await.unwrap();
 
     let large = json!("x".repeat(1 << 20));
     for id in ["a", "b"] {
         fill_the_disk(&store).await;
-        assert!(matches!(store.put("asset", id, &large).await, Err(StoreFault::Failed(_))));
+        assert!(matches!(store.put("asset", id, &large).await, Err(StoreFault::Full(_))));
         assert_eq!(store.all("asset").await.unwrap(), [("a".into(), json!("small"))]);
     }
     // The disk has room again: the next write goes through, as durably as before.
@@ -27,13 +31,13 @@ async fn a_full_disk_fails_the_write_and_nothing_else() {
     let synchronous: i64 = sqlx::query_scalar("PRAGMA synchronous").fetch_one(&store.writer).await.unwrap();
     assert_eq!(synchronous, 2, "FULL");
     store.close().await;
-    assert_eq!(Sqlite::open(&path).await.unwrap().all("asset").await.unwrap().len(), 2);
+    assert_eq!(Sqlite::open(&path, seal()).await.unwrap().all("asset").await.unwrap().len(), 2);
 }
 
 #[tokio::test]
 async fn a_write_that_is_given_up_halfway_leaves_nothing() {
     let home = tempfile::tempdir().unwrap();
-    let store = Sqlite::open(&home.path().join("node.db")).await.unwrap();
+    let store = Sqlite::open(&home.path().join("node.db"), seal()).await.unwrap();
     let mut half = store.writing().await.unwrap();
     super::documents::put(&mut half, "asset", "a", &json!(1)).await.unwrap();
     drop(half);
@@ -71,7 +75,7 @@ fn document(number: u64, credits: Option<u64>, lines: &[u8]) -> Issue {
 async fn invoices_have_no_gap_claim_each_place_once_and_stay_as_they_are() {
     let home = tempfile::tempdir().unwrap();
     let path = home.path().join("node.db");
-    let store = Sqlite::open(&path).await.unwrap();
+    let store = Sqlite::open(&path, seal()).await.unwrap();
     let moved = |outcome: Result<(), StoreFault>| assert!(matches!(outcome, Err(StoreFault::Moved)), "{outcome:?}");
     moved(store.issue(&document(2, None, &[1])).await);
     store.issue(&document(1, None, &[1, 2])).await.unwrap();
@@ -98,7 +102,7 @@ async fn invoices_have_no_gap_claim_each_place_once_and_stay_as_they_are() {
         assert!(outcome.is_err(), "{forbidden}");
     }
     store.close().await;
-    let store = Sqlite::open(&path).await.unwrap();
+    let store = Sqlite::open(&path, seal()).await.unwrap();
     assert_eq!(store.issued().await.unwrap(), [document(1, None, &[1, 2]).invoice, document(2, Some(1), &[2]).invoice]);
     assert_eq!(store.page(2).await.unwrap().as_deref(), Some("page 2"));
     assert_eq!(store.page(3).await.unwrap(), None);
@@ -108,7 +112,7 @@ async fn invoices_have_no_gap_claim_each_place_once_and_stay_as_they_are() {
 async fn a_full_disk_issues_no_half_invoice() {
     let home = tempfile::tempdir().unwrap();
     let path = home.path().join("node.db");
-    let store = Sqlite::open(&path).await.unwrap();
+    let store = Sqlite::open(&path, seal()).await.unwrap();
     fill_the_disk(&store).await;
     let large = Issue { page: "x".repeat(1 << 20), ..document(1, None, &[1, 2]) };
     assert!(store.issue(&large).await.is_err());
@@ -117,4 +121,24 @@ async fn a_full_disk_issues_no_half_invoice() {
     room.unwrap();
     store.issue(&large).await.unwrap();
     assert_eq!(store.invoiced().await.unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn a_secret_stands_nowhere_in_the_file_and_opens_only_under_its_name_and_key() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("node.db");
+    let store = Sqlite::open(&path, seal()).await.unwrap();
+    let secret = *b"a very secret key of a contract!";
+    store.keep_key("one", &secret).await.unwrap();
+    store.keep_key("one", &secret).await.unwrap();
+    assert!(store.keep_key("one", &[1; 32]).await.is_err());
+    assert_eq!(*store.key("one").await.unwrap().unwrap(), secret);
+    sqlx::raw_sql("INSERT INTO keys SELECT 'two', secret FROM keys").execute(&store.writer).await.unwrap();
+    assert!(matches!(store.key("two").await, Err(StoreFault::Damaged(_))), "a row under another name");
+    sqlx::raw_sql("DELETE FROM keys WHERE name = 'two'").execute(&store.writer).await.unwrap();
+    store.close().await;
+    let bytes = std::fs::read(&path).unwrap();
+    assert!(!bytes.windows(secret.len()).any(|window| window == secret));
+    let refused = Sqlite::open(&path, SealingKey::new(&[8; 32])).await.unwrap_err().to_string();
+    assert!(refused.contains("another keyring"), "{refused}");
 }

@@ -74,7 +74,7 @@ impl Town {
         Home::new(&dir).keep(PASSPHRASE, &chance::nonce()?)?;
         let home = |name: &str| -> Result<House> {
             let home = Home::new(dir.join(name));
-            let keyring = home.make(&unlock)?;
+            let keyring = home.make(&unlock, None)?;
             Ok(House { home, keyring })
         };
         let (provider, consumer, operator, gate) =

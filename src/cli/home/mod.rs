@@ -1,8 +1,9 @@
 //! A node's home: its keys, its store, and where it listens.
 
 mod cores;
-mod durable;
+pub mod durable;
 mod keyring;
+mod running;
 mod sealed;
 mod unlock;
 
@@ -11,7 +12,6 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
-use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::configuration::Configuration;
@@ -19,23 +19,15 @@ use crate::node::chance;
 
 #[allow(unused_imports, reason = "named by whoever lists or rotates keys")]
 pub use keyring::{Generation, Keyring, Series};
+pub use running::Running;
 pub use unlock::UnlockArgument;
 
 /// The file that configures a node.
 pub const CONFIGURATION: &str = "countersign.toml";
-const KEYRING: &str = "keys/keyring.json";
-const RUNNING: &str = "running.json";
-
-/// Where a running node listens, as it writes it into its home.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Running {
-    /// How the world reaches it.
-    pub public: String,
-    /// How its owner reaches it.
-    pub management: String,
-    /// Its process.
-    pub pid: u32,
-}
+/// The file that holds a node's keys, encrypted.
+pub const KEYRING: &str = "keys/keyring.json";
+/// What the node keeps.
+pub const STORE: &str = "store.sqlite";
 
 /// A node's home directory.
 #[derive(Clone, Debug)]
@@ -56,7 +48,7 @@ impl Home {
     ///
     /// # Errors
     /// When the directory cannot be written, or there are keys that do not open.
-    pub fn make(&self, unlock: &UnlockArgument) -> Result<Keyring> {
+    pub fn make(&self, unlock: &UnlockArgument, exported: Option<Keyring>) -> Result<Keyring> {
         let mut builder = fs::DirBuilder::new();
         builder.recursive(true).mode(0o700);
         for dir in [self.0.clone(), self.path("keys")] {
@@ -64,11 +56,31 @@ impl Home {
         }
         if !self.path(KEYRING).exists() {
             cores::forbid();
-            let keyring = Keyring::new(&unlock.choose(&self.0.display().to_string())?, chance::now()?)?;
+            let opener = unlock.choose(&self.0.display().to_string())?;
+            let keyring = match exported {
+                None => Keyring::new(&opener, chance::now()?)?,
+                Some(mut keyring) => {
+                    keyring.relock(&opener)?;
+                    keyring
+                }
+            };
             durable::create(&self.path(KEYRING), &keyring.seal()?)?;
+            self.keep_api_key()?;
+            return Ok(keyring);
         }
-        self.keep("api-key", &Zeroizing::new(crate::encoding::encode(chance::random::<32>()?)))?;
+        if exported.is_some() {
+            bail!("{} holds keys already; `countersign keys import` puts others in their place", self.0.display());
+        }
+        self.keep_api_key()?;
         self.keyring(unlock)
+    }
+
+    /// Makes the owner's key to the management interface, unless there is one.
+    ///
+    /// # Errors
+    /// When the home cannot be written.
+    pub fn keep_api_key(&self) -> Result<()> {
+        self.keep("api-key", &Zeroizing::new(crate::encoding::encode(chance::random::<32>()?)))
     }
 
     /// Writes a file that only its owner reads, unless it is there already; durable when it returns.
@@ -81,14 +93,39 @@ impl Home {
     /// # Errors
     /// When they are missing or damaged, or do not open with that.
     pub fn keyring(&self, unlock: &UnlockArgument) -> Result<Keyring> {
-        cores::forbid();
         let path = self.path(KEYRING);
         let bytes = fs::read(&path).with_context(|| {
-            format!("cannot read {}; `countersign init --home {}` makes a home", path.display(), self.0.display())
+            let what_now = if self.path("keys/signing").exists() {
+                "an older version made this home, with keys that were not encrypted; make a new one".into()
+            } else {
+                format!("`countersign init --home {}` makes a home", self.0.display())
+            };
+            format!("cannot read {}; {what_now}", path.display())
         })?;
-        let what = path.display().to_string();
-        let lock = sealed::lock_of(&bytes).with_context(|| format!("{what} does not open"))?;
-        Keyring::open(&bytes, &unlock.opener(&lock, &what)?).with_context(|| format!("{what} does not open"))
+        Self::open_keyring(&bytes, unlock, &path.display().to_string())
+    }
+
+    /// Opens a keyring that was read from `what`.
+    ///
+    /// # Errors
+    /// When it is damaged, or does not open with what `unlock` names or the terminal says.
+    pub fn open_keyring(bytes: &[u8], unlock: &UnlockArgument, what: &str) -> Result<Keyring> {
+        cores::forbid();
+        let lock = sealed::lock_of(bytes).with_context(|| format!("{what} does not open"))?;
+        Keyring::open(bytes, &unlock.opener(&lock, what)?).with_context(|| format!("{what} does not open"))
+    }
+
+    /// Moves the keys that are there out of the way, whatever they are; where they are now.
+    ///
+    /// # Errors
+    /// When the home cannot be written.
+    pub fn set_keyring_aside(&self) -> Result<Option<PathBuf>> {
+        let (path, aside) = (self.path(KEYRING), self.path(&format!("{KEYRING}.{}", chance::uuid()?)));
+        match fs::rename(&path, &aside).and_then(|()| durable::settle(&aside)) {
+            Ok(()) => Ok(Some(aside)),
+            Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(cause) => Err(cause).with_context(|| format!("cannot move {}", path.display())),
+        }
     }
 
     /// Writes the keys back, in the place of those that are there.
@@ -108,7 +145,7 @@ impl Home {
         let text = fs::read_to_string(&path).with_context(|| {
             format!("cannot read {}; `countersign init --home {}` makes a home", path.display(), self.0.display())
         })?;
-        toml::from_str(&text).with_context(|| format!("{} does not read", path.display()))
+        Configuration::read(&text).with_context(|| format!("{} does not read", path.display()))
     }
 
     /// The owner's key to the management interface.
@@ -123,34 +160,6 @@ impl Home {
             bail!("{} is no key: it takes 22 random letters at least", path.display());
         }
         Ok(key)
-    }
-
-    /// Writes where the node listens.
-    ///
-    /// # Errors
-    /// When the home cannot be written.
-    pub fn announce(&self, running: &Running) -> Result<()> {
-        durable::replace(&self.path(RUNNING), &serde_json::to_vec_pretty(running)?)
-    }
-
-    /// Where the node listens; `None` while it does not run.
-    ///
-    /// # Errors
-    /// When the announcement cannot be read.
-    pub fn announced(&self) -> Result<Option<Running>> {
-        let path = self.path(RUNNING);
-        match fs::read(&path) {
-            Ok(bytes) => {
-                Ok(Some(serde_json::from_slice(&bytes).with_context(|| format!("{} is damaged", path.display()))?))
-            }
-            Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(cause) => Err(cause).with_context(|| format!("cannot read {}", path.display())),
-        }
-    }
-
-    /// Takes the announcement back.
-    pub fn withdraw(&self) {
-        let _ = fs::remove_file(self.path(RUNNING));
     }
 
     /// The directory.

@@ -5,16 +5,16 @@ use tokio::task::JoinSet;
 use url::Url;
 
 use super::super::configuration::Configuration;
-use super::super::home::{Home, Keyring};
+use super::super::home::{Home, Keyring, STORE};
 use super::super::identity;
 use super::{gate, operator, wallet};
 use crate::courier::{AddressPolicy, WebResolver};
 use crate::credential::RegistryUrn;
 use crate::http::{self, Api, Router};
 use crate::identity::{DidDocument, Method, Signer};
-use crate::node::{BookStore, Directory, Gatekeeper, Registry, Store};
+use crate::node::{BookStore, Directory, Gatekeeper, Registry, Store, StoreFault};
 use crate::registry::{Client, ClientConfig};
-use crate::store::Sqlite;
+use crate::store::{InboxLimits, Sqlite};
 
 /// A node put together: its two faces and its loops.
 pub(super) struct House {
@@ -48,7 +48,7 @@ impl House {
         configuration: &Configuration,
         public_url: &str,
     ) -> Result<Self> {
-        let store = Arc::new(Sqlite::open(&home.path("store.sqlite")).await?);
+        let store = Arc::new(open_store(home, keyring, configuration).await?);
         let key = identity::signing_key(keyring, &configuration.identity)?;
         let document = match key.did().method() {
             Method::Web => Some(identity::document(keyring, key.did())?),
@@ -110,6 +110,21 @@ async fn directory(
     }
     let believed_for = i64::from(configuration.network.did_seconds);
     Ok(Arc::new(Directory::open(Arc::new(WebResolver::new(policy)?), store, trusted, believed_for).await?))
+}
+
+async fn open_store(home: &Home, keyring: &Keyring, configuration: &Configuration) -> Result<Sqlite> {
+    let (path, most) = (home.path(STORE), configuration.store.most_mb.map(|most| most.saturating_mul(1 << 20)));
+    Sqlite::open_within(&path, keyring.store_key(), InboxLimits::default(), most).await.map_err(|fault| match fault {
+        StoreFault::Damaged(what) => anyhow::anyhow!(
+            "the store {} is damaged: {what}\n  Nothing was changed. Keep the file, and restore the latest backup into a \
+             new home: countersign restore BACKUP --home NEWDIR",
+            path.display()
+        ),
+        StoreFault::Full(what) => {
+            anyhow::anyhow!("there is no room left for the store {}: make room, then start the node again ({what})", path.display())
+        }
+        fault => fault.into(),
+    })
 }
 
 async fn open_registry(keyring: &Keyring, configuration: &Configuration) -> Result<Arc<dyn Registry>> {

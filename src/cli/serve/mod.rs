@@ -3,6 +3,8 @@ mod house;
 mod operator;
 mod wallet;
 
+use std::io::ErrorKind;
+use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -11,7 +13,7 @@ use clap::Args;
 use tokio::net::TcpListener;
 
 use super::HomeArgument;
-use super::home::{Running, UnlockArgument};
+use super::home::{CONFIGURATION, Running, UnlockArgument};
 use crate::http::{self, ApiKey, Share};
 use house::House;
 
@@ -29,6 +31,8 @@ pub struct Serve {
 impl Serve {
     pub(super) async fn run(&self) -> Result<ExitCode> {
         let home = self.home.home()?;
+        // Before anything else is opened, and until the end: one node a home.
+        let _lock = home.seize()?;
         let configuration = home.configuration()?;
         if configuration.listen.public == configuration.listen.management && configuration.listen.public.port() != 0 {
             bail!("[listen] public and management need different ports: one is for the world, one for you");
@@ -37,11 +41,8 @@ impl Serve {
             bail!("[wallet] and [operator] belong on different nodes: nobody audits itself");
         }
         let keyring = home.keyring(&self.unlock)?;
-        let bind = async |address| {
-            TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}; is it in use?"))
-        };
-        let public = bind(configuration.listen.public).await?;
-        let management = bind(configuration.listen.management).await?;
+        let public = bind("public", configuration.listen.public).await?;
+        let management = bind("management", configuration.listen.management).await?;
         let running =
             Running {
                 public: configuration.listen.public_url.clone().unwrap_or_else(|| {
@@ -71,4 +72,17 @@ impl Serve {
         }
         Ok(ExitCode::SUCCESS)
     }
+}
+
+async fn bind(name: &str, address: SocketAddr) -> Result<TcpListener> {
+    TcpListener::bind(address).await.map_err(|cause| match cause.kind() {
+        ErrorKind::AddrInUse => anyhow::anyhow!(
+            "something else listens on {address} already: stop it, or set another port for `{name}` in [listen] of \
+             {CONFIGURATION} (port 0 takes any free one)"
+        ),
+        ErrorKind::AddrNotAvailable => {
+            anyhow::anyhow!("{address} is no address of this machine: set `{name}` in [listen] of {CONFIGURATION}")
+        }
+        _ => anyhow::anyhow!("cannot listen on {address} (`{name}` in [listen] of {CONFIGURATION}): {cause}"),
+    })
 }

@@ -75,6 +75,8 @@ pub struct NegotiationView {
     waits_for: Option<Point>,
     /// The same, with who decides and until when.
     due: Option<Due>,
+    /// Since when this node, restored from a copy, decides nothing here any more.
+    held_since: Option<Time>,
     /// The offer that stands or was accepted.
     offer: Option<OfferView>,
     /// How many offers there were.

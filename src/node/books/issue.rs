@@ -148,7 +148,28 @@ impl Bookkeeper {
         self.issue(note).await
     }
 
+    /// Books that were restored from a copy do not know what was issued since: neither its numbers nor its fees.
+    async fn may_issue(&self) -> Result<(), NodeFault> {
+        let Some(copied) = self.auditor.copied().await? else { return Ok(()) };
+        let (copied, told) = (copied.rfc3339(), &self.letterhead);
+        let prefix = told.invoice_prefix.as_deref().unwrap_or(PREFIX);
+        let taken = self.store.issued().await?.iter().any(|issued| {
+            let number = issued.label.strip_prefix(prefix);
+            issued.issued.rfc3339() <= copied && number.is_some_and(|number| number.bytes().all(|b| b.is_ascii_digit()))
+        });
+        if told.restored_copy.as_deref() == Some(&copied) && !taken {
+            return Ok(());
+        }
+        Err(NodeFault::Unready(format!(
+            "these books were restored from a copy of {copied}: what was issued after it is not in them, so that numbers \
+             and fees could be invoiced twice. Ask the providers which invoices of `{prefix}` they got since and leave \
+             those periods out; then set restored_copy = \"{copied}\" and an invoice_prefix that was never used in \
+             [operator], and restart the node"
+        )))
+    }
+
     async fn issue(&self, invoice: Invoice) -> Result<Booked, NodeFault> {
+        self.may_issue().await?;
         let label = invoice.label.clone();
         self.store.issue(&Issue { page: page(&invoice), invoice }).await?;
         self.one(&label).await

@@ -34,6 +34,8 @@ pub struct Letterhead {
     pub payment_days: Option<u16>,
     /// What stands before the number of an invoice; `INV-` unless it says otherwise.
     pub invoice_prefix: Option<String>,
+    /// After a restore: the time of the copy, once a person has found out what was invoiced after it.
+    pub restored_copy: Option<String>,
     /// What stands at the end of each invoice, about tax for example.
     pub note: Option<String>,
     /// What the books have to know of providers beyond their participant credentials.

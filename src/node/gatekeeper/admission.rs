@@ -135,6 +135,11 @@ impl Gatekeeper {
             let first_use = first_use.map(|at| read(kind::FIRST_USE, &id, at)).transpose()?;
             let usage = Usage { uses: self.store.counted(kind::USES, &id).await?, first_use };
             let grant = recognised.admit(&self.policy, finalised, latest, usage, now, trail)?;
+            if let Some(copied) = &self.copied {
+                copied.hold(&grant, |usage| {
+                    recognised.admit(&self.policy, finalised, latest, usage, now, &mut Trail::default())
+                })?;
+            }
             if grant.counts_uses && self.store.count(kind::USES, &id, usage.uses.saturating_add(1)).await?.is_none() {
                 continue;
             }

@@ -5,6 +5,7 @@
 
 mod admission;
 mod chain;
+mod copied;
 mod delivery;
 mod settings;
 mod token;
@@ -37,7 +38,10 @@ mod kind {
     pub const DELIVERY: &str = "gate-delivery";
 }
 
-const CHALLENGE_KEY: &str = "gate-challenge";
+/// The name of the key of challenges. A copy of a store has none, so that no challenge is answered in it a second time.
+pub(crate) const CHALLENGE_KEY: &str = "gate-challenge";
+/// What a copy of a store does not keep: tokens that may have been spent since.
+pub(crate) const VOID_IN_A_COPY: [&str; 1] = [kind::TOKEN];
 const KNOWN_CORES: usize = 4096;
 
 /// A data endpoint's guard.
@@ -49,6 +53,7 @@ pub struct Gatekeeper {
     registry: Arc<dyn Registry>,
     directory: Arc<Directory>,
     challenges: ChallengeKey,
+    copied: Option<copied::Copied>,
     cores: Mutex<KnownCores>,
     open: Mutex<Open>,
 }
@@ -137,6 +142,7 @@ impl Gatekeeper {
                 secret
             }
         });
+        let copied = copied::Copied::of(&*store).await?;
         let gate = Self {
             settings,
             policy,
@@ -145,6 +151,7 @@ impl Gatekeeper {
             registry,
             directory,
             challenges,
+            copied,
             cores: Mutex::new(KnownCores::new(KNOWN_CORES)),
             open: Mutex::new(Open {
                 contracts: HashMap::new(),
