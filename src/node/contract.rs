@@ -7,8 +7,8 @@ use serde_json::Value;
 use super::wire::{self, Content};
 use super::{Node, NodeFault};
 use crate::check::Trail;
-use crate::credential::{ContractFile, TemplatePaper, vocabulary};
-use crate::identity::{Did, DidUrl, Jws, Method, Unverified};
+use crate::credential::{ContractFile, Participant, TemplatePaper, vocabulary};
+use crate::identity::{Did, DidUrl, Jws, Method, Unverified, Verified};
 use crate::inbox::Opened;
 use crate::negotiation::{Negotiation, checks};
 
@@ -23,7 +23,18 @@ impl Node {
         let (Some(countersigned), Some(entry)) = (negotiation.countersigned(), negotiation.entry()) else {
             return Err(checks::STATE.refuse(format!("there is no contract in {state}: it has no entry")).into());
         };
-        let history = self.history(id, &negotiation).await?;
+        let offer = &countersigned.offer;
+        let papers = [&offer.provider_participant, &offer.consumer_participant];
+        let members: Vec<_> =
+            papers.into_iter().filter_map(|text| self.participant_kept(text, entry.block_time).ok()).collect();
+        // Whoever rotated its key on the way signed the rest with one that its credential in this file does not list.
+        let listed = |kid: &DidUrl| self.listed(kid, &members);
+        let signer = |text: &String| Jws::parse(text).ok()?.header().kid.clone();
+        let acknowledgements = negotiation.acknowledgements().iter();
+        let acknowledgements: Vec<String> =
+            acknowledgements.take_while(|text| signer(text).is_some_and(|kid| listed(&kid))).cloned().collect();
+        let mut history = self.history(id, &negotiation).await?;
+        history.retain(|signed| Opened::read(&signed.to_string()).is_ok_and(|opened| listed(opened.signer_kid())));
         let did_documents = self.documents_shown(&negotiation, &history);
         Ok(ContractFile {
             format: vocabulary::CONTRACT_FORMAT.into(),
@@ -39,11 +50,21 @@ impl Node {
                 rest: serde_json::Map::new(),
             },
             entry: entry.clone(),
-            acknowledgements: negotiation.acknowledgements().to_vec(),
+            acknowledgements,
             history,
             did_documents,
             rest: serde_json::Map::new(),
         })
+    }
+
+    /// Whether a key is one that the credential of its party lists; the key of a did:key or did:jwk always is.
+    fn listed(&self, kid: &DidUrl, members: &[Verified<Participant>]) -> bool {
+        let own = |member: &&Verified<Participant>| member.did == *kid.did();
+        kid.did().method() != Method::Web
+            || self
+                .documents_ever()
+                .key(kid)
+                .is_ok_and(|key| members.iter().find(own).is_some_and(|member| member.signs_with(&key.thumbprint())))
     }
 
     /// The keys of did:web parties that signed what the file holds, as their documents had them: so that it can be
