@@ -11,11 +11,11 @@ use std::time::Duration;
 use countersign::check::Trail;
 use countersign::credential::Asset;
 use countersign::encoding::{Digest, Timestamp};
-use countersign::gate::{Answer, ByteRange, Receipt};
+use countersign::gate::{Answer, ByteRange, Receipt, checks};
 use countersign::http::{self, Served};
 use countersign::identity::{Documents, Signer as _};
 use countersign::node::{GateSettings, Gatekeeper, RegistryFault, ServedAsset, Source, chance};
-use countersign::store::{SealingKey, Sqlite};
+use countersign::store::{self, SealingKey, Sqlite};
 use reqwest::{Method, Response, StatusCode};
 use serde_json::{Value, json};
 use support::gate_world::{Contract, RECORDER, ScriptedChain, World, free, head, key, under};
@@ -95,7 +95,8 @@ impl Scene {
         self.until_ready().await;
     }
 
-    async fn restart(&mut self) {
+    /// Stops the gate; its store is free afterwards.
+    async fn stop(&mut self) {
         let Running { gate, served, stop, poll } = self.running.take().unwrap();
         stop.cancel();
         poll.await.unwrap();
@@ -105,7 +106,14 @@ impl Scene {
         while Arc::strong_count(&gate) > 1 {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        drop(gate);
+    }
+
+    async fn restart(&mut self) {
+        self.stop().await;
+        self.open_again().await;
+    }
+
+    async fn open_again(&mut self) {
         let address = self.origin.strip_prefix("http://").unwrap();
         self.start(TcpListener::bind(address).await.unwrap()).await;
     }
@@ -493,4 +501,45 @@ async fn an_upstream_is_reached_through_the_gate() {
     assert_eq!(data.bytes().await.unwrap(), DATA);
     assert_eq!(scene.receipt(&link, &token, &contract).await.bytes, DATA.len() as u64);
     assert_eq!(scene.get("/assets/junction/none", Some(&token)).await.status(), StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn a_restored_gate_hands_out_no_use_that_may_be_spent() {
+    let mut scene = Scene::new().await;
+    let counted = scene.concluded(1, under("count", "lteq", json!(3)));
+    let free = scene.concluded(2, free());
+    let (token, challenge) = (scene.token(&counted).await, scene.answer(&free).await);
+    let (gate, copy) = (scene.home.path().join("gate.db"), scene.home.path().join("copy.db"));
+    store::copy(&gate, &copy, chance::now().unwrap()).await.unwrap();
+    // The original goes on: the copy knows of one use of three.
+    for _ in 0..2 {
+        scene.token(&counted).await;
+    }
+    scene.stop().await;
+    for beside in ["gate.db-wal", "gate.db-shm"] {
+        let _ = std::fs::remove_file(scene.home.path().join(beside));
+    }
+    std::fs::rename(&copy, &gate).unwrap();
+
+    // A copy that does not say from when on it was used knows nothing of any contract; one that does, of older ones.
+    for restored in [false, true] {
+        if restored {
+            scene.stop().await;
+            store::put_to_use(&gate, chance::now().unwrap()).await.unwrap();
+        }
+        scene.open_again().await;
+        let answer = scene.answer(&counted).await;
+        assert_eq!(scene.denied(&answer).await, checks::COPIED.id());
+        scene.token(&free).await;
+    }
+    // What may have been answered or spent since is void.
+    assert_eq!(scene.denied(&challenge).await, "gate.challenge.unknown");
+    let spent = scene.get("/assets/junction", Some(&token)).await;
+    assert_eq!(check(spent, StatusCode::UNAUTHORIZED).await, "gate.token.unknown");
+
+    // A contract that is younger than the restored gate was used nowhere else.
+    scene.stop().await;
+    store::put_to_use(&gate, scene.world.now.plus(-24 * 3600)).await.unwrap();
+    scene.open_again().await;
+    scene.token(&counted).await;
 }

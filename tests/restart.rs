@@ -49,7 +49,25 @@ fn a_negotiation_goes_on_whenever_its_nodes_are_killed() {
     let file = |wallet: &Wallet, id: &str| wallet.get(&format!("/api/negotiations/{id}/contract"));
     assert_eq!(file(provider, &id), file(consumer, &own), "both hold the same contract");
 
+    // One node a home: the second says which process and address is in the way; desks find the first all the same.
     let second = program().args(["serve", "--home"]).arg(&provider.home).output().unwrap();
     assert!(!second.status.success(), "a second node on the same home is refused");
-    assert!(!String::from_utf8_lossy(&second.stderr).is_empty());
+    let why = String::from_utf8_lossy(&second.stderr).into_owned();
+    let text = std::fs::read_to_string(provider.home.join("running.json")).unwrap();
+    let running: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert!(why.contains(&format!("process {}", running["pid"])), "{why}");
+    assert!(why.contains(running["management"].as_str().unwrap()), "{why}");
+    let desk =
+        |wallet: &Wallet| program().args(["negotiations", "--json", "--home"]).arg(&wallet.home).output().unwrap();
+    assert!(desk(provider).status.success());
+
+    // Keys do not get into a core dump.
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", running["pid"])).unwrap();
+    let cores = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
+    assert_eq!(cores.split_whitespace().filter(|word| *word == "0").count(), 2, "{cores}");
+
+    // What a killed node left in its home leads nobody to a stranger's port.
+    provider.process = None;
+    let why = String::from_utf8_lossy(&desk(provider).stderr).into_owned();
+    assert!(why.contains("does not run") && why.contains("countersign serve"), "{why}");
 }

@@ -106,6 +106,9 @@ fn whole(kind: &str, id: &str, value: i64) -> Result<u64, StoreFault> {
     u64::try_from(value).map_err(|_| damaged(format!("counter {kind} {id}"), value))
 }
 
+/// How long a sealed key is.
+const SEALED: usize = SealingKey::OVERHEAD + 32;
+
 /// A name stands for one key for ever: another secret would lose the contract that the first was made for.
 pub(super) async fn keep_key(
     db: &mut SqliteConnection,
@@ -147,13 +150,15 @@ pub(super) async fn key(
 /// Holds the store to the keyring: with another wallet's, it would lose every contract's key without a word.
 pub(super) async fn try_seal(db: &mut SqliteConnection, seal: &SealingKey, store: &str) -> Result<(), StoreFault> {
     let rows = query("SELECT name, secret FROM keys ORDER BY name LIMIT 8").fetch_all(db).await.map_err(fault)?;
-    let mut opened = false;
+    let (mut opened, mut sealed_ones) = (false, 0);
     for row in &rows {
         let place = Place::new(row, "keys");
         let (name, sealed): (&str, &[u8]) = (place.read("name")?, place.read("secret")?);
+        // What is no sealed key at all is damage, and told where it is read.
+        sealed_ones += usize::from(sealed.len() == SEALED);
         opened |= seal.open(&bound(name), sealed).is_ok();
     }
-    if opened || rows.is_empty() {
+    if opened || sealed_ones == 0 {
         return Ok(());
     }
     Err(StoreFault::Failed(format!(

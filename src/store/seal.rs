@@ -23,6 +23,9 @@ pub struct SealingKey {
 pub struct NotOpened;
 
 impl SealingKey {
+    /// How much longer a sealed text is than its secret, in bytes.
+    pub const OVERHEAD: usize = 1 + NONCE + 16;
+
     /// The key of 32 secret bytes.
     pub fn new(secret: &[u8; 32]) -> Self {
         Self { cipher: Aes256Gcm::new(secret.into()) }

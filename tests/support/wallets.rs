@@ -116,6 +116,21 @@ impl Wallet {
         self.process = Some(process);
     }
 
+    /// Kills the node and restores a backup of it; the new home has the old one's configuration and addresses.
+    pub fn restore(&mut self, backup: &Path, into: &str) {
+        self.process = None;
+        let home = self.home.with_file_name(into);
+        run(&["restore", backup.to_str().unwrap(), "--home", home.to_str().unwrap()]);
+        self.home = home;
+    }
+
+    /// Backs the home up, its node running.
+    pub fn backup(&self, name: &str) -> PathBuf {
+        let file = self.home.with_file_name(name);
+        run(&["backup", file.to_str().unwrap(), "--home", self.home.to_str().unwrap()]);
+        file
+    }
+
     /// SIGKILL, and a new process on the same home.
     pub fn crash(&mut self) {
         self.process = None;

@@ -49,30 +49,33 @@ impl Home {
     /// # Errors
     /// When the directory cannot be written, or there are keys that do not open.
     pub fn make(&self, unlock: &UnlockArgument, exported: Option<Keyring>) -> Result<Keyring> {
+        if self.path(KEYRING).exists() {
+            if exported.is_some() {
+                bail!("{} holds keys already; `countersign keys import` puts others in their place", self.0.display());
+            }
+            self.keep_api_key()?;
+            return self.keyring(unlock);
+        }
+        // Asked before anything is made, so that nothing is left of a home that has no passphrase.
+        let opener = unlock.choose(&self.0.display().to_string())?;
+        cores::forbid();
+        let keyring = match exported {
+            None => Keyring::new(&opener, chance::now()?)?,
+            Some(mut keyring) => {
+                keyring.relock(&opener)?;
+                keyring
+            }
+        };
         let mut builder = fs::DirBuilder::new();
         builder.recursive(true).mode(0o700);
         for dir in [self.0.clone(), self.path("keys")] {
             builder.create(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
         }
-        if !self.path(KEYRING).exists() {
-            cores::forbid();
-            let opener = unlock.choose(&self.0.display().to_string())?;
-            let keyring = match exported {
-                None => Keyring::new(&opener, chance::now()?)?,
-                Some(mut keyring) => {
-                    keyring.relock(&opener)?;
-                    keyring
-                }
-            };
-            durable::create(&self.path(KEYRING), &keyring.seal()?)?;
-            self.keep_api_key()?;
-            return Ok(keyring);
-        }
-        if exported.is_some() {
-            bail!("{} holds keys already; `countersign keys import` puts others in their place", self.0.display());
+        if !durable::create(&self.path(KEYRING), &keyring.seal()?)? {
+            bail!("somebody else makes a home at {} right now", self.0.display());
         }
         self.keep_api_key()?;
-        self.keyring(unlock)
+        Ok(keyring)
     }
 
     /// Makes the owner's key to the management interface, unless there is one.

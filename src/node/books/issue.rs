@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use serde::Deserialize;
 
-use super::{Booked, Bookkeeper, Issue};
+use super::{Booked, Bookkeeper, Issue, Letterhead};
 use crate::credential::ContractId;
 use crate::encoding::Timestamp;
 use crate::identity::Did;
@@ -151,21 +151,8 @@ impl Bookkeeper {
     /// Books that were restored from a copy do not know what was issued since: neither its numbers nor its fees.
     async fn may_issue(&self) -> Result<(), NodeFault> {
         let Some(copied) = self.auditor.copied().await? else { return Ok(()) };
-        let (copied, told) = (copied.rfc3339(), &self.letterhead);
-        let prefix = told.invoice_prefix.as_deref().unwrap_or(PREFIX);
-        let taken = self.store.issued().await?.iter().any(|issued| {
-            let number = issued.label.strip_prefix(prefix);
-            issued.issued.rfc3339() <= copied && number.is_some_and(|number| number.bytes().all(|b| b.is_ascii_digit()))
-        });
-        if told.restored_copy.as_deref() == Some(&copied) && !taken {
-            return Ok(());
-        }
-        Err(NodeFault::Unready(format!(
-            "these books were restored from a copy of {copied}: what was issued after it is not in them, so that numbers \
-             and fees could be invoiced twice. Ask the providers which invoices of `{prefix}` they got since and leave \
-             those periods out; then set restored_copy = \"{copied}\" and an invoice_prefix that was never used in \
-             [operator], and restart the node"
-        )))
+        let issued = self.store.issued().await?;
+        go_on(copied, &self.letterhead, issued.iter().map(|issued| (issued.label.as_str(), issued.issued)))
     }
 
     async fn issue(&self, invoice: Invoice) -> Result<Booked, NodeFault> {
@@ -202,5 +189,51 @@ impl Bookkeeper {
             return Ok(());
         }
         Err(NodeFault::Unready(format!("the period ends at {until}, and blocks are final up to {head}")))
+    }
+}
+
+/// Lets books go on that were restored from a copy, once a person has said so and numbers anew.
+fn go_on<'a>(
+    copied: Timestamp,
+    told: &Letterhead,
+    issued: impl IntoIterator<Item = (&'a str, Timestamp)>,
+) -> Result<(), NodeFault> {
+    let prefix = told.invoice_prefix.as_deref().unwrap_or(PREFIX);
+    let numbered =
+        |label: &str| label.strip_prefix(prefix).is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_digit()));
+    let used = issued.into_iter().any(|(label, at)| at <= copied && numbered(label));
+    if told.restored_copy.as_deref() == Some(&copied.rfc3339()) && !used {
+        return Ok(());
+    }
+    Err(NodeFault::Unready(format!(
+        "these books were restored from a copy of {copied}: what was issued after it is not in them, so that numbers and \
+         fees could be invoiced twice. Ask the providers which invoices of `{prefix}` they got since, and leave those \
+         periods out; then set restored_copy = \"{copied}\" and an invoice_prefix that was never used in [operator], and \
+         restart the node"
+    )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn restored_books_go_on_when_a_person_says_so_and_with_numbers_of_their_own() {
+        let at = |seconds: i64| Timestamp::from_seconds(1_800_000_000 + seconds).unwrap();
+        let told = |copy: Option<Timestamp>, prefix: &str| Letterhead {
+            restored_copy: copy.map(Timestamp::rfc3339),
+            invoice_prefix: Some(prefix.into()),
+            ..Letterhead::default()
+        };
+        let issued = [("INV-1", at(-10)), ("NEW-2", at(10))];
+        for (letterhead, fits) in [
+            (Letterhead::default(), false),
+            (told(Some(at(0)), "INV-"), false),
+            (told(None, "NEW-"), false),
+            (told(Some(at(1)), "NEW-"), false),
+            (told(Some(at(0)), "NEW-"), true),
+        ] {
+            assert_eq!(go_on(at(0), &letterhead, issued).is_ok(), fits, "{letterhead:?}");
+        }
     }
 }
