@@ -31,7 +31,7 @@ fn guard(street: &mut Street) {
     );
     fs::write(&path, gate).unwrap();
     provider.crash();
-    let template = provider.get("/api/templates")[0]["id"].clone();
+    let template = provider.get("/api/assets")[0]["template"].clone();
     let asset = json!({
         "id": ASSET, "title": "Junction", "media_type": "application/xml", "sha256": sha256, "size": 12,
         "endpoint": format!("{origin}/assets/junction.xodr"),

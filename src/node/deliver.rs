@@ -66,6 +66,9 @@ impl Node {
             return Ok(Err(format!("{} cannot be reached: {why}", outgoing.to)));
         };
         let signed = self.signed_now(&outgoing.signed)?;
+        if signed != outgoing.signed {
+            self.store.signed_anew(&outgoing.id, &signed).await?;
+        }
         let curve = reach.keys.first().map(AgreementPublic::curve).transpose()?;
         let keys: Vec<_> = reach.keys.into_iter().filter(|key| key.curve().ok() == curve).collect();
         // Sealing draws no more than a few dozen bytes; a system without randomness fails below.
