@@ -243,6 +243,45 @@ fn copy(from: &Path, to: &Path) {
 }
 
 #[test]
+fn a_rotation_on_the_way_loses_no_message_and_unmakes_no_contract() {
+    let mut street = Street::open_web("");
+    let order = json!({ "provider": street.provider.did, "asset": wallets::ASSET });
+    street.consumer.post("/api/requests", &order);
+    let id = requested(&street.provider);
+    street.provider.post(&format!("/api/negotiations/{id}/offer"), &json!({}));
+    let own = street.consumer.reach("OFFERED")["id"].as_str().unwrap().to_owned();
+
+    // The acceptance is signed with a key that its wallet replaces before anybody has heard it.
+    street.provider.process = None;
+    street.consumer.post(&format!("/api/negotiations/{own}/accept"), &json!({}));
+    for wallet in [&mut street.provider, &mut street.consumer] {
+        wallet.process = None;
+        let home = wallet.home.to_str().unwrap().to_owned();
+        let only = if home.ends_with("provider") { "--agreement" } else { "--signing" };
+        said(&["keys", "rotate", only, "--json", "--home", &home]);
+        wallet.start();
+    }
+    street.provider.reach("FINALIZED");
+    street.consumer.reach("FINALIZED");
+    let (ours, theirs) = (street.dir.path().join("consumers.json"), street.dir.path().join("providers.json"));
+    file(&street.consumer, &street.consumer.negotiation().unwrap(), &ours);
+    file(&street.provider, &street.provider.negotiation().unwrap(), &theirs);
+    let read = |path: &Path| serde_json::from_slice::<Value>(&fs::read(path).unwrap()).unwrap();
+    let signers = |file: &Value| {
+        let signed = file["history"].as_array().unwrap().iter();
+        signed.map(|one| one["signatures"][0]["header"]["kid"].to_string()).collect::<Vec<_>>()
+    };
+    let (one, other) = (read(&ours), read(&theirs));
+    assert_eq!(signers(&one), signers(&other));
+    for member in ["core", "participants", "entry", "acknowledgements", "did_documents"] {
+        assert_eq!(one[member], other[member], "{member}");
+    }
+    assert!(one == other, "both hold the same contract");
+    assert_eq!(verify(&street, &ours, &[]).0, Some(0), "{}", verify(&street, &ours, &[]).1);
+    assert_eq!(one["acknowledgements"], json!([]), "the consumer's key of now is not in the contract's credential");
+}
+
+#[test]
 fn a_did_key_says_that_it_is_its_key() {
     let dir = tempfile::tempdir().unwrap();
     let home = dir.path().join("wallet");

@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use super::contacts::Reach;
-use super::{Acquaintance, Change, Node, NodeFault, PersonView, checks, kind};
+use super::{Acquaintance, Alteration, Node, NodeFault, PersonView, checks, kind};
+use crate::credential::Participant;
 use crate::identity::{Did, DidDocument, DidUrl, Method, Service};
 use crate::inbox::{AgreementPublic, MAX_HOPS, Opened, agreement_keys_of, sign};
 
@@ -130,6 +131,14 @@ impl Node {
         Ok(keys.into_iter().find(wanted).ok_or_else(refuse)?)
     }
 
+    /// Holds a message's signer to its participant credential: whoever serves a member's DID document alone is not it.
+    pub(super) fn signed_by_member(&self, kid: &DidUrl, member: &Participant) -> Result<(), NodeFault> {
+        let key = self.documents().key(kid)?.thumbprint();
+        Ok(checks::SENDER.hold(member.signs_with(&key), || {
+            format!("{} signed with {key}, which its participant credential does not list", member.did)
+        })?)
+    }
+
     /// A signed message as it goes out now: signed anew if this party has rotated its key since it was queued.
     pub(super) fn signed_now(&self, signed: &str) -> Result<String, NodeFault> {
         if self.did().method() != Method::Web {
@@ -154,7 +163,7 @@ impl Node {
             return Ok(PersonView { did, name, inbox, since, changes, confirmed });
         }
         let contact = self.contact_of(&did).await?;
-        let changes: Vec<Change> =
+        let changes: Vec<Alteration> =
             kept.get("changes").and_then(|changes| serde_json::from_value(changes.clone()).ok()).unwrap_or_default();
         let said = contact.as_ref().map(|contact| contact.iat);
         let since = changes.last().map(|change| change.at).or(said);

@@ -2,7 +2,7 @@
 
 crate::checks! {
     MESSAGE = "message.form": "a message has the type, the body and the attachments of its kind";
-    SENDER = "message.sender": "the participant credential in a request is the sender's, by an operator that this node pins";
+    SENDER = "message.sender": "the participant credential in a request is the sender's, by an operator that this node pins, and lists the key that signed";
     MODE = "message.mode": "the negotiation is in credential mode";
     THREAD = "message.thread": "thid is the pid of whoever began";
     COPIED = "negotiation.held": "what was open when a store was copied is not accepted, offered or recorded from the restored copy";

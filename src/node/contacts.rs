@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::acquaint::agreement_keys;
-use super::{Change, Node, NodeFault, chance, kind};
+use super::{Alteration, Node, NodeFault, chance, kind};
 use crate::check::Trail;
 use crate::encoding::Timestamp;
 use crate::identity::{Did, DidUrl, Method, Unverified, Verified};
@@ -45,7 +45,7 @@ pub struct PersonView {
     #[serde(serialize_with = "optional")]
     pub since: Option<Timestamp>,
     /// What changed since it was met, oldest first.
-    pub changes: Vec<Change>,
+    pub changes: Vec<Alteration>,
     /// Whether the owner has seen these changes.
     pub confirmed: bool,
 }
@@ -187,9 +187,9 @@ fn note_change(kept: &mut serde_json::Value, known: &Contact, contact: &Contact,
     if what.is_empty() {
         return;
     }
-    let mut changes: Vec<Change> =
+    let mut changes: Vec<Alteration> =
         kept.get("changes").and_then(|changes| serde_json::from_value(changes.clone()).ok()).unwrap_or_default();
-    changes.push(Change { at: now, what });
+    changes.push(Alteration { at: now, what });
     changes.drain(..changes.len().saturating_sub(CHANGES));
     (kept["changes"], kept["confirmed"]) = (json!(changes), false.into());
 }

@@ -71,10 +71,13 @@ impl Node {
     /// verified when they have rotated, by the thumbprints in the participant credentials.
     fn documents_shown(&self, negotiation: &Negotiation, history: &[Value]) -> serde_json::Map<String, Value> {
         let opening = negotiation.opening();
-        let web = [&opening.us, &opening.peer].into_iter().filter(|did| did.method() == Method::Web);
+        let mut parties = [&opening.us, &opening.peer];
+        // In the same order on both sides.
+        parties.sort();
+        let web = parties.into_iter().filter(|did| did.method() == Method::Web);
         let signed = negotiation.countersigned().map(|signed| &signed.offer);
         let texts = signed.map(|offer| offer.text.split('~').next().unwrap_or_default());
-        let statement = Some(negotiation.request().key_statement.as_str());
+        let statement = negotiation.request().map(|request| request.key_statement.as_str());
         let acknowledged = negotiation.acknowledgements().iter().map(String::as_str);
         let compact = texts.into_iter().chain(statement).chain(acknowledged);
         let mut kids: Vec<DidUrl> = compact.filter_map(|text| Jws::parse(text).ok()?.header().kid.clone()).collect();
@@ -108,7 +111,7 @@ fn place(negotiation: &Negotiation, content: &Content) -> Option<u8> {
     let countersigned = negotiation.countersigned()?;
     let acknowledged = |index: usize, text: &String| negotiation.acknowledgements().get(index) == Some(text);
     let (place, rests) = match content {
-        Content::Request(request) => (0, **request == *negotiation.request()),
+        Content::Request(request) => (0, negotiation.request() == Some(&**request)),
         Content::Offer { offer, .. } => (1, *offer == countersigned.offer.text),
         Content::Acceptance(text) => {
             (2, countersigned.core.text.split_once('~').is_some_and(|(_, acceptance)| acceptance == text))
@@ -116,7 +119,7 @@ fn place(negotiation: &Negotiation, content: &Content) -> Option<u8> {
         Content::Agreement(entry) => (3, countersigned.core.is_entered_by(entry, &countersigned.offer)),
         Content::Verification(text) => (4, acknowledged(0, text)),
         Content::Finalization(text) => (5, acknowledged(1, text)),
-        Content::Termination(_) | Content::State { .. } => (0, false),
+        Content::Proposal(_) | Content::Termination(_) | Content::State { .. } => (0, false),
     };
     rests.then_some(place)
 }

@@ -91,11 +91,11 @@ impl Wallet {
         Self { did: text("did"), recorder: text("recorder"), home, public, management: free_port(), process: None }
     }
 
-    fn configure(&self, operator: &str, chain: &Value, rpc: &str, consent: &str) {
+    fn configure(&self, operator: &str, chain: &Value, rpc: &str, uncataloged: &str, consent: &str) {
         let text = format!(
             "[listen]\npublic = \"127.0.0.1:{}\"\nmanagement = \"127.0.0.1:{}\"\n\n[network]\nprivate = true\ndid_seconds = 1\n\n\
              {}[trust]\noperators = [{operator:?}]\npinned = []\n\n[[trust.chains]]\nchain_id = {}\nregistry = {}\ncode_hash = {}\n\
-             rpc = [{rpc:?}]\n\n[wallet]\npoll_ms = 200\n\n[wallet.consent]\n{consent}\n",
+             rpc = [{rpc:?}]\n\n[wallet]\npoll_ms = 200\nuncataloged = {uncataloged:?}\n\n[wallet.consent]\n{consent}\n",
             self.public,
             self.management,
             self.identity(),
@@ -194,9 +194,15 @@ pub struct Street {
 }
 
 impl Street {
-    /// Both wallets run, are admitted, and know each other; the provider lists one asset. `consent` is the provider's.
+    /// Both wallets run, are admitted, and know each other; the provider lists one asset. `consent` is the provider's. Terms
+    /// beyond the catalog wait for a person.
     pub fn open(consent: &str) -> Self {
-        let street = Self::build(consent, false);
+        Self::open_with("manual", consent)
+    }
+
+    /// The same, with what both do with terms beyond the catalog.
+    pub fn open_with(uncataloged: &str, consent: &str) -> Self {
+        let street = Self::build(uncataloged, consent, false);
         let contact = street.provider.get("/api/self")["contact"].clone();
         street.consumer.post("/api/contacts", &json!({ "contact": contact }));
         street
@@ -204,10 +210,10 @@ impl Street {
 
     /// Both act as did:web, and have never heard of each other.
     pub fn open_web(consent: &str) -> Self {
-        Self::build(consent, true)
+        Self::build("manual", consent, true)
     }
 
-    fn build(consent: &str, web: bool) -> Self {
+    fn build(uncataloged: &str, consent: &str, web: bool) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let dir = tempfile::tempdir().unwrap();
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -240,7 +246,8 @@ impl Street {
         let registry = said(&["deploy", "--json", "--rpc", rpc, "--home", provider.home.to_str().unwrap()]);
 
         for wallet in [&mut provider, &mut consumer] {
-            wallet.configure(operator, &registry, rpc, if wallet.home.ends_with("provider") { consent } else { "" });
+            let consent = if wallet.home.ends_with("provider") { consent } else { "" };
+            wallet.configure(operator, &registry, rpc, uncataloged, consent);
             wallet.start();
             let key = wallet.get("/api/self")["key"].as_str().unwrap().to_owned();
             admit(wallet, &key, &registry, operator_home);

@@ -44,14 +44,14 @@ pub struct ContactView {
     /// Since when it is reached there, by these keys.
     since: Option<Time>,
     /// What changed since it was met, oldest first.
-    changes: Vec<Change>,
+    changes: Vec<Alteration>,
     /// Whether the owner has seen these changes.
     confirmed: bool,
 }
 
 /// A change of where somebody is reached, or of its keys.
 #[derive(ToSchema)]
-pub struct Change {
+pub struct Alteration {
     /// When it was noticed.
     at: Time,
     /// What is another now than before, a line each.

@@ -21,7 +21,7 @@ pub struct Known {
     /// Since when it says what it says.
     pub since: Timestamp,
     /// What changed, oldest first.
-    pub changes: Vec<Change>,
+    pub changes: Vec<Alteration>,
     /// Whether the owner has seen the changes.
     pub confirmed: bool,
     /// Whether it is nobody in particular, of whom nothing is kept.
@@ -30,7 +30,7 @@ pub struct Known {
 
 /// A change of a DID document, or of a signed contact.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Change {
+pub struct Alteration {
     /// When it was noticed.
     #[serde(with = "rfc3339")]
     pub at: Timestamp,
@@ -49,7 +49,7 @@ impl Known {
         let what = differences(&self.document, &fresh);
         let mut changes = self.changes.clone();
         if !what.is_empty() {
-            changes.push(Change { at: now, what });
+            changes.push(Alteration { at: now, what });
             changes.drain(..changes.len().saturating_sub(CHANGES));
         }
         let changed = changes.len() != self.changes.len() || changes.last() != self.changes.last();

@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use serde_json::Value;
 use tokio::sync::Semaphore;
 
-pub use known::{Change, Known};
+pub use known::{Alteration, Known};
 use memory::Memory;
 
 use super::{NodeFault, Resolver, Store, StoreFault, chance, kind};
