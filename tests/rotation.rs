@@ -5,6 +5,7 @@
 mod wallets;
 
 use std::fs;
+use std::io::{Read as _, Write as _};
 use std::path::Path;
 
 use countersign::encoding::Digest;
@@ -184,6 +185,8 @@ fn keys_are_rotated_and_every_contract_of_before_stands() {
     assert_eq!(verify(&street, &second, &[]).0, Some(0), "{}", verify(&street, &second, &[]).1);
     assert_eq!(fetch(&street, &after, "third"), "<OpenDRIVE/>");
 
+    audited(&street, operator);
+
     // Whoever has the key of before says nothing in this provider's name any more.
     stolen(&street, &thief, replaced);
 
@@ -194,6 +197,41 @@ fn keys_are_rotated_and_every_contract_of_before_stands() {
     let path = format!("/api/contacts/{}/confirm", street.provider.did.replace('%', "%25"));
     street.consumer.post(&path, &json!({}));
     assert!(contact()["confirmed"].as_bool().unwrap());
+}
+
+/// The operator audits both contracts: one signed with the key of before, one with the key of now.
+fn audited(street: &Street, operator: &str) {
+    let registry = &street.registry;
+    let configuration = format!(
+        "[listen]\npublic = \"127.0.0.1:0\"\nmanagement = \"127.0.0.1:0\"\n\n[network]\nprivate = true\n\n[trust]\n\n\
+         [[trust.chains]]\nchain_id = {}\nregistry = {}\ncode_hash = {}\nrpc = [{:?}]\n\n[operator]\n",
+        registry["chain_id"], registry["registry"], registry["code_hash"], street.rpc,
+    );
+    fs::write(Path::new(operator).join("countersign.toml"), configuration).unwrap();
+    let log = street.dir.path().join("operator.log");
+    let (_node, listening) = wallets::start(&["serve", "--home", operator], &log);
+    // The period ends with the newest final block, and holds what stands before it.
+    std::thread::sleep(std::time::Duration::from_secs(3));
+    let made = street.provider.post("/api/statements", &json!({ "operator_url": listening["public"] }));
+    assert_eq!((&made["contracts"], &made["audit"]["entries"]), (&json!(2), &json!(2)), "{}", made["audit"]);
+    assert_eq!(made["audit"]["problems"], 0, "{}", made["audit"]);
+}
+
+/// A server whose document names no inbox.
+fn without_inbox() -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let did = format!("did:web:localhost%3A{}", listener.local_addr().unwrap().port());
+    let document = json!({ "id": did }).to_string();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let _ = stream.read(&mut [0; 4096]);
+            let length = document.len();
+            let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n");
+            let _ = stream.write_all(format!("{head}{document}").as_bytes());
+        }
+    });
+    did
 }
 
 /// The thief's node acts as the provider with the keys of before, from another place; nobody hears it.
@@ -245,6 +283,18 @@ fn copy(from: &Path, to: &Path) {
 #[test]
 fn a_rotation_on_the_way_loses_no_message_and_unmakes_no_contract() {
     let mut street = Street::open_web("");
+    // Whoever cannot be reached is no contact, and is asked for nothing.
+    let silent = without_inbox();
+    for (path, body) in [
+        ("/api/contacts", json!({ "did": silent })),
+        ("/api/requests", json!({ "provider": silent, "asset": wallets::ASSET })),
+    ] {
+        let (status, told) = street.consumer.call("POST", path, Some(&body));
+        assert!(status == 422 && told["error"]["check"] == "contact.reach", "{path}: {status} {told}");
+    }
+    let nobody = json!({ "did": "did:web:localhost%3A1" });
+    let (_, told) = street.consumer.call("POST", "/api/contacts", Some(&nobody));
+    assert_eq!(told["error"]["check"], "did.resolved", "{told}");
     let order = json!({ "provider": street.provider.did, "asset": wallets::ASSET });
     street.consumer.post("/api/requests", &order);
     let id = requested(&street.provider);
@@ -254,8 +304,8 @@ fn a_rotation_on_the_way_loses_no_message_and_unmakes_no_contract() {
     // The acceptance is signed with a key that its wallet replaces before anybody has heard it.
     street.provider.process = None;
     street.consumer.post(&format!("/api/negotiations/{own}/accept"), &json!({}));
+    street.consumer.process = None;
     for wallet in [&mut street.provider, &mut street.consumer] {
-        wallet.process = None;
         let home = wallet.home.to_str().unwrap().to_owned();
         let only = if home.ends_with("provider") { "--agreement" } else { "--signing" };
         said(&["keys", "rotate", only, "--json", "--home", &home]);

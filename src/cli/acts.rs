@@ -25,7 +25,7 @@ pub struct Admit {
     did: Did,
     /// A key that it signs with, by its RFC 7638 thumbprint; may be given several times. Without it: the keys that its
     /// DID lists now, for which a did:web is looked up.
-    #[arg(long, value_name = "THUMBPRINT")]
+    #[arg(long, value_name = "THUMBPRINT", allow_hyphen_values = true)]
     key: Vec<String>,
     /// The member's legal name.
     #[arg(long)]

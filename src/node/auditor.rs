@@ -6,14 +6,18 @@ use std::sync::Arc;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Acquaintance, COPY, Depth, Directory, NodeFault, Registry, Store, StoreFault, chance, kind};
 use crate::check::Trail;
-use crate::credential::{Account, Admission, ApprovedTemplate, LegalId, Participant, checks as credentials, rfc3339};
+use crate::credential::{
+    Account, Admission, ApprovedTemplate, LegalId, Participant, Trust, checks as credentials, rfc3339,
+};
 use crate::encoding::{Digest, Timestamp};
 use crate::identity::{Did, DidDocument, Documents, Jws, Method, Signer, Thumbprint, Unverified};
-use crate::operator::{Audit, Books, MAX_STATEMENT, Receipt, Statement, Summary, audit};
+use crate::operator::{
+    Audit, Books, MAX_STATEMENT, Receipt, Statement, StatementClaims, Summary, audit, checks as operator,
+};
 use crate::policy::Template;
 
 /// How long a member is admitted, unless the order says otherwise, in seconds.
@@ -347,20 +351,32 @@ impl Auditor {
         Ok(keys.iter().map(|(_, key)| key.thumbprint()).collect())
     }
 
-    /// What a statement is verified with. Of a did:web only a member is looked up, and of its former keys those count
-    /// that it was admitted with; the statement itself is signed with a key of now.
+    /// What a statement is verified with. Of a did:web only a member is looked up: one whose credential in the statement
+    /// this operator signed. The statement itself is signed with a key of now; what it holds may be signed with a key that
+    /// the member was admitted with, or that its document says signed until after the period began.
     async fn documents_of(&self, statement: &str) -> Result<Documents, NodeFault> {
-        let kid = Jws::parse_within(statement, MAX_STATEMENT)?.header().kid.clone();
-        let Some(kid) = kid.filter(|kid| kid.did().method() == Method::Web) else { return Ok(Documents::default()) };
-        let mut members = self.members().await?;
-        members.retain(|member| member.did == *kid.did());
-        credentials::PARTICIPANT_ISSUER
-            .hold(!members.is_empty(), || format!("{} was never admitted here", kid.did()))?;
+        let jws = Jws::parse_within(statement, MAX_STATEMENT)?;
+        let kid = jws.header().kid.clone().filter(|kid| kid.did().method() == Method::Web);
+        let Some(kid) = kid else { return Ok(self.directory.documents()) };
+        let claims = StatementClaims::deserialize(Value::Object(jws.claims()?))
+            .map_err(|cause| operator::STATEMENT.refuse(cause.to_string()))?;
+        let trust = Trust { operators: vec![self.did().clone()], ..Trust::default() };
+        let credential = Unverified::<Participant>::new(&claims.participant);
+        let own = self.directory.documents();
+        let judged = [claims.until.plus(-1), claims.from, claims.iat]
+            .into_iter()
+            .map(|at| Participant::verify(&credential, &trust, &own, at, &mut Trail::default()));
+        let member = judged.reduce(Result::or).transpose()?.filter(|member| member.did == *kid.did());
+        let mut listed = member.map(|member| member.keys.clone()).ok_or_else(|| {
+            operator::SIGNER.refuse(format!("the credential in it is not about {}, which signed it", kid.did()))
+        })?;
         self.directory.acquaint_with(&kid, Acquaintance::Known).await?;
-        let mut documents = self.directory.documents();
+        let documents = self.directory.documents();
         documents.key(&kid)?;
+        let mut documents = documents.as_of(claims.from);
         if let Some(known) = self.directory.known(kid.did()) {
-            let listed: Vec<Thumbprint> = members.into_iter().flat_map(|member| member.keys).collect();
+            let members = self.members().await?.into_iter().filter(|member| member.did == *kid.did());
+            listed.extend(members.flat_map(|member| member.keys));
             documents.vouch_listed(&known.document, &listed);
         }
         Ok(documents)

@@ -250,7 +250,7 @@ impl Directory {
                 shown.keys.push((kid.clone(), key));
             }
         }
-        shown.keys.sort_by(|(one, _), (other, _)| one.to_string().cmp(&other.to_string()));
+        shown.keys.sort_by_key(|(kid, _)| kid.to_string());
         shown
     }
 }

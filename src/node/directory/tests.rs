@@ -134,7 +134,7 @@ async fn what_changed_is_told_and_every_key_is_remembered() {
     let refusal = directory.documents().key(&old).unwrap_err();
     assert_eq!(refusal.check, &checks::JWS_KID, "not for anything new");
     assert_eq!(directory.documents_ever().key(&old).unwrap(), key(1), "but for what it signed before");
-    assert_eq!(directory.shown(&alice, &[old.clone()]).keys, [(old.clone(), key(1))]);
+    assert_eq!(directory.shown(&alice, std::slice::from_ref(&old)).keys, [(old.clone(), key(1))]);
     directory.confirm(&alice).await.unwrap();
     assert!(directory.known(&alice).unwrap().confirmed);
 
