@@ -1,13 +1,18 @@
 //! did:web parties: looking their documents up before something rests on them, and where they are reached.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::contacts::Reach;
 use super::{Acquaintance, Alteration, Node, NodeFault, PersonView, checks, kind};
 use crate::credential::Participant;
-use crate::identity::{Did, DidDocument, DidUrl, Method, Service};
+use crate::identity::{Did, DidDocument, DidUrl, Method, Service, checks as signing};
 use crate::inbox::{AgreementPublic, MAX_HOPS, Opened, agreement_keys_of, sign};
 
+/// How long the messages behind it wait for a stranger's document.
+const PATIENCE: Duration = Duration::from_millis(500);
 const PROFILE: &str = "didcomm/v2";
 const DIDCOMM: &str = "DIDCommMessaging";
 
@@ -35,8 +40,16 @@ impl Node {
         let did = kid.did();
         let trusted = self.settings.trust.operators.contains(did) || self.settings.trust.pinned.contains(did);
         let known = trusted || self.store.one(kind::CONTACT, did.as_str()).await?.is_some();
-        let who = if known { Acquaintance::Known } else { Acquaintance::Stranger };
-        Ok(self.directory.acquaint_with(kid, who).await?)
+        if known {
+            return Ok(self.directory.acquaint_with(kid, Acquaintance::Known).await?);
+        }
+        // A stranger's server that takes its time holds up nobody else's messages: what comes again is heard then.
+        let (directory, stranger) = (Arc::clone(&self.directory), kid.clone());
+        let asked = tokio::spawn(async move { directory.acquaint_with(&stranger, Acquaintance::Stranger).await });
+        match tokio::time::timeout(PATIENCE, asked).await {
+            Ok(Ok(looked_up)) => Ok(looked_up?),
+            _ => Err(signing::DID_RESOLVED.refuse(format!("{did} is still being looked up; send it again")).into()),
+        }
     }
 
     /// Looks up the operators and pinned parties that are did:web. One that is not to be had is told when something
