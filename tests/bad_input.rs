@@ -73,11 +73,11 @@ fn a_node_says_what_is_wrong_and_goes_on_when_it_is_mended() {
 /// A store that may not grow takes nothing in, says so, and loses nothing that it took.
 fn full_disk(street: &mut Street) {
     let (provider, consumer) = (&mut street.provider, &mut street.consumer);
+    // The node comes back on a disk without room: what it has is there, and each message waits at its sender.
     provider.process = None;
-    edit(provider, "[wallet]\n", "[store]\nmost_mb = 1\n\n[wallet]\n");
-    provider.start();
+    provider.start_without_room(512);
     let template = provider.get("/api/assets")[0]["template"].clone();
-    let list = |number: usize, size: usize| {
+    let list = |provider: &Wallet, number: usize, size: usize| {
         let listing = json!({
             "asset": {
                 "id": format!("urn:uuid:3f0c6f0e-2a53-4b0e-8f4d-1d1f9a3c1{number:03}"), "title": "Filler",
@@ -92,7 +92,7 @@ fn full_disk(street: &mut Street) {
     let (mut number, mut taken) = (0, 0);
     for size in [150_000, 30_000, 6_000, 2_000, 500] {
         loop {
-            let (status, answer) = list(number, size);
+            let (status, answer) = list(provider, number, size);
             number += 1;
             if status == 507 {
                 assert!(answer["error"]["message"].as_str().unwrap().contains("make room"), "{answer}");
@@ -117,9 +117,22 @@ fn full_disk(street: &mut Street) {
         std::thread::sleep(std::time::Duration::from_millis(100));
     }
     assert_eq!(provider.get("/api/negotiations"), json!([]));
+
+    // Room is made while it runs, and it goes on by itself.
+    provider.make_room();
+    provider.reach("REQUESTED");
+    assert_eq!(provider.get("/api/assets").as_array().unwrap().len(), 1 + taken);
+    assert_eq!(list(provider, number, 100_000).0, 200);
+
+    // The same where the configuration says how much the store may take; a restart with more lets it go on.
+    provider.process = None;
+    edit(provider, "[wallet]\n", "[store]\nmost_mb = 1\n\n[wallet]\n");
+    provider.start();
+    let (status, answer) =
+        (0..20).map(|more| list(provider, number + 1 + more, 150_000)).find(|(status, _)| *status >= 300).unwrap();
+    assert_eq!(status, 507, "{answer}");
     provider.process = None;
     edit(provider, "most_mb = 1\n", "most_mb = 64\n");
     provider.start();
-    provider.reach("REQUESTED");
-    assert_eq!(provider.get("/api/assets").as_array().unwrap().len(), 1 + taken);
+    assert_eq!(list(provider, number + 30, 150_000).0, 200);
 }

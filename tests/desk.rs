@@ -1,7 +1,7 @@
 //! Two contract desks, an operator and a gate, told in the program's own commands: from nothing to a downloaded asset.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -160,7 +160,8 @@ fn found(story: &mut Story) -> Homes {
         let more = match who {
             "gate" => format!(
                 "\n{registry}\n[gate]\norigin = \"{origin}\"\nproviders = [\"{}\"]\npoll_ms = 300\n\n[[gate.assets]]\nid = \"{ASSET_ID}\"\n\
-                 path = \"/assets/junction.xodr\"\nsource = {{ file = {:?} }}\nmedia_type = \"application/xml\"\nsha256 = \"{ASSET_SHA256}\"\n",
+                 path = \"/assets/junction.xodr\"\nsource = {{ file = {:?} }}\nmedia_type = \"application/xml\"\nsha256 = \"{ASSET_SHA256}\"\n\
+                 \n[gate.forward]\nproxy = \"traefik\"\nlisten = \"127.0.0.1:0\"\n",
                 part(&made[0], "/did"),
                 story.path("junction.xodr"),
             ),
@@ -303,6 +304,20 @@ fn change_ones_mind(story: &Story, homes: &Homes) {
     assert!(story.fails("bob", &["audits"], 1).contains("different commands"));
 }
 
+/// What the gate's door for a proxy says to a request without a token.
+fn asked(door: &str, origin: &str) -> String {
+    let mut stream = std::net::TcpStream::connect(door).unwrap();
+    let host = origin.strip_prefix("http://").unwrap();
+    let question = format!(
+        "GET /auth HTTP/1.1\r\nhost: {door}\r\nx-forwarded-method: GET\r\nx-forwarded-uri: /assets/junction.xodr\r\n\
+         x-forwarded-host: {host}\r\nx-forwarded-proto: http\r\nconnection: close\r\n\r\n"
+    );
+    stream.write_all(question.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
 /// The asset comes through the gate, the operator audits the fee, and after the end nothing comes any more.
 fn use_and_end(story: &Story, homes: &Homes, id: &str) {
     let contract = part(&story.json("bob", &["show", id]), "/offer/contract_id").to_owned();
@@ -316,6 +331,9 @@ fn use_and_end(story: &Story, homes: &Homes, id: &str) {
     assert_eq!(fs::read(story.path("mine.xodr")).unwrap(), ASSET);
     assert!(!story.path("mine.xodr.part").exists());
     story.fails("bob", &["fetch", &contract, "-o", "mine.xodr"], 2);
+    let door = fs::read_to_string(story.path("gate").join("forward-address")).unwrap();
+    let answer = asked(&door, &homes.origin);
+    assert!(answer.starts_with("HTTP/1.1 401 ") && answer.contains("www-authenticate: DPoP "), "{answer}");
 
     let mut other = ASSET.to_vec();
     other[100] ^= 1;

@@ -16,10 +16,13 @@ use countersign::credential::{
     RegistryUrn, Termination, Trust, disclosed, present, proven, sd_jwt, verify_presentation,
 };
 use countersign::encoding::{Digest, MAX_DEPTH, Timestamp, canonical, decode, encode, parse_json};
-use countersign::gate::{Answer, ChallengeKey, GatePolicy, GuardedAsset, Known, recognise};
+use countersign::gate::{
+    Answer, ChallengeKey, GatePolicy, GuardedAsset, Known, Proof, Proven, of_origin, one_reading, recognise,
+};
 use countersign::identity::{Did, DidUrl, Documents, Jwk, Jws, SecretKey, Signer, Unverified};
+use countersign::inbox::mediation::{Action, Answer as Said, Held, Queue, Request, Update, Word};
 use countersign::inbox::{
-    AgreementKey, Attachment, Contact, Message, Opened, addressed_to, decrypt, seal_signed, sign,
+    AgreementKey, Attachment, Contact, Forward, Message, Opened, addressed_to, decrypt, seal_signed, sign,
 };
 use countersign::negotiation::{Event, Negotiation, Notice, Opening, Role};
 use countersign::node::wire;
@@ -396,6 +399,55 @@ fn messages_of_the_negotiation_are_read_or_refused() {
 }
 
 #[test]
+fn what_a_mediator_is_asked_and_answers_is_read_or_refused() {
+    let (parties, deal) = world();
+    let (message, ..) = letter(&parties, &deal);
+    let did = parties.consumer.did().clone();
+    let held = vec![Held { id: "1".into(), envelope: "{}".into() }];
+    let said = [
+        Request::Mediate { contact: Some("a.b.c".into()), participant: None }.write(),
+        Request::Update {
+            updates: vec![Update { recipient: did.to_string(), action: Action::Add }],
+            words: vec!["a.b.c".into()],
+        }
+        .write(),
+        Request::Query { page: Some((3, 4)) }.write(),
+        Request::Deliver { limit: 3, recipient: Some(did.clone()) }.write(),
+        Request::Received { ids: vec!["1".into()] }.write(),
+        Request::Live { on: true }.write(),
+        Said::Granted(vec![did]).write(),
+        Said::Status(Queue { message_count: 3, total_bytes: Some(7), ..Queue::default() }).write(),
+        Said::Delivery { recipient: None, held }.write(),
+    ];
+    let corpus = said.into_iter().map(|(kind, body, attachments)| {
+        let message = Message { kind, body, attachments, ..message.clone() };
+        message.write().unwrap().into_bytes()
+    });
+    fuzz("mediation", &corpus.collect::<Vec<_>>(), |input| {
+        let Ok(message) = Message::read(input) else { return false };
+        let asked = Request::read(&message).is_ok_and(|request| request.is_some());
+        asked || Said::read(&message).is_ok_and(|answer| answer.is_some())
+    });
+    let forward = json!({
+        "id": "1", "type": "https://didcomm.org/routing/2.0/forward", "body": { "next": parties.consumer.did() },
+        "attachments": [{ "id": "0", "data": { "json": { "protected": "", "recipients": [], "ciphertext": "" } } }],
+    });
+    fuzz("forward", &[forward.to_string().into_bytes()], |input| {
+        Forward::read(input).is_ok_and(|forward| forward.is_some())
+    });
+    let (member, mediator) = (parties.consumer.did().clone(), parties.stranger.did().clone());
+    let word = Word {
+        recipient: parties.provider.did().clone(),
+        member: member.clone(),
+        mediator: mediator.clone(),
+        exp: at(600),
+    };
+    fuzz_signed("word", &[word.sign(&parties.provider).unwrap()], |text| {
+        Word::verify(text, &member, &mediator, &parties.documents, at(0), &mut trail()).is_ok()
+    });
+}
+
+#[test]
 fn a_contact_is_what_was_signed() {
     let (parties, _) = world();
     let contact = Contact {
@@ -464,5 +516,35 @@ fn a_gate_recognises_what_was_signed_for_it() {
         let recognised = recognise(&read, known.clone(), &policy, &challenges, at(6), &mut trail()).is_ok();
         assert!(!recognised || (&read.core, &read.presentation) == (&answer.core, &answer.presentation));
         recognised
+    });
+}
+
+#[test]
+fn a_proof_of_a_key_is_what_was_signed() {
+    let url = "https://data.example/assets/junction.xodr";
+    let about = Proven { method: "GET", url, token: Some("token") };
+    let sign = |key: &SecretKey| Proof::make(key, &about, "one", at(0), Some("nonce")).unwrap();
+    let proofs = [sign(&key(101)), sign(&SecretKey::ed25519(&[7; 32]).unwrap())];
+    fuzz_signed("proof", &proofs, |text| Proof::verify(text, &about, at(5), &mut trail()).is_ok());
+}
+
+#[test]
+fn a_request_that_a_proxy_asks_about_has_one_reading() {
+    let paths = texts(&["/assets/junction.xodr?x=/..", "/assets/a%20b/c", "/"]);
+    fuzz("forwarded path", &paths, |input| {
+        let Some(Ok(path)) = text(input).map(one_reading) else { return false };
+        let tidied = url::Url::parse("https://data.example").unwrap().join(path).unwrap();
+        assert_eq!(
+            (tidied.host_str(), tidied.path()),
+            (Some("data.example"), path),
+            "another server reads it otherwise"
+        );
+        true
+    });
+    let hosts = texts(&["data.example", "DATA.example:443"]);
+    fuzz("forwarded host", &hosts, |input| {
+        let held = text(input).filter(|host| of_origin("https://data.example", Some("https"), host).is_ok());
+        assert!(held.is_none_or(|host| host.to_ascii_lowercase().starts_with("data.example")), "{held:?}");
+        held.is_some()
     });
 }

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use countersign::credential::KeyStatement;
 use countersign::identity::{SecretKey, Signer as _};
-use countersign::inbox::{AgreementKey, Attachment, Contact, Message, seal};
+use countersign::inbox::{AgreementKey, Attachment, Contact, MAX_ENVELOPE, Message, seal, seal_from, seal_text, sign};
 use countersign::negotiation::{Event, OfferPaper, Opening, Role, State, StateName};
 use countersign::node::{Commit, Index, NewContact, Outgoing, chance};
 use members::{credential, key};
@@ -101,6 +101,22 @@ async fn a_request_that_is_wrong_in_one_respect_begins_nothing_and_names_the_che
         assert_eq!(scene.send(&message, &key(3)).await, Some(check), "{what}");
     }
     assert_eq!(scene.node.views().await.unwrap().len(), 1, "only the honest request began a negotiation");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn authcrypt_moves_nothing_without_a_signature_inside() {
+    let scene = Scene::set().await;
+    let (request, sender) = (scene.request(), AgreementKey::of_did_key(&key(3)).unwrap());
+    let to = [AgreementKey::of_did_key(&key(2)).unwrap().public()];
+    let mut random = |bytes: &mut [u8]| chance::fill(bytes).unwrap();
+    let alone = seal_from(&request, &sender, &to, &mut random).unwrap();
+    assert_eq!(scene.take(&alone).await, Some("inbox.unsigned"), "nobody could prove later who asked");
+    let signed = sign(&request, &key(3)).unwrap();
+    let another = AgreementKey::of_did_key(&key(5)).unwrap();
+    let of_two = seal_text(&signed, Some(&another), &to, MAX_ENVELOPE, &mut random).unwrap();
+    assert_eq!(scene.take(&of_two).await, Some("inbox.from"), "one seals what another signed");
+    let both = seal_text(&signed, Some(&sender), &to, MAX_ENVELOPE, &mut random).unwrap();
+    assert_eq!(scene.take(&both).await, None);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -281,4 +297,26 @@ async fn a_member_that_asks_is_shown_the_catalog_and_a_stranger_is_not() {
         tokio::time::sleep(Duration::from_millis(25)).await;
     }
     panic!("the member was not shown the catalog");
+}
+
+#[tokio::test]
+async fn a_rule_that_cannot_decide_leaves_it_to_a_person_and_says_why() {
+    let rule = json!({
+        "name": "as listed", "point": "offer", "price_ceiling": { "amount": "500.00", "currency": "EUR" },
+    });
+    let scene = Scene::with(json!({ "rule": [rule] })).await;
+    assert_eq!(scene.send(&scene.request(), &key(3)).await, None);
+    for _ in 0..400 {
+        let waiting = scene.node.waiting().await.unwrap();
+        if let [one] = &waiting[..]
+            && let Some(why) = &one.due.stuck
+        {
+            // The rule's name stays: it decides as soon as it can.
+            assert_eq!(one.due.rule.as_deref(), Some("as listed"));
+            assert!(one.due.person && why.contains("participant credential"), "{why}");
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+    panic!("nobody is told that the rule cannot decide");
 }

@@ -44,6 +44,7 @@ stories! {
     a_slow_recipient_does_not_fill_the_queue
     a_message_waits_for_the_older_ones_of_its_negotiation
     effects_are_repeated_until_they_are_done
+    what_is_told_has_one_order_and_no_gap
     the_inbox_has_a_quota
     early_messages_are_parked_up_to_a_limit
     a_name_keeps_its_key

@@ -104,4 +104,5 @@ async def main():
     json.dump(answer, sys.stdout)
 
 
-asyncio.run(main())
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -36,6 +36,9 @@ pub struct Chain {
     /// How many blocks `finalized` lies behind `latest`.
     #[arg(long, default_value_t = 30)]
     finality_blocks: u64,
+    /// Date blocks so many seconds ahead of the clock, or behind it: to try what a wrong clock does.
+    #[arg(long, default_value_t = 0, allow_hyphen_values = true, value_name = "SECONDS")]
+    clock_offset: i64,
     /// An account with its coins in the first block, as ACCOUNT=AMOUNT; may be given several times.
     #[arg(long, value_parser = endowment)]
     fund: Vec<(Account, u128)>,
@@ -57,6 +60,7 @@ impl Chain {
             finality_lag_blocks: self.finality_blocks,
             funded: self.fund.clone(),
             listen: self.listen,
+            clock_offset: self.clock_offset,
         })
         .await
         .context("the development chain does not start")?;

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use crate::credential::Trust;
 use crate::identity::Did;
-use crate::node::{Consent, GateSettings, Letterhead, Uncataloged, Windows};
+use crate::node::{Consent, GateSettings, Letterhead, MediatedBy, MediatorSettings, Uncataloged, Windows};
 
 /// A node's configuration, as the file has it.
 #[derive(Clone, Debug, Deserialize)]
@@ -31,6 +31,8 @@ pub struct Configuration {
     pub wallet: Option<WalletTable>,
     /// A gate in front of data, if this node is one.
     pub gate: Option<GateSettings>,
+    /// A mediator for parties that cannot always be reached, if this node is one.
+    pub mediator: Option<MediatorSettings>,
     /// The operator's desk, if this node is one.
     pub operator: Option<Letterhead>,
 }
@@ -94,12 +96,14 @@ pub struct Listen {
     pub management: SocketAddr,
     /// How the world reaches `public`; `http://` and its address when absent.
     pub public_url: Option<String>,
+    /// How browsers reach `management` where they do not call it by its IP address or localhost: behind a proxy.
+    pub management_url: Option<url::Url>,
 }
 
 impl Default for Listen {
     fn default() -> Self {
         let loopback = |port| SocketAddr::from(([127, 0, 0, 1], port));
-        Self { public: loopback(7300), management: loopback(7301), public_url: None }
+        Self { public: loopback(7300), management: loopback(7301), public_url: None, management_url: None }
     }
 }
 
@@ -139,6 +143,8 @@ pub struct WalletTable {
     pub uncataloged: Uncataloged,
     /// How often the chain is read, in milliseconds.
     pub poll_ms: u64,
+    /// The mediator that keeps its messages, where the world cannot reach it.
+    pub mediator: Option<MediatedBy>,
 }
 
 impl Default for WalletTable {
@@ -148,6 +154,7 @@ impl Default for WalletTable {
             consent: Consent::default(),
             uncataloged: Uncataloged::default(),
             poll_ms: 2000,
+            mediator: None,
         }
     }
 }

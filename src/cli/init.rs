@@ -19,6 +19,8 @@ pub enum Purpose {
     Gate,
     /// The data space's operator.
     Operator,
+    /// A mediator: keeps sealed messages for wallets that the world cannot reach.
+    Mediator,
 }
 
 /// Makes a node's home: keys under a passphrase, an API key and a configuration to fill in.
@@ -102,6 +104,8 @@ public = "127.0.0.1:7300"
 management = "127.0.0.1:7301"
 # How the world reaches `public`, if not as http://<public>.
 # public_url = "https://contracts.example"
+# How you call `management`, if by a name: behind a proxy. IP addresses and localhost are always taken.
+# management_url = "https://desk.example"
 
 [network]
 # Allow requests to private networks (and plain http): only for tests and networks of your own.
@@ -156,6 +160,15 @@ valid_for = 31536000
 # "automatic": a countersigned offer is recorded at once. "ask": a person or a rule confirms it.
 record = "automatic"
 
+# For a wallet that the world cannot reach: the mediator that keeps its messages, by exactly one of
+# `contact` (what `countersign mediator contact` prints there), `invitation` and `did`.
+# [wallet.mediator]
+# contact = "eyJ…"
+# Whether a connection is held on which messages come at once; otherwise they are asked for now and then.
+# live = true
+# How many seconds messages wait at most until they are asked for, while there is no connection.
+# poll_within = 60
+
 # By default a person decides every offer and every acceptance. A rule decides where all it names applies:
 # [[wallet.consent.rule]]
 # name = "small licences"
@@ -165,6 +178,28 @@ record = "automatic"
 # price_ceiling = { amount = "1000.00", currency = "EUR" }
 # price_floor = { amount = "100.00", currency = "EUR" }
 # uncataloged = false                      # true: decides terms beyond the catalog as well
+"#
+        }
+        Purpose::Mediator => {
+            r#"
+[mediator]
+# Whose messages it keeps: "members" shows a credential of an operator in [trust], "listed" stands in `dids`, "open" is anybody.
+admit = "members"
+# Who may use it besides.
+dids = []
+
+[mediator.quota]
+# Members; DIDs of one member; envelopes and bytes for one DID; bytes of one member; bytes of everything.
+members = 1000
+recipients = 8
+messages = 1000
+bytes = 33554432
+member_bytes = 67108864
+total_bytes = 4294967296
+# Seconds that an envelope waits to be picked up.
+keep_for = 2592000
+# Connections of one member.
+live = 4
 "#
         }
         Purpose::Gate => {
@@ -183,6 +218,9 @@ record = "automatic"
 # How long a challenge can be answered and a token be used, in seconds.
 # challenge_ttl = 120
 # token_ttl = 300
+# Whether every token is bound to a key of its caller (DPoP, RFC 9449), and whether proofs answer a nonce of this gate.
+# dpop_required = false
+# dpop_nonces = false
 #
 # What it guards: a file, a directory, or an address behind the gate.
 # [[gate.assets]]
@@ -194,6 +232,13 @@ record = "automatic"
 # media_type = "application/xml"
 # # SHA-256 of its bytes, 64 lowercase hexadecimal digits.
 # sha256 = "…"
+#
+# The door for a proxy that serves the data itself and asks about each request: nginx, traefik or envoy; see deploy/.
+# [gate.forward]
+# proxy = "nginx"
+# listen = "127.0.0.1:7302"
+# addresses = ["127.0.0.1", "::1"]
+# secret_file = "proxy-secret"
 "#
         }
         Purpose::Operator => {
@@ -220,4 +265,57 @@ record = "automatic"
         }
     };
     format!("{}{own}", common.replace("@DID@", &did))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::configuration::Configuration;
+
+    /// The text with every commented setting in force, its placeholders filled in.
+    fn uncommented(text: &str) -> String {
+        let setting = |line: &&str| {
+            let name = line.split(" = ").next().unwrap_or_default();
+            let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+            line.starts_with('[') || (line.contains(" = ") && name.chars().all(plain))
+        };
+        let lines = text.lines().map(|line| line.strip_prefix("# ").filter(setting).unwrap_or(line));
+        let text = lines.collect::<Vec<_>>().join("\n");
+        let did = crate::identity::SecretKey::p256(&[7; 32]).unwrap().did().to_string();
+        text.replace("did:key:…", &did)
+            .replace("code_hash = \"0x…\"", &format!("code_hash = \"0x{}\"", "ab".repeat(32)))
+            .replace("0x…", &format!("0x{}", "cd".repeat(20)))
+    }
+
+    #[test]
+    fn every_setting_of_a_new_configuration_is_there_and_reads_when_it_is_put_in_force() {
+        for purpose in [Purpose::Wallet, Purpose::Gate, Purpose::Operator] {
+            let text = template(purpose);
+            Configuration::read(&text).unwrap();
+            let all = uncommented(&text);
+            let read = Configuration::read(&all).unwrap_or_else(|fault| panic!("{purpose:?}: {fault}\n{all}"));
+            assert_eq!(read.store.most_mb, Some(4096));
+            let parts = (read.wallet.is_some(), read.gate.is_some(), read.operator.is_some());
+            let expected = (purpose == Purpose::Wallet, purpose == Purpose::Gate, purpose == Purpose::Operator);
+            assert_eq!(parts, expected);
+            if let Some(gate) = read.gate {
+                let named = serde_json::to_value(gate).unwrap();
+                let unnamed = |name: &&String| !all.contains(&format!("{name} = ")) && *name != "assets";
+                assert_eq!(
+                    named.as_object().unwrap().keys().find(unnamed),
+                    None,
+                    "a setting that the text does not name"
+                );
+            }
+            if let Some(letterhead) = read.operator {
+                let named = serde_json::to_value(letterhead).unwrap();
+                let unnamed = |name: &&String| !all.contains(&format!("{name} = ")) && *name != "customers";
+                assert_eq!(
+                    named.as_object().unwrap().keys().find(unnamed),
+                    None,
+                    "a setting that the text does not name"
+                );
+            }
+        }
+    }
 }

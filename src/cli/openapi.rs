@@ -20,11 +20,12 @@ enum Kind {
     Wallet,
     Operator,
     Gate,
+    Mediator,
 }
 
 impl Openapi {
     pub(super) fn run(&self) -> Result<ExitCode> {
-        let all = [Kind::Wallet, Kind::Operator, Kind::Gate];
+        let all = [Kind::Wallet, Kind::Operator, Kind::Gate, Kind::Mediator];
         let kinds = if self.parts.is_empty() { &all[..] } else { &self.parts };
         let parts: Vec<Part> = kinds
             .iter()
@@ -32,6 +33,7 @@ impl Openapi {
                 Kind::Wallet => Part::Wallet,
                 Kind::Operator => Part::Operator,
                 Kind::Gate => Part::Gate,
+                Kind::Mediator => Part::Mediator,
             })
             .collect();
         println!("{}", serde_json::to_string_pretty(&http::document(&parts)?)?);

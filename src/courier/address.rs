@@ -59,15 +59,20 @@ impl Resolve for Judge {
     fn resolve(&self, name: Name) -> Resolving {
         let policy = self.0;
         Box::pin(async move {
-            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
-            let allowed: Vec<SocketAddr> =
-                found.filter(|address| policy.private_networks || is_public(address.ip())).collect();
-            if allowed.is_empty() {
-                return Err("the name has no address that may be connected to".into());
-            }
+            let allowed = allowed(policy, name.as_str(), 0).await?;
             Ok(Box::new(allowed.into_iter()) as Addrs)
         })
     }
+}
+
+/// The addresses of a name that may be connected to.
+pub(super) async fn allowed(policy: AddressPolicy, name: &str, port: u16) -> std::io::Result<Vec<SocketAddr>> {
+    let found = tokio::net::lookup_host((name, port)).await?;
+    let allowed: Vec<SocketAddr> = found.filter(|address| policy.private_networks || is_public(address.ip())).collect();
+    if allowed.is_empty() {
+        return Err(std::io::Error::other("the name has no address that may be connected to"));
+    }
+    Ok(allowed)
 }
 
 fn is_public(ip: IpAddr) -> bool {

@@ -6,7 +6,7 @@ use super::{AddressPolicy, client, statement};
 use crate::node::{Courier, NotDelivered};
 
 /// The media type of a sealed envelope (DIDComm v2.1).
-const ENCRYPTED: &str = "application/didcomm-encrypted+json";
+pub(super) const ENCRYPTED: &str = "application/didcomm-encrypted+json";
 
 /// Posts envelopes to inboxes, and statements to operators, over HTTP.
 pub struct HttpCourier {

@@ -2,6 +2,7 @@
 
 mod address;
 mod inbox;
+mod mediator;
 mod resolver;
 mod statement;
 

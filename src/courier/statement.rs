@@ -21,12 +21,16 @@ pub(super) async fn post(client: &reqwest::Client, url: Url, statement: &str) ->
     if status.is_success() {
         return Ok(text);
     }
-    let why = parse_json(text.as_bytes(), MAX_ANSWER).ok();
+    Err(NotDelivered(format!("the operator answered {status} {}", why(text.as_bytes()))))
+}
+
+/// What another node says of a refusal, as far as it reads: a stranger's words.
+pub(super) fn why(answer: &[u8]) -> String {
+    let why = parse_json(answer, MAX_ANSWER).ok();
     let said = |member: &str| why.as_ref()?.pointer(member).and_then(Value::as_str);
     let why: String =
         [said("/error/check"), said("/error/message")].into_iter().flatten().collect::<Vec<_>>().join(": ");
-    let why: String = why.chars().filter(|c| !c.is_control()).take(500).collect();
-    Err(NotDelivered(format!("the operator answered {status} {why}")))
+    why.chars().filter(|c| !c.is_control()).take(500).collect()
 }
 
 async fn read(mut answer: Response) -> Result<String, NotDelivered> {

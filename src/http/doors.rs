@@ -24,6 +24,15 @@ const HEAD: usize = 64 * 1024;
 /// How long accepting pauses after the system refused it, for want of file descriptors for example.
 const PAUSE: Duration = Duration::from_millis(200);
 
+/// A connection, as the handlers of its requests see it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Line {
+    /// Rings when the listener is to end: an answer that goes on and on ends then.
+    pub closing: CancellationToken,
+    /// Hangs up: for a caller that does not take what it asked for.
+    pub hang_up: CancellationToken,
+}
+
 /// Serves connections until `stop`, then finishes the requests that are under way.
 pub(super) async fn keep(
     listener: TcpListener,
@@ -43,10 +52,10 @@ pub(super) async fn keep(
         };
         match accepted {
             Ok((seat, stream, peer)) => {
-                let service = Extension(ConnectInfo(peer)).layer(router.clone());
-                let stopped = stop.clone();
+                let line = Line { closing: stop.clone(), hang_up: CancellationToken::new() };
+                let service = Extension(ConnectInfo(peer)).layer(Extension(line.clone()).layer(router.clone()));
                 connections.spawn(async move {
-                    converse(stream, service, head_within, stopped).await;
+                    converse(stream, service, head_within, line).await;
                     drop(seat);
                 });
             }
@@ -61,7 +70,7 @@ pub(super) async fn keep(
     Ok(())
 }
 
-async fn converse<S>(stream: TcpStream, service: S, head_within: Duration, stopped: CancellationToken)
+async fn converse<S>(stream: TcpStream, service: S, head_within: Duration, line: Line)
 where
     S: tower::Service<axum::http::Request<hyper::body::Incoming>, Response = axum::response::Response>
         + Clone
@@ -72,11 +81,12 @@ where
 {
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(head_within).max_buf_size(HEAD);
-    let connection = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
+    let connection = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service)).with_upgrades();
     tokio::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
-        () = stopped.cancelled() => {
+        () = line.hang_up.cancelled() => return,
+        () = line.closing.cancelled() => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }
@@ -114,6 +124,37 @@ mod tests {
         assert!(closed.is_ok(), "the slow connection is still open");
 
         stop.cancel();
+        tokio::time::timeout(Duration::from_secs(5), door).await.unwrap().unwrap().unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_handler_can_hang_up_on_who_takes_nothing_and_hears_that_the_listener_ends() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let hang_up = async |Extension(line): Extension<Line>| {
+            line.hang_up.cancel();
+            std::future::pending::<()>().await;
+        };
+        let stay = async |Extension(line): Extension<Line>| {
+            line.closing.cancelled().await;
+            "closing"
+        };
+        let router = Router::new().route("/hang-up", get(hang_up)).route("/stay", get(stay));
+        let stop = CancellationToken::new();
+        let door = tokio::spawn(keep(listener, router, HEAD_WITHIN, stop.clone()));
+        let ask = async |path: &str| {
+            let mut caller = TcpStream::connect(address).await.unwrap();
+            caller.write_all(format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes()).await.unwrap();
+            caller
+        };
+        let mut said = String::new();
+        let hung_up = ask("/hang-up").await.read_to_string(&mut said).await;
+        assert!(hung_up.is_err() || said.is_empty(), "{said}");
+        let mut staying = ask("/stay").await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        stop.cancel();
+        staying.read_to_string(&mut said).await.unwrap();
+        assert!(said.ends_with("closing"), "{said}");
         tokio::time::timeout(Duration::from_secs(5), door).await.unwrap().unwrap().unwrap();
     }
 }

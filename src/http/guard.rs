@@ -8,50 +8,99 @@ use axum::extract::{ConnectInfo, Request};
 use axum::http::{StatusCode, header};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
-use subtle::ConstantTimeEq;
 
 use super::Problem;
-use super::api::{Api, Caller, DocumentError};
-use crate::encoding::Digest;
+use super::api::{Api, Caller, DocumentError, Leave};
+use crate::node::Doorkeeper;
 
-/// The owner's key to the management interface; only its hash is kept in memory.
-#[derive(Clone)]
-pub struct ApiKey(Digest);
+/// By which names the management address is called: IP addresses and `localhost` always, and one more if it is told.
+///
+/// A page of another origin can have its own name point to this machine (DNS rebinding); then the browser takes this node
+/// for the page's own server. An address that is spelt in digits cannot be pointed elsewhere.
+#[derive(Clone, Debug, Default)]
+pub struct Names {
+    /// The origin by which a browser calls it, for example `https://desk.example`.
+    origin: Option<String>,
+    /// Its host, with a port where the origin has one.
+    host: Option<String>,
+}
 
-impl ApiKey {
-    /// The key behind a text of at least 128 bits of randomness.
-    pub fn new(text: &str) -> Self {
-        Self(Digest::of(text))
+impl Names {
+    /// Called by `url` as well, as `[listen] management_url` has it; only its scheme, host and port count.
+    pub fn with(url: &url::Url) -> Self {
+        let host = url.host_str().map(|host| match url.port() {
+            Some(port) => format!("{host}:{port}"),
+            None => host.to_owned(),
+        });
+        Self { origin: Some(url.origin().ascii_serialization()), host }
     }
 
-    fn opens(&self, request: &Request) -> bool {
-        let given = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-        // Without a key nothing opens, not even a node whose key is the empty text.
-        let Some(given) = given.and_then(|value| value.strip_prefix("Bearer ")).filter(|key| !key.is_empty()) else {
-            return false;
+    /// Whether a request's `Host` is a name of this node.
+    fn knows(&self, host: &str) -> bool {
+        let bare = match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+            Some((address, _)) => address,
+            None => host.rsplit_once(':').map_or(host, |(name, _)| name),
         };
-        bool::from(Digest::of(given).as_bytes().ct_eq(self.0.as_bytes()))
+        bare.parse::<IpAddr>().is_ok()
+            || bare.eq_ignore_ascii_case("localhost")
+            || self.host.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(host))
+    }
+
+    /// Whether a browser's page of `origin` is this node's own, when it calls it `host`.
+    fn is_own(&self, origin: &str, host: &str) -> bool {
+        let told = self.host.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(host));
+        origin.eq_ignore_ascii_case(&format!("http://{host}")) || (told && self.origin.as_deref() == Some(origin))
     }
 }
 
-/// Opens the doors to the owner, and to no page of another origin that a browser shows.
+/// Opens the doors to whoever has a key, and to no page of another origin that a browser shows.
 ///
 /// # Errors
 /// When two doors mean different things by one name: a fault of the program.
-pub fn with_api_key(api: Api, key: ApiKey) -> Result<Router, DocumentError> {
+pub fn with_keys(api: Api, doorkeeper: Arc<Doorkeeper>, names: Names) -> Result<Router, DocumentError> {
+    let names = Arc::new(names);
     Ok(api.router()?.layer(from_fn(move |mut request: Request, next: Next| {
-        let key = key.clone();
+        let (doorkeeper, names) = (Arc::clone(&doorkeeper), Arc::clone(&names));
         async move {
-            if request.headers().contains_key(header::ORIGIN) {
-                return Problem::new(StatusCode::FORBIDDEN, "requests from a browser page are not taken here")
-                    .into_response();
+            if let Err(problem) = belongs(&request, &names) {
+                return problem.into_response();
             }
-            if key.opens(&request) {
-                request.extensions_mut().insert(Caller::owner());
+            if let Some(holder) = bearer(&request).and_then(|key| doorkeeper.holder(key)) {
+                let name = Arc::clone(&holder.name);
+                request.extensions_mut().insert(Caller { name: holder.name, scope: holder.scope });
+                request.extensions_mut().insert(Leave(holder.removed));
+                if let Err(fault) = doorkeeper.used(&name).await {
+                    tracing::warn!(%fault, "the use of a key could not be noted");
+                }
             }
             next.run(request).await
         }
     })))
+}
+
+/// Holds a request to this node's names and to its own origin.
+fn belongs(request: &Request, names: &Names) -> Result<(), Problem> {
+    let text = |name| request.headers().get(name).and_then(|value: &header::HeaderValue| value.to_str().ok());
+    let host = request.uri().authority().map(|authority| authority.as_str()).or_else(|| text(header::HOST));
+    let Some(host) = host.filter(|host| names.knows(host)) else {
+        return Err(Problem::new(
+            StatusCode::MISDIRECTED_REQUEST,
+            "this node is called by an IP address, by localhost, or by the name in [listen] management_url",
+        ));
+    };
+    match (request.headers().contains_key(header::ORIGIN), text(header::ORIGIN)) {
+        (false, _) => Ok(()),
+        (true, Some(origin)) if names.is_own(origin, host) => Ok(()),
+        _ => Err(Problem::new(
+            StatusCode::FORBIDDEN,
+            "requests from a browser page of another origin are not taken here",
+        )),
+    }
+}
+
+fn bearer(request: &Request) -> Option<&str> {
+    let given = request.headers().get(header::AUTHORIZATION)?.to_str().ok()?;
+    given.strip_prefix("Bearer ").filter(|key| !key.is_empty())
 }
 
 /// How much one address may ask: a bucket that refills.
@@ -146,16 +195,31 @@ mod tests {
     }
 
     #[test]
-    fn no_key_opens_nothing() {
-        let asks = |with: Option<&str>| {
-            let request = axum::http::Request::builder();
-            let request = with.into_iter().fold(request, |request, key| request.header(header::AUTHORIZATION, key));
-            request.body(axum::body::Body::empty()).unwrap()
-        };
-        for given in [None, Some("Bearer "), Some("Basic x")] {
-            assert!(!ApiKey::new("").opens(&asks(given)), "{given:?}");
-            assert!(!ApiKey::new("secret").opens(&asks(given)), "{given:?}");
+    fn a_node_is_called_by_digits_by_localhost_or_by_the_name_that_it_is_told() {
+        let names = Names::with(&"https://desk.example:8443/countersign".parse().unwrap());
+        for host in ["127.0.0.1:7301", "[::1]:7301", "10.0.0.7", "localhost", "LOCALHOST:1", "desk.example:8443"] {
+            assert!(names.knows(host), "{host}");
         }
-        assert!(ApiKey::new("secret").opens(&asks(Some("Bearer secret"))));
+        for host in
+            ["", "evil.example", "desk.example", "desk.example:1", "127.0.0.1.evil.example:7301", "localhost.evil"]
+        {
+            assert!(!names.knows(host), "{host}");
+        }
+        assert!(!Names::default().knows("desk.example:8443"));
+    }
+
+    #[test]
+    fn only_a_page_of_this_very_origin_may_call() {
+        let names = Names::with(&"https://desk.example".parse().unwrap());
+        assert!(names.is_own("http://127.0.0.1:7301", "127.0.0.1:7301"));
+        assert!(names.is_own("https://desk.example", "desk.example"));
+        for (origin, host) in [
+            ("null", "127.0.0.1:7301"),
+            ("http://127.0.0.1:8080", "127.0.0.1:7301"),
+            ("https://evil.example", "127.0.0.1:7301"),
+            ("https://desk.example", "127.0.0.1:7301"),
+        ] {
+            assert!(!names.is_own(origin, host), "{origin} at {host}");
+        }
     }
 }

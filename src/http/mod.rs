@@ -1,7 +1,7 @@
 //! The HTTP interfaces of a node: what the world may call, and what its owner may call.
 //!
 //! The two never share a port: the public side takes envelopes, presentations and statements from anybody; the
-//! management side decides, and wants the owner's key with every request.
+//! management side decides, and wants a key with every request: the owner's, or one that the owner made.
 
 mod alive;
 pub mod api;
@@ -11,19 +11,27 @@ mod doors;
 pub mod gate;
 mod guard;
 mod inbox;
+mod keys;
+mod metrics;
+mod mediation;
+mod mediator;
 pub mod operator;
 mod problem;
 mod serve;
 mod shapes;
 mod wallet;
 
-pub use alive::{alive_api, alive_router};
+pub use alive::{Conditions, alive_api, alive_router};
 pub use api::{Api, Scope};
 pub use axum::Router;
 pub use books::books_api;
 pub use did::did_router;
-pub use guard::{ApiKey, Share, with_api_key, with_share};
+pub use guard::{Names, Share, with_keys, with_share};
 pub use inbox::inbox_router;
+pub use keys::keys_api;
+pub use mediation::mediator_api;
+pub use mediator::mediator_router;
+pub use metrics::{Face, Sources, Traffic, metrics_api};
 pub use problem::Problem;
 pub use serve::{Served, serve};
 pub use wallet::invitation_router;
@@ -36,11 +44,14 @@ pub use wallet::wallet_api;
 pub fn document(parts: &[Part]) -> Result<serde_json::Value, api::DocumentError> {
     parts
         .iter()
-        .fold(Api::<()>::new().merge(alive::doors()), |all, part| match part {
+        .fold(Api::<()>::new().describe(alive::doors()), |all, part| match part {
             Part::Wallet => all.describe(wallet::doors()).describe(operator::provider_doors()),
             Part::Operator => all.describe(operator::management_doors()).describe(books::doors()),
+            Part::Mediator => all.describe(mediation::mediator_doors()),
             Part::Gate => all,
         })
+        .describe(keys::doors())
+        .describe(metrics::doors())
         .describe(api::page_doors())
         .document()
 }
@@ -52,6 +63,8 @@ pub enum Part {
     Wallet,
     /// An operator's desk.
     Operator,
+    /// A mediator.
+    Mediator,
     /// A gate in front of data.
     Gate,
 }

@@ -5,7 +5,11 @@ use serde_json::json;
 
 use super::Scope;
 use crate::check::{Check, Refusal};
-use crate::node::{NodeFault, RegistryFault, StoreFault};
+use crate::node::{NodeFault, RegistryFault, StoreFault, checks};
+
+/// The check that refused: an answer carries it outwards, for who counts.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct RefusedBy(pub &'static str);
 
 /// An error as a caller sees it: a status, the check that failed where one did, and what to do; never an inner cause.
 #[derive(Debug)]
@@ -46,8 +50,13 @@ impl Problem {
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
         let id = refusal.check.id();
-        let status =
-            if id.starts_with("negotiation.") { StatusCode::CONFLICT } else { StatusCode::UNPROCESSABLE_ENTITY };
+        let status = match id {
+            // The machine's fault and not the caller's: it goes on by itself once the clock is right.
+            _ if refusal.check == &checks::CLOCK => StatusCode::SERVICE_UNAVAILABLE,
+            _ if refusal.check == &checks::KEY_NAME => StatusCode::CONFLICT,
+            id if id.starts_with("negotiation.") => StatusCode::CONFLICT,
+            _ => StatusCode::UNPROCESSABLE_ENTITY,
+        };
         Self { status, check: Some(id), message: refusal.detail, place: None, scope: None }
     }
 }
@@ -100,6 +109,9 @@ impl IntoResponse for Problem {
             error["scope"] = scope.name().into();
         }
         let mut response = (self.status, Json(json!({ "error": error }))).into_response();
+        if let Some(check) = self.check {
+            response.extensions_mut().insert(RefusedBy(check));
+        }
         if self.status == StatusCode::UNAUTHORIZED {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }

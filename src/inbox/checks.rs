@@ -20,6 +20,8 @@ crate::checks! {
     UNSIGNED = "inbox.unsigned": "what moves a negotiation is signed inside its envelope, for it is kept as evidence; authcrypt alone serves mediation, pickup and forwarding";
     FORWARD = "inbox.forward": "a forward names a DID or a key of one as next and has one attachment, an envelope";
     HOPS = "inbox.hops": "a message passes at most 2 mediators";
+    MEDIATION = "mediation.message": "a message to or from a mediator has the body that coordinate-mediation 3.0 or messagepickup 3.0 gives its kind, within 32 updates, 256 ids and 16 envelopes";
+    RECIPIENT_WORD = "mediation.recipient": "a DID is added at a mediator by itself, or by whom its own signed word names, at that mediator, within a day";
     SIGNED_FORM = "inbox.signed.form": "a signed message is a general JSON JWS with exactly one signature";
     SIGNED_HEADER = "inbox.signed.header": "the protected header has exactly typ and alg, and perhaps kid; the unprotected one exactly kid, perhaps; both name the same key";
     SIGNED_TYP = "inbox.signed.typ": "the signed message's typ is application/didcomm-signed+json";

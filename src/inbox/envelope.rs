@@ -141,8 +141,12 @@ pub fn seal_from(
     seal_text(&message.write_within(MAX_OUTER)?, Some(sender), recipients, MAX_OUTER, random)
 }
 
-/// Seals any text for the keys of one DID and one curve.
-pub(super) fn seal_text(
+/// Seals any text, message or not, for the keys of one DID and one curve: authenticated with `sender`'s key, or
+/// anonymously without one.
+///
+/// # Errors
+/// `inbox.envelope.*`, `inbox.agreement`, `inbox.size`.
+pub fn seal_text(
     text: &str,
     sender: Option<&AgreementKey>,
     recipients: &[AgreementPublic],

@@ -50,6 +50,11 @@ impl Forward {
             (None, Some(Value::String(text))) => encoding::decode(text)?,
             _ => return Err(refuse("the attachment has not exactly one of data.json and data.base64")),
         };
+        // Only its shape: whoever passes it on need not know the algorithms of those who seal and open it.
+        let inner = encoding::parse_json(&envelope, MAX_OUTER)?;
+        let text = |name: &str| inner.get(name).is_some_and(Value::is_string);
+        let sealed = text("protected") && text("ciphertext") && inner.get("recipients").is_some_and(Value::is_array);
+        checks::FORWARD.hold(sealed, || "the attachment is no envelope".into())?;
         let expires_time = match value.get("expires_time") {
             None | Some(Value::Null) => None,
             Some(time) => {

@@ -1,6 +1,6 @@
 use serde_json::{Map, Value};
 
-use super::checks;
+use super::{asks_a_mediator, checks};
 use crate::check::Refusal;
 use crate::encoding::{self, Timestamp};
 use crate::identity::Did;
@@ -83,6 +83,10 @@ impl Message {
         if !self.attachments.is_empty() {
             members.insert("attachments".into(), self.attachments.iter().map(Attachment::to_json).collect());
         }
+        // Whoever asks a mediator has perhaps no other way to be answered.
+        if asks_a_mediator(&self.kind) {
+            members.insert("return_route".into(), "all".into());
+        }
         let text = Value::Object(members).to_string();
         Self::read_within(text.as_bytes(), limit)?;
         Ok(text)
@@ -106,7 +110,10 @@ impl Message {
         if let Some(typ) = members.get("typ") {
             checks::PLAINTEXT_TYP.hold(is_media_type(typ, PLAIN), || format!("typ {typ}, expected {PLAIN}"))?;
         }
-        let body = members.remove("body").unwrap_or_default();
+        let asks = members.get("type").and_then(Value::as_str).is_some_and(asks_a_mediator);
+        // Their specifications show some without a body.
+        let none = if asks { Value::Object(Map::new()) } else { Value::Null };
+        let body = members.remove("body").unwrap_or(none);
         checks::PLAINTEXT.hold(body.is_object(), || "body is not a JSON object".into())?;
         Ok(Self {
             id: text(&members, "id")?,
@@ -121,6 +128,12 @@ impl Message {
             attachments: attachments(&members)?,
         })
     }
+}
+
+/// Whether a plaintext asks for its answer on the way that it came (DIDComm v2.1, `return_route`).
+pub(super) fn returns(plaintext: &[u8], limit: usize) -> bool {
+    let read = encoding::parse_json(plaintext, limit);
+    read.is_ok_and(|value| matches!(value.get("return_route").and_then(Value::as_str), Some("all" | "thread")))
 }
 
 /// Whether `typ` is this media type; JOSE lets `application/` be left out (RFC 7515 section 4.1.9).

@@ -15,6 +15,7 @@ mod header;
 mod invitation;
 mod jwe;
 mod jws;
+pub mod mediation;
 mod message;
 mod plain;
 mod signed;
@@ -23,11 +24,14 @@ mod tests;
 
 pub use agreement::{AgreementKey, AgreementPublic, AgreementSecret, Curve, agreement_keys_of};
 pub use contact::Contact;
-pub use envelope::{Contents, MAX_OUTER, SealFailed, Sealed, addressed_to, decrypt, seal, seal_from, seal_signed};
+pub use envelope::{
+    Contents, MAX_OUTER, SealFailed, Sealed, addressed_to, decrypt, seal, seal_from, seal_signed, seal_text,
+};
 pub use forward::{Forward, MAX_HOPS, wrap};
 pub use invitation::Invitation;
 pub use jwe::{Envelope, MAX_ENVELOPE};
 pub use jws::GeneralJws;
+pub use mediation::asks_a_mediator;
 pub use message::{Attachment, MAX_PLAINTEXT, Message};
 pub use plain::Plain;
 pub use signed::{Opened, sign};

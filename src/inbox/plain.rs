@@ -1,4 +1,4 @@
-use super::{Forward, MAX_OUTER, Message, checks};
+use super::{Forward, MAX_OUTER, Message, checks, message};
 use crate::check::{Refusal, Trail};
 use crate::encoding::Timestamp;
 use crate::identity::{Did, DidUrl, Verified};
@@ -25,6 +25,11 @@ impl Plain {
     /// The key that opened it.
     pub fn opened_with(&self) -> &DidUrl {
         &self.opened_with
+    }
+
+    /// Whether it asks for its answer on the way that it came.
+    pub fn returns(&self) -> bool {
+        message::returns(self.text.as_bytes(), MAX_OUTER)
     }
 
     /// The refusal where a signature is needed.

@@ -1,5 +1,5 @@
 use super::jws::{self, GeneralJws};
-use super::{Message, SealFailed, checks};
+use super::{MAX_PLAINTEXT, Message, SealFailed, checks, message};
 use crate::check::{Refusal, Trail};
 use crate::encoding::Timestamp;
 use crate::identity::{Did, DidUrl, Documents, Signer, Verified};
@@ -53,9 +53,24 @@ impl Opened {
         &self.signer
     }
 
+    /// The message's type, which decides who reads it; not verified.
+    pub fn kind(&self) -> &str {
+        &self.message.kind
+    }
+
+    /// Whether it asks for its answer on the way that it came.
+    pub fn returns(&self) -> bool {
+        message::returns(self.jws.payload(), MAX_PLAINTEXT)
+    }
+
     /// The key that opened the envelope; `None` for a signed message that was kept.
     pub fn opened_with(&self) -> Option<&DidUrl> {
         self.opened_with.as_ref()
+    }
+
+    /// When it says that it was written; nothing is proven about that yet.
+    pub fn created(&self) -> Option<Timestamp> {
+        self.message.created_time
     }
 
     /// The signed message, as it is kept in a contract's history.

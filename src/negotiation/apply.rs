@@ -136,24 +136,3 @@ fn decided_in(event: &Event) -> Option<(Act, &Decider, Timestamp)> {
     };
     Some((act, by?, *at))
 }
-
-impl Event {
-    const fn name(&self) -> &'static str {
-        match self {
-            Self::Requested { .. } => "requested",
-            Self::Proposed { .. } => "proposed",
-            Self::Named { .. } => "named",
-            Self::Joined { .. } => "joined",
-            Self::CounterRequested { .. } => "counter-requested",
-            Self::Offered { .. } => "offered",
-            Self::Accepted { .. } => "accepted",
-            Self::CancelAsked { .. } => "cancel-asked",
-            Self::RecordOrdered { .. } => "record-ordered",
-            Self::Agreed { .. } => "agreed",
-            Self::Verified { .. } => "verified",
-            Self::Finalized { .. } => "finalized",
-            Self::Terminated { .. } => "terminated",
-            Self::EntryDespiteTermination { .. } => "entry-despite-termination",
-        }
-    }
-}

@@ -149,3 +149,44 @@ pub enum Event {
         at: Timestamp,
     },
 }
+
+impl Event {
+    /// When it happened; learning the counterparty's id has no time of its own.
+    pub const fn at(&self) -> Option<Timestamp> {
+        match self {
+            Self::Named { .. } | Self::Joined { .. } => None,
+            Self::Requested { at, .. }
+            | Self::Proposed { at, .. }
+            | Self::CounterRequested { at, .. }
+            | Self::Offered { at, .. }
+            | Self::Accepted { at, .. }
+            | Self::CancelAsked { at, .. }
+            | Self::RecordOrdered { at, .. }
+            | Self::Agreed { at, .. }
+            | Self::Verified { at, .. }
+            | Self::Finalized { at, .. }
+            | Self::Terminated { at, .. }
+            | Self::EntryDespiteTermination { at, .. } => Some(*at),
+        }
+    }
+
+    /// Its name, as the log has it.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Requested { .. } => "requested",
+            Self::Proposed { .. } => "proposed",
+            Self::Named { .. } => "named",
+            Self::Joined { .. } => "joined",
+            Self::CounterRequested { .. } => "counter-requested",
+            Self::Offered { .. } => "offered",
+            Self::Accepted { .. } => "accepted",
+            Self::CancelAsked { .. } => "cancel-asked",
+            Self::RecordOrdered { .. } => "record-ordered",
+            Self::Agreed { .. } => "agreed",
+            Self::Verified { .. } => "verified",
+            Self::Finalized { .. } => "finalized",
+            Self::Terminated { .. } => "terminated",
+            Self::EntryDespiteTermination { .. } => "entry-despite-termination",
+        }
+    }
+}

@@ -52,3 +52,18 @@ pub fn uuid() -> Result<uuid::Uuid, NodeFault> {
 pub fn nonce() -> Result<String, NodeFault> {
     Ok(encode(random::<16>()?))
 }
+
+/// Does what needs a source of randomness that cannot fail, and fails afterwards when it did.
+///
+/// # Errors
+/// What `act` returns; `NoRandomness` when the operating system had none to give.
+pub fn drawing<T>(act: impl FnOnce(&mut dyn FnMut(&mut [u8])) -> Result<T, NodeFault>) -> Result<T, NodeFault> {
+    let mut drawn = Ok(());
+    let outcome = act(&mut |bytes: &mut [u8]| {
+        if drawn.is_ok() {
+            drawn = fill(bytes);
+        }
+    });
+    drawn?;
+    outcome
+}

@@ -10,5 +10,9 @@ crate::checks! {
     NAME = "contact.name": "a contact's name is 1 to 64 letters that mean one contact, and neither a DID nor an option";
     INTRODUCTION = "contact.introduction": "somebody else becomes a contact by exactly one of a signed contact, an invitation and a did:web";
     REACH = "contact.reach": "a did:web party's document names a DIDComm inbox, and a key to seal messages for";
+    KEY_NAME = "key.name": "a key to the management interface has a name of its own and a scope";
+    CLOCK = "clock.right": "this machine's clock and the newest block agree within five minutes";
+    MEMBER = "mediation.member": "whoever picks up, or changes or asks for recipients, was granted mediation";
+    LINE = "mediation.connection": "a lasting connection to a mediator is one party's, and nobody has more of them than the share";
     ADDRESS = "address.private": "no request goes to a private network unless the configuration allows it";
 }

@@ -1,6 +1,7 @@
 //! Who decides: a person, unless a rule of the configuration does.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -53,11 +54,14 @@ const fn is_yes(cataloged: &bool) -> bool {
 pub struct Due {
     /// What is to be decided.
     pub decision: Point,
-    /// Whether a person must decide: no rule of the configuration does.
+    /// Whether a person must decide: no rule of the configuration does, or the one that should cannot.
     pub person: bool,
     /// The rule that decides, where one does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rule: Option<String>,
+    /// Why that rule could not decide, so that a person has to after all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stuck: Option<String>,
     /// Until when; afterwards it is too late.
     #[serde(serialize_with = "deadline", skip_serializing_if = "Option::is_none")]
     pub until: Option<Timestamp>,
@@ -99,6 +103,40 @@ pub(super) fn deadline<S: serde::Serializer>(at: &Option<Timestamp>, serializer:
     match at {
         Some(at) => rfc3339::serialize(at, serializer),
         None => serializer.serialize_none(),
+    }
+}
+
+/// Rules that should have decided and could not, by negotiation.
+#[derive(Default)]
+pub(super) struct Stuck(Mutex<HashMap<String, String>>);
+
+/// How many of them are remembered; each is found out again within a second.
+const STUCK: usize = 10_000;
+
+impl Stuck {
+    pub(super) fn note(&self, id: &str, fault: &NodeFault) {
+        let (mut stuck, why) = (self.lock(), fault.to_string());
+        if stuck.get(id) == Some(&why) {
+            return;
+        }
+        tracing::warn!(negotiation = id, %fault, "a rule could not decide");
+        if stuck.len() >= STUCK {
+            stuck.clear();
+        }
+        stuck.insert(id.to_owned(), why);
+    }
+
+    pub(super) fn forget(&self, id: &str) {
+        self.lock().remove(id);
+    }
+
+    fn of(&self, id: &str) -> Option<String> {
+        self.lock().get(id).cloned()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, String>> {
+        // Plain values cannot be left half-written by a panic elsewhere.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -149,8 +187,14 @@ impl Node {
             return Ok(None);
         }
         let Some(decision) = decision_due(negotiation, self.settings.consent.record) else { return Ok(None) };
+        let until = negotiation.lapses_at();
+        if until.is_some_and(|until| chance::now().is_ok_and(|now| now > until)) {
+            // Too late: clock or chain end it within moments, and nobody can decide it any more.
+            return Ok(None);
+        }
         let rule = self.rule_that_decides(decision, negotiation).await?;
-        Ok(Some(Due { decision, person: rule.is_none(), rule, until: negotiation.lapses_at() }))
+        let stuck = rule.as_ref().and_then(|_| self.stuck.of(id));
+        Ok(Some(Due { decision, person: rule.is_none() || stuck.is_some(), rule, stuck, until }))
     }
 
     /// Lets a rule decide, if one does; `true` when it did. What no rule decides waits for a person.
@@ -162,6 +206,7 @@ impl Node {
         let Some(rule) = self.rule_that_decides(point, negotiation).await? else {
             return self.turn_away_uncataloged(id, negotiation).await;
         };
+        self.timepiece.right().await?;
         let by = Decider::Rule(rule);
         match point {
             Point::Offer => self.offer(id, &what_was_asked(negotiation), by).await?,

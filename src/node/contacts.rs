@@ -61,7 +61,7 @@ impl Node {
     /// This node's own contact, signed.
     ///
     /// # Errors
-    /// When the key cannot be used, or no key agreement key is configured.
+    /// When the key cannot be used, no key agreement key is configured, or the mediator has not granted mediation yet.
     pub fn contact(&self) -> Result<String, NodeFault> {
         Ok(self.own_contact()?.sign(&*self.signer)?)
     }
@@ -69,13 +69,8 @@ impl Node {
     /// Where this node is reached, as it says itself.
     pub(super) fn own_contact(&self) -> Result<Contact, NodeFault> {
         let key = self.agreement.first().ok_or_else(|| NodeFault::Key("no key agreement key".into()))?.public();
-        Ok(Contact {
-            did: self.did().clone(),
-            url: self.settings.inbox_url.clone(),
-            key,
-            iat: chance::now()?,
-            routing: vec![],
-        })
+        let (url, routing) = self.reached_at()?;
+        Ok(Contact { did: self.did().clone(), url, key, iat: chance::now()?, routing })
     }
 
     /// Adds a contact; a newer one of the same DID takes the place of an older.
@@ -128,6 +123,9 @@ impl Node {
                 note_change(&mut kept, &known, contact, chance::now()?);
             }
             self.store.put(kind::CONTACT, contact.did.as_str(), &kept).await?;
+            if self.settings.mediator.as_ref().is_some_and(|by| by.did.as_ref() == Some(&contact.did)) {
+                self.mediated.bell.notify_one();
+            }
         }
         Ok(())
     }

@@ -55,7 +55,11 @@ impl Node {
         if let Some(note) = &note {
             tracing::debug!(to = %outgoing.to, attempt = outgoing.attempts + 1, note, "not delivered yet");
         }
-        Ok(self.store.attempted(&outgoing.id, next, note.as_deref()).await?)
+        self.store.attempted(&outgoing.id, next, note.as_deref()).await?;
+        if note.is_some() {
+            self.bells.news.send_replace(());
+        }
+        Ok(())
     }
 
     async fn send(&self, outgoing: &Outgoing) -> Result<Result<Taken, String>, NodeFault> {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
+use zeroize::Zeroizing;
 
 use super::{Listing, Node, NodeFault, StoreFault, chance, kind};
 use crate::check::Trail;
@@ -136,6 +137,7 @@ impl Node {
     /// `negotiation.*` when there is none, it is another one than was `read`, or it is too late; `offer.*` when it no
     /// longer verifies.
     pub async fn accept(&self, id: &str, read: Option<Digest>, by: Decider) -> Result<Negotiation, NodeFault> {
+        self.timepiece.right().await?;
         let (negotiation, now) = (self.negotiation(id).await?, chance::now()?);
         // Before anything is signed: an acceptance that was never committed binds all the same.
         self.may_decide(id).await?;
@@ -187,6 +189,7 @@ impl Node {
     /// # Errors
     /// `negotiation.*` when it is not its turn or `record_by` has passed.
     pub async fn record(&self, id: &str, by: Decider) -> Result<Negotiation, NodeFault> {
+        self.timepiece.right().await?;
         self.advance(id, None, |_, _| Ok((Input::Ordered(Command::Record(by.clone())), vec![]))).await
     }
 
@@ -280,9 +283,9 @@ impl Node {
     async fn withdrawal_account(&self, contract: &ContractId) -> Result<crate::credential::Account, NodeFault> {
         let name = withdrawal_key(contract);
         let secret = match self.store.key(&name).await? {
-            Some(secret) => *secret,
+            Some(secret) => secret,
             None => {
-                let secret = chance::random()?;
+                let secret = Zeroizing::new(chance::random()?);
                 self.store.keep_key(&name, &secret).await?;
                 secret
             }

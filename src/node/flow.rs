@@ -49,7 +49,11 @@ impl Node {
             if Self::decides(&input) {
                 self.may_decide(id).await?;
             }
-            let mut decision = negotiation.decide(input, now)?;
+            let mut decision = match input {
+                // A clock that is off ends nothing: what it calls too late may be in time.
+                Input::Elapsed if self.timepiece.hold().is_err() => Decision::default(),
+                input => negotiation.decide(input, now)?,
+            };
             learned.append(&mut decision.events);
             decision.events = learned;
             match self.commit(id, version, Some(negotiation), decision, heard, now).await {
@@ -114,6 +118,7 @@ impl Node {
         self.bells.outbox.notify_one();
         self.bells.orders.notify_one();
         self.bells.watch.notify_one();
+        self.bells.news.send_replace(());
         Ok(after)
     }
 

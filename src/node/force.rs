@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::port::Depth;
-use super::{Node, NodeFault, chance, kind};
+use super::store::Seen;
+use super::{Node, NodeFault, StoreFault, chance, kind};
 use crate::check::Trail;
 use crate::credential::{Asset, ContractId, Entry, Mark, checks, in_force, rfc3339};
 use crate::encoding::Timestamp;
@@ -161,11 +162,16 @@ impl Node {
             recorded: entry.block_time,
             ends: countersigned.offer.exp,
             state: negotiation.state().name(),
-            standing: self.standing(countersigned, negotiation.state().name()).await?,
+            standing: self.standing(id, countersigned, negotiation.state().name()).await?,
         }))
     }
 
-    async fn standing(&self, countersigned: &Countersigned, state: StateName) -> Result<StandingView, NodeFault> {
+    async fn standing(
+        &self,
+        negotiation: &str,
+        countersigned: &Countersigned,
+        state: StateName,
+    ) -> Result<StandingView, NodeFault> {
         let (offer, now) = (&countersigned.offer, chance::now()?);
         let id = countersigned.core.contract_id;
         let (recorder, account) = (offer.recorder, countersigned.core.withdrawal_account);
@@ -183,16 +189,12 @@ impl Node {
             _ => None,
         };
         let stale = seen.is_none();
-        let known = match seen {
-            Some(reading) => {
-                self.store.put(kind::STANDING, &id.to_string(), &json!(reading)).await?;
-                Some(reading)
-            }
-            None => {
-                let kept = self.store.one(kind::STANDING, &id.to_string()).await?;
-                kept.and_then(|kept| serde_json::from_value(kept).ok())
-            }
-        };
+        let kept = self.store.one(kind::STANDING, &id.to_string()).await?;
+        let kept: Option<Reading> = kept.and_then(|kept| serde_json::from_value(kept).ok());
+        if let Some(reading) = &seen {
+            self.keep_reading(negotiation, id, kept.as_ref(), reading).await?;
+        }
+        let known = seen.or(kept);
         let mark = |standing, mark: Mark| (standing, Some(mark.at), Some(ground(mark.reason)));
         let (standing, since, ground) = match known {
             Some(Reading { ended: Some(ended), .. }) => mark(Force::Ended, ended),
@@ -204,6 +206,78 @@ impl Node {
         };
         let (block, read_at) = (known.map(|known| known.block), known.map(|known| known.at));
         Ok(StandingView { standing, since, ground, block, read_at, stale })
+    }
+}
+
+/// How old a reading that says nothing new may grow in the store, in seconds.
+const READ_EACH: i64 = 600;
+/// How many contracts one round looks at.
+const ROUND: usize = 64;
+
+impl Node {
+    /// Keeps a reading, and tells of an end that was not known.
+    async fn keep_reading(
+        &self,
+        negotiation: &str,
+        id: ContractId,
+        kept: Option<&Reading>,
+        reading: &Reading,
+    ) -> Result<(), NodeFault> {
+        // Told before the reading is kept: a crash in between tells it again, and the store knows that it was told.
+        for (kind, mark, known) in [
+            ("ended", reading.ended, kept.is_some_and(|kept| kept.ended.is_some())),
+            ("withdrawn", reading.withdrawn, kept.is_some_and(|kept| kept.withdrawn.is_some())),
+        ] {
+            let Some(mark) = mark.filter(|_| !known) else { continue };
+            let why = format!("{kind} in block {} at {}: {}", mark.block, mark.at, ground(mark.reason));
+            self.store
+                .tell_once(&Seen {
+                    kind,
+                    at: reading.at,
+                    negotiation: Some(negotiation.to_owned()),
+                    detail: json!({ "contract": id, "why": why }),
+                    once: Some(format!("{kind}:{id}")),
+                })
+                .await?;
+            self.bells.news.send_replace(());
+        }
+        let new = |kept: &Reading| {
+            kept.ended.is_some() != reading.ended.is_some()
+                || kept.withdrawn.is_some() != reading.withdrawn.is_some()
+                || reading.at > kept.at.plus(READ_EACH)
+        };
+        if kept.is_none_or(new) {
+            self.store.put(kind::STANDING, &id.to_string(), &json!(reading)).await?;
+        }
+        Ok(())
+    }
+
+    /// Looks whether contracts were ended or withdrawn from, so many of them from `place` on; where to go on.
+    pub(super) async fn look_for_ends(&self, place: usize) -> Result<usize, NodeFault> {
+        let mut ids = self.store.negotiations(&[StateName::Verified, StateName::Finalized]).await?;
+        ids.reverse();
+        let place = if place < ids.len() { place } else { 0 };
+        let round: Vec<String> = ids.into_iter().skip(place).take(ROUND).collect();
+        let (next, now) = (place.saturating_add(round.len()), chance::now()?);
+        let looked = stream::iter(round).map(|id| async move {
+            let negotiation = self.negotiation(&id).await?;
+            let Some(countersigned) = negotiation.countersigned() else { return Ok(()) };
+            let kept = self.store.one(kind::STANDING, &countersigned.core.contract_id.to_string()).await?;
+            let kept: Option<Reading> = kept.and_then(|kept| serde_json::from_value(kept).ok());
+            let over = kept.is_some_and(|kept| kept.ended.is_some() || kept.withdrawn.is_some());
+            if over || now >= countersigned.offer.exp {
+                return Ok(());
+            }
+            self.standing(&id, countersigned, negotiation.state().name()).await.map(|_| ())
+        });
+        for looked in looked.buffer_unordered(AT_ONCE).collect::<Vec<Result<(), NodeFault>>>().await {
+            match looked {
+                Err(fault @ NodeFault::Store(StoreFault::Failed(_))) => return Err(fault),
+                Err(fault) => tracing::warn!(%fault, "a contract's end could not be looked for"),
+                Ok(()) => {}
+            }
+        }
+        Ok(next)
     }
 }
 

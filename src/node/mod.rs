@@ -17,11 +17,15 @@ mod copied;
 mod deliver;
 mod desk;
 mod directory;
+mod doorkeeper;
 mod fault;
 mod force;
 mod flow;
 mod gatekeeper;
+mod mediated;
+mod mediator;
 mod names;
+mod news;
 mod offering;
 mod party;
 mod perform;
@@ -32,9 +36,11 @@ mod receive;
 mod refused;
 mod rounds;
 mod run;
+mod scope;
 mod settings;
 mod statement;
 mod store;
+mod timepiece;
 mod view;
 mod wallet;
 mod watch;
@@ -53,23 +59,33 @@ pub use contacts::{NewContact, PersonView, Reach};
 pub use copied::{COPY, HELD};
 pub use desk::RequestOrder;
 pub use directory::{Acquaintance, Alteration, BELIEVED_FOR, Directory, Known};
+pub use doorkeeper::{Doorkeeper, Holder, KeyOrder, KeyRecord, KeyStore, KeyView, NewKey, OWNER};
 pub use fault::NodeFault;
 pub use force::{ContractView, Force, StandingView};
 pub use gatekeeper::{
-    Admission, Admitted, Delivery, GateSettings, Gatekeeper, ReceiptState, ServedAsset, Source, Standing,
+    Admission, Admitted, Carried, Delivery, ForwardSettings, GateSettings, GateTally, Gatekeeper, Proxy, ReceiptState,
+    Scheme, ServedAsset, Source, Standing,
 };
 pub(crate) use gatekeeper::{CHALLENGE_KEY, VOID_IN_A_COPY};
+pub use mediated::{Connection, MediatedBy, MediationStanding, MediationView, MediatorCourier, Pickup, Way};
+pub use mediator::{
+    Admit, Arrival, Arrived, Granted, Line, Mediator, MediatorSettings, MediatorStore, MediatorView, MemberView, Quota,
+    Taken,
+};
 pub use names::{Introduction, InvitationOrder, InvitationView, Met};
-pub use offering::OfferOrder;
+pub use news::{Stood, Told};
+pub use offering::{OfferOrder, TemplateView};
 pub use party::{PartyView, Proof};
 pub use port::{Courier, Depth, NotDelivered, Registry, RegistryFault, Resolver};
 pub use proposing::ProposalOrder;
 use refused::Refused;
-pub use refused::RefusedMessage;
+pub use refused::{KeptRefusal, RefusedMessage};
 pub use rounds::{Change, RoundView};
+pub use scope::{NoScope, Scope};
 pub use settings::{Consent, Matter, Point, RecordConsent, Rule, Settings, Windows};
 pub use statement::StatementView;
-pub use store::{Commit, Dealings, Index, Kept, Mark, Order, Outgoing, Parked, Store, StoreFault};
+pub use store::{Commit, Dealings, Index, Kept, Mark, News, Order, Outgoing, Parked, Seen, Store, StoreFault, Tally};
+pub use timepiece::Timepiece;
 use tokio::sync::Notify;
 pub use view::{NegotiationView, OfferView};
 pub use wallet::{Challenge, Presentation};
@@ -84,6 +100,7 @@ pub(crate) mod kind {
     pub const PARTICIPANT: &str = "participant";
     pub const CONTRACT: &str = "contract";
     pub const CONTACT: &str = "contact";
+    pub const MEDIATION: &str = "mediation";
     pub const STANDING: &str = "standing";
     pub const CATALOG: &str = "catalog";
     pub const SHELF: &str = "shelf";
@@ -107,6 +124,9 @@ pub struct Node {
     directory: Arc<Directory>,
     bells: Bells,
     refused: Refused,
+    timepiece: Arc<Timepiece>,
+    stuck: consent::Stuck,
+    mediated: mediated::Mediated,
 }
 
 /// Who is woken when there is something to do.
@@ -116,6 +136,7 @@ struct Bells {
     outbox: Notify,
     orders: Notify,
     watch: Notify,
+    news: tokio::sync::watch::Sender<()>,
 }
 
 impl Node {
@@ -129,6 +150,7 @@ impl Node {
         courier: Arc<dyn Courier>,
     ) -> Self {
         Self {
+            timepiece: Timepiece::new(Arc::clone(&registry)),
             signer,
             agreement,
             settings,
@@ -138,6 +160,8 @@ impl Node {
             directory: Arc::new(Directory::closed(Documents::default())),
             bells: Bells::default(),
             refused: Refused::default(),
+            stuck: consent::Stuck::default(),
+            mediated: mediated::Mediated::default(),
         }
     }
 
@@ -170,6 +194,11 @@ impl Node {
     /// The registry it reads and, with a recorder key, writes.
     pub fn registry(&self) -> &Arc<dyn Registry> {
         &self.registry
+    }
+
+    /// Its clock, held against the chain.
+    pub fn timepiece(&self) -> &Arc<Timepiece> {
+        &self.timepiece
     }
 
     /// The documents as they are believed now: for what is verified for the first time.

@@ -2,18 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{Node, NodeFault, StoreFault, chance, kind};
 use crate::check::Trail;
 use crate::credential::{
-    ApprovedTemplate, Contents, ContractId, Draft, Offer, Papers, Participant, Party, offer as issue,
+    ApprovedTemplate, Contents, ContractId, Draft, Offer, Papers, Participant, Party, offer as issue, rfc3339,
 };
-use crate::encoding::Timestamp;
-use crate::identity::{Unverified, Verified};
+use crate::encoding::{Digest, Timestamp};
+use crate::identity::{Did, Jws, Unverified, Verified};
 use crate::negotiation::{Command, Decider, Input, Negotiation, OfferPaper, checks};
-use crate::policy::{Blanks, Money};
+use crate::policy::{Blanks, Money, Parameter, Template};
 
 /// What a provider's desk says about an offer; what it leaves out is as the asset is listed.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -33,6 +33,29 @@ pub struct OfferOrder {
     pub valid_for: Option<i64>,
 }
 
+/// A template that can be offered on.
+#[derive(Clone, Debug, Serialize)]
+pub struct TemplateView {
+    /// Its id.
+    pub id: String,
+    /// Its version.
+    pub version: String,
+    /// What its operator calls it.
+    pub title: String,
+    /// `b64u(H(its bytes))`, as offers name it.
+    pub hash: String,
+    /// Who approved it.
+    pub approved_by: Did,
+    /// Offers are made from it from here on.
+    #[serde(with = "rfc3339")]
+    pub nbf: Timestamp,
+    /// Offers are made from it before this.
+    #[serde(with = "rfc3339")]
+    pub exp: Timestamp,
+    /// The places for values, by name.
+    pub parameters: BTreeMap<String, Parameter>,
+}
+
 impl Node {
     /// Answers a request with an offer.
     ///
@@ -40,6 +63,7 @@ impl Node {
     /// `template.*`, `fee.*`, `offer.*` when the offer would not be valid; `negotiation.*` when it is not its turn;
     /// `Unready` when the participant credential, the template or the recorder key is missing.
     pub async fn offer(&self, id: &str, order: &OfferOrder, by: Decider) -> Result<Negotiation, NodeFault> {
+        self.timepiece.right().await?;
         let negotiation = self.negotiation(id).await?;
         self.may_decide(id).await?;
         let paper = self.draft(&negotiation, order).await?;
@@ -128,6 +152,26 @@ impl Node {
         Ok(id)
     }
 
+    /// Every template that was added here, as its operator approved it; by id.
+    ///
+    /// # Errors
+    /// When the store fails or does not read back.
+    pub async fn templates(&self) -> Result<Vec<TemplateView>, NodeFault> {
+        let mut templates = Vec::new();
+        for (id, kept) in self.store.all(kind::TEMPLATE).await? {
+            let damaged = || StoreFault::Damaged(format!("template {id}"));
+            let jws = Jws::parse(kept.get("approval").and_then(Value::as_str).unwrap_or_default());
+            let jws = jws.map_err(|_| damaged())?;
+            let approved_by = jws.header().kid.as_ref().map(|kid| kid.did().clone()).ok_or_else(damaged)?;
+            // It was verified when it came; here it is only read again for people.
+            let template = Template::parse(jws.payload()).map_err(|_| damaged())?;
+            let Template { version, title, nbf, exp, parameters, .. } = template;
+            let hash = Digest::of(jws.payload()).b64u();
+            templates.push(TemplateView { id, version, title, hash, approved_by, nbf, exp, parameters });
+        }
+        Ok(templates)
+    }
+
     /// Keeps this party's own participant credential.
     ///
     /// # Errors
@@ -137,7 +181,10 @@ impl Node {
         let participant = self.participant_of(credential, chance::now()?)?;
         super::checks::SENDER
             .hold(participant.did == *self.did(), || format!("the credential is {}'s", participant.did))?;
-        Ok(self.store.put(kind::PARTICIPANT, "own", &serde_json::json!({ "credential": credential })).await?)
+        self.store.put(kind::PARTICIPANT, "own", &serde_json::json!({ "credential": credential })).await?;
+        // A mediator may have waited for it.
+        self.mediated.bell.notify_one();
+        Ok(())
     }
 
     pub(super) async fn template(&self, id: &str, now: Timestamp) -> Result<Verified<ApprovedTemplate>, NodeFault> {

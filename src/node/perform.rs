@@ -5,6 +5,9 @@ use super::store::Order;
 use super::{Node, NodeFault, StoreFault, chance};
 use crate::negotiation::{Effect, Input, Observation, State};
 
+/// How long a record waits for a clock that is off, in seconds by that clock.
+const CLOCK_PAUSE: i64 = 5;
+
 impl Node {
     /// Performs what is due.
     pub(super) async fn perform_orders(&self) -> Result<(), NodeFault> {
@@ -31,6 +34,10 @@ impl Node {
         let State::Accepted(countersigned) = negotiation.state() else {
             return Ok(self.store.performed(order.number, None).await?);
         };
+        if let Err(off) = self.timepiece.hold() {
+            let next = chance::now()?.plus(CLOCK_PAUSE);
+            return Ok(self.store.performed(order.number, Some((next, &off.to_string()))).await?);
+        }
         if chance::now()? > countersigned.offer.record_by {
             // An entry after record_by would make no contract; the watch sees the time pass at finality and ends it.
             return Ok(self.store.performed(order.number, None).await?);

@@ -58,6 +58,7 @@ impl Node {
     /// `template.*`, `fee.*`, `offer.parties` when the proposal would not be valid; `Unready` without a participant
     /// credential or template.
     pub async fn propose(&self, order: &ProposalOrder, by: Decider) -> Result<String, NodeFault> {
+        self.timepiece.right().await?;
         let now = chance::now()?;
         let listing = self.listing(&order.asset).await?.ok_or_else(|| NodeFault::unknown("asset", &order.asset))?;
         let approved = self.template(order.template.as_deref().unwrap_or(&listing.template), now).await?;

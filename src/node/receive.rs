@@ -40,6 +40,10 @@ impl Node {
 
     /// Opens every envelope that is kept; the number opened.
     pub(super) async fn open_envelopes(&self) -> Result<usize, NodeFault> {
+        if self.timepiece.hold().is_err() {
+            // By a clock that is off everything is too late or too early: it is opened once the clock is right.
+            return Ok(0);
+        }
         let envelopes = self.store.envelopes(64).await?;
         for (digest, envelope) in &envelopes {
             self.open(*digest, envelope).await?;
@@ -53,8 +57,8 @@ impl Node {
         let opened = match self.unsealed(envelope).await {
             Ok(opened) => opened,
             Err(NodeFault::Refused(refusal)) => {
-                self.refused.note(None, &refusal, chance::now()?);
-                return Ok(self.store.drop_envelope(digest).await?);
+                let seen = self.refused.note(None, &refusal, chance::now()?);
+                return self.refuse_envelope(digest, &seen).await;
             }
             Err(fault @ (NodeFault::Store(StoreFault::Failed(_) | StoreFault::Full(_)) | NodeFault::NoRandomness)) => {
                 return Err(fault);
@@ -67,7 +71,8 @@ impl Node {
         match self.hear(&opened).await {
             Ok(()) | Err(NodeFault::Store(StoreFault::Repeated)) => {}
             Err(NodeFault::Refused(refusal)) => {
-                self.refused.note(Some(opened.signer_kid()), &refusal, chance::now()?);
+                let seen = self.refused.note(Some(opened.signer_kid()), &refusal, chance::now()?);
+                return self.refuse_envelope(digest, &seen).await;
             }
             Err(
                 fault @ (NodeFault::Store(StoreFault::Failed(_) | StoreFault::Full(_) | StoreFault::Moved)
@@ -122,6 +127,9 @@ impl Node {
         let incoming = wire::read(&message)?;
         if let Content::State { answers, state, refused } = &incoming.content {
             tracing::debug!(from = %message.from, answers, %state, refused, "answered");
+            if let Some(created) = message.created_time {
+                self.timepiece.hear(&message.from, created, now);
+            }
             self.learn_pids(&message.from, &incoming).await?;
             self.store.acknowledged(answers, &message.from, refused.as_deref()).await?;
             self.bells.outbox.notify_one();

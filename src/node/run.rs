@@ -1,4 +1,4 @@
-//! The node at work: four loops that sleep until there is something to do. Only the chain is polled often.
+//! The node at work: loops that sleep until there is something to do. Only the chain is polled often.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,15 +16,31 @@ const TICK: Duration = Duration::from_secs(1);
 /// How long a loop sleeps without a bell: a caller that goes away while the store writes leaves it unrung.
 const UNRUNG: Duration = Duration::from_secs(10);
 
+/// How often the clock is held against the chain at most, and how often contracts are looked up that may have ended.
+const LOOK: Duration = Duration::from_secs(10);
+const ENDS: Duration = Duration::from_secs(30);
+
+/// So many polls of the chain, a second at least and `most` at most.
+pub(super) fn paced(poll_ms: u64, polls: u64, most: Duration) -> Duration {
+    Duration::from_millis(poll_ms.saturating_mul(polls)).clamp(TICK, most)
+}
+
 impl Node {
     /// Starts the node's loops; they end with the returned set.
     pub fn run(self: &Arc<Self>) -> JoinSet<()> {
         let mut loops = JoinSet::new();
+        self.run_in(&mut loops);
+        loops
+    }
+
+    /// Starts the node's loops beside others; they end with the set.
+    pub fn run_in(self: &Arc<Self>, loops: &mut JoinSet<()>) {
         loops.spawn(opening(self.clone()));
         loops.spawn(delivering(self.clone()));
         loops.spawn(performing(self.clone()));
         loops.spawn(watching(self.clone()));
-        loops
+        loops.spawn(looking_for_ends(self.clone()));
+        loops.spawn(Arc::clone(&self.timepiece).run(paced(self.settings.poll_ms, 5, LOOK)));
     }
 }
 
@@ -82,6 +98,17 @@ async fn watching(node: Arc<Node>) {
         chain = looked.elapsed() >= poll;
         if chain {
             looked = tokio::time::Instant::now();
+        }
+    }
+}
+
+async fn looking_for_ends(node: Arc<Node>) {
+    let mut place = 0;
+    loop {
+        sleep(paced(node.settings.poll_ms, 10, ENDS)).await;
+        match node.look_for_ends(place).await {
+            Ok(next) => place = next,
+            Err(fault) => failed("ends", &fault).await,
         }
     }
 }

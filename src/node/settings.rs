@@ -1,5 +1,6 @@
 use serde::{Deserialize, Serialize};
 
+use super::MediatedBy;
 use super::Uncataloged;
 use crate::credential::Trust;
 use crate::identity::Did;
@@ -13,6 +14,9 @@ pub struct Settings {
     pub trust: Trust,
     /// Where its inbox is reached; what its contact says.
     pub inbox_url: String,
+    /// The mediator that keeps its messages, where the world cannot reach its inbox.
+    #[serde(default)]
+    pub mediator: Option<MediatedBy>,
     /// The times that an offer gives, unless it says otherwise.
     #[serde(default)]
     pub windows: Windows,

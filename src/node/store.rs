@@ -88,6 +88,71 @@ pub trait Store: Send + Sync {
     async fn count(&self, kind: &str, id: &str, limit: u64) -> Result<Option<u64>, StoreFault>;
     /// A counter's value.
     async fn counted(&self, kind: &str, id: &str) -> Result<u64, StoreFault>;
+
+    /// What a desk is told after a place in the series, oldest first; of one negotiation only, where one is named. Every
+    /// event is in it, and each message that the counterparty turned down or that cannot be delivered.
+    async fn news(&self, after: u64, negotiation: Option<&str>, limit: u32) -> Result<Vec<News>, StoreFault>;
+    /// The last place in the series; the next one is larger, whatever becomes of this one.
+    async fn last_news(&self) -> Result<u64, StoreFault>;
+    /// The last refusals in the series, newest last.
+    async fn refusals(&self, limit: u32) -> Result<Vec<News>, StoreFault>;
+    /// Removes an envelope that was refused, and puts that into the series.
+    async fn refuse_envelope(&self, digest: Digest, seen: &Seen) -> Result<(), StoreFault>;
+    /// Puts something into the series, unless it was told already under the same [`Seen::once`].
+    async fn tell_once(&self, seen: &Seen) -> Result<(), StoreFault>;
+    /// How much there is of everything.
+    async fn tally(&self) -> Result<Tally, StoreFault>;
+}
+
+/// One place of the series that a desk is told.
+#[derive(Clone, Debug, PartialEq)]
+pub struct News {
+    /// Its place.
+    pub number: u64,
+    /// `event`, or what else it is.
+    pub kind: String,
+    /// When; absent where the event says it.
+    pub at: Option<Timestamp>,
+    /// The negotiation.
+    pub negotiation: Option<String>,
+    /// Which event of its log it is.
+    pub place: Option<usize>,
+    /// What else there is to say.
+    pub detail: serde_json::Value,
+}
+
+/// Something that was seen, on its way into the series.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    /// What kind of thing it is.
+    pub kind: &'static str,
+    /// When.
+    pub at: Timestamp,
+    /// The negotiation.
+    pub negotiation: Option<String>,
+    /// What there is to say.
+    pub detail: serde_json::Value,
+    /// What is told once only has a name.
+    pub once: Option<String>,
+}
+
+/// How much there is of everything.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Negotiations by state.
+    pub negotiations: Vec<(String, u64)>,
+    /// Messages that wait to be delivered or answered.
+    pub messages: u64,
+    /// The oldest of them, signed.
+    pub oldest: Option<String>,
+    /// Effects that wait to be performed.
+    pub orders: u64,
+    /// Envelopes that are not opened yet.
+    pub envelopes: u64,
+    /// Their bytes.
+    pub envelope_bytes: u64,
+    /// Messages that wait for their turn.
+    pub parked: u64,
 }
 
 /// One decision on its way into the store.

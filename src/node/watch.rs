@@ -28,14 +28,20 @@ impl Node {
 
     async fn watch_one(&self, id: &str, chain: bool) -> Result<(), NodeFault> {
         let negotiation = self.negotiation(id).await?;
-        if !negotiation.decide(Input::Elapsed, chance::now()?)?.is_empty() {
-            return self.advance(id, None, |_, _| Ok((Input::Elapsed, vec![]))).await.map(|_| ());
-        }
-        match self.decide_by_rule(id, &negotiation).await {
-            Ok(true) => return Ok(()),
-            Ok(false) => {}
-            // A rule that can decide nothing any more (record_by has passed) must not keep the chain from doing so.
-            Err(fault) => tracing::warn!(negotiation = id, %fault, "a rule could not decide"),
+        // By a clock that is off nothing elapses and no rule decides; what the chain shows holds by the chain's own time.
+        if self.timepiece.hold().is_ok() {
+            if !negotiation.decide(Input::Elapsed, chance::now()?)?.is_empty() {
+                return self.advance(id, None, |_, _| Ok((Input::Elapsed, vec![]))).await.map(|_| ());
+            }
+            match self.decide_by_rule(id, &negotiation).await {
+                Ok(true) => {
+                    self.stuck.forget(id);
+                    return Ok(());
+                }
+                Ok(false) => self.stuck.forget(id),
+                // A rule that can decide nothing any more (record_by has passed) must not keep the chain from doing so.
+                Err(fault) => self.stuck.note(id, &fault),
+            }
         }
         match negotiation.countersigned() {
             Some(countersigned) if chain => self.look(id, &negotiation, countersigned).await,

@@ -7,11 +7,15 @@ mod copy;
 mod damage;
 mod documents;
 mod inbox;
+mod keys;
 mod ledger;
+mod mediator;
+mod news;
 mod open;
 mod outbox;
 mod port;
 mod seal;
+mod tally;
 #[cfg(test)]
 mod tests;
 

@@ -116,9 +116,13 @@ fn pool(connections: u32) -> SqlitePoolOptions {
 fn migrations() -> Migrator {
     let ground = include_str!("migrations/0001_ground.sql").into_sql_str();
     let books = include_str!("migrations/0005_books.sql").into_sql_str();
+    let mediator = include_str!("migrations/0010_mediator.sql").into_sql_str();
+    let interface = include_str!("migrations/0020_interface.sql").into_sql_str();
     Migrator::with_migrations(vec![
         Migration::new(1, "ground".into(), MigrationType::Simple, ground, false),
         Migration::new(5, "books".into(), MigrationType::Simple, books, false),
+        Migration::new(10, "mediator".into(), MigrationType::Simple, mediator, false),
+        Migration::new(20, "interface".into(), MigrationType::Simple, interface, false),
     ])
 }
 

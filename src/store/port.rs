@@ -7,11 +7,11 @@ use sqlx::{Sqlite as Database, Transaction};
 use zeroize::Zeroizing;
 
 use super::damage::fault;
-use super::{Sqlite, documents, inbox, ledger, outbox};
+use super::{Sqlite, documents, inbox, ledger, news, outbox, tally};
 use crate::encoding::{Digest, Timestamp};
 use crate::identity::Did;
 use crate::negotiation::{Event, StateName};
-use crate::node::{Commit, Dealings, Kept, Mark, Order, Outgoing, Parked, Store, StoreFault};
+use crate::node::{Commit, Dealings, Kept, Mark, News, Order, Outgoing, Parked, Seen, Store, StoreFault, Tally};
 
 impl Sqlite {
     pub(super) async fn reading(&self) -> Result<PoolConnection<Database>, StoreFault> {
@@ -197,5 +197,35 @@ impl Store for Sqlite {
 
     async fn counted(&self, kind: &str, id: &str) -> Result<u64, StoreFault> {
         documents::counted(&mut *self.reading().await?, kind, id).await
+    }
+
+    async fn news(&self, after: u64, negotiation: Option<&str>, limit: u32) -> Result<Vec<News>, StoreFault> {
+        news::after(&mut *self.reading().await?, after, negotiation, limit).await
+    }
+
+    async fn last_news(&self) -> Result<u64, StoreFault> {
+        news::last(&mut *self.reading().await?).await
+    }
+
+    async fn refusals(&self, limit: u32) -> Result<Vec<News>, StoreFault> {
+        news::refusals(&mut *self.reading().await?, limit).await
+    }
+
+    async fn refuse_envelope(&self, digest: Digest, seen: &Seen) -> Result<(), StoreFault> {
+        let mut db = self.writing().await?;
+        inbox::drop_envelope(&mut db, digest).await?;
+        news::note(&mut db, seen).await?;
+        news::forget_refusals(&mut db).await?;
+        done(db, ()).await
+    }
+
+    async fn tell_once(&self, seen: &Seen) -> Result<(), StoreFault> {
+        let mut db = self.writing().await?;
+        news::note(&mut db, seen).await?;
+        done(db, ()).await
+    }
+
+    async fn tally(&self) -> Result<Tally, StoreFault> {
+        tally::of(&mut *self.reading().await?).await
     }
 }

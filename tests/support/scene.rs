@@ -31,6 +31,11 @@ pub struct Scene {
 
 impl Scene {
     pub async fn set() -> Self {
+        Self::with(json!({})).await
+    }
+
+    /// With a configuration of consent.
+    pub async fn with(consent: Value) -> Self {
         let (dir, now) = (tempfile::tempdir().unwrap(), chance::now().unwrap());
         let registry = Arc::new(ScriptedChain::new(now));
         let settings: Settings = serde_json::from_value(json!({
@@ -42,6 +47,7 @@ impl Scene {
                 }],
             },
             "inbox_url": "https://provider.example/inbox",
+            "consent": consent,
         }))
         .unwrap();
         let store = Arc::new(Sqlite::open(&dir.path().join("store.sqlite"), SealingKey::new(&[7; 32])).await.unwrap());
@@ -103,10 +109,14 @@ impl Scene {
 
     /// Sends a message as the consumer; the check that refused it, or `None` once a negotiation of it is there.
     pub async fn send(&self, message: &Message, by: &SecretKey) -> Option<&'static str> {
-        let (refused, begun) = (self.node.refused().len(), self.node.views().await.unwrap().len());
         let to = [AgreementKey::of_did_key(&key(2)).unwrap().public()];
-        let envelope = seal(message, by, &to, &mut |bytes| chance::fill(bytes).unwrap()).unwrap();
-        self.node.take_envelope(&envelope).await.unwrap();
+        self.take(&seal(message, by, &to, &mut |bytes| chance::fill(bytes).unwrap()).unwrap()).await
+    }
+
+    /// The same of an envelope.
+    pub async fn take(&self, envelope: &[u8]) -> Option<&'static str> {
+        let (refused, begun) = (self.node.refused().len(), self.node.views().await.unwrap().len());
+        self.node.take_envelope(envelope).await.unwrap();
         for _ in 0..400 {
             if let Some(message) = self.node.refused().get(refused) {
                 return Some(message.check);

@@ -3,7 +3,7 @@
 use countersign::encoding::{Digest, Timestamp};
 use countersign::identity::{Did, Jwk};
 use countersign::negotiation::{Effect, Event, Negotiation, Notice, Opening, RequestPaper, Role, StateName};
-use countersign::node::{Commit, Index, Kept, Mark, Outgoing, Parked, Store, StoreFault};
+use countersign::node::{Commit, Index, Kept, Mark, Outgoing, Parked, Seen, Store, StoreFault};
 use futures::future::join_all;
 use serde_json::json;
 
@@ -273,6 +273,73 @@ pub async fn a_message_waits_for_the_older_ones_of_its_negotiation(store: &dyn S
     let sent = store.sent("n").await.unwrap();
     assert_eq!(sent.iter().map(|outgoing| outgoing.id.as_str()).collect::<Vec<_>>(), ["n1", "n2", "n-answer"]);
     assert_eq!(sent[0].note.as_deref(), Some("OFFERED"));
+}
+
+pub async fn what_is_told_has_one_order_and_no_gap(store: &dyn Store) {
+    assert_eq!(store.last_news().await.unwrap(), 0);
+    store.commit(beginning("n1")).await.unwrap();
+    store.commit(beginning("n2")).await.unwrap();
+    store.commit(decision("n1", 1, vec![named("urn:p")])).await.unwrap();
+    // A decision that was not committed is not told either.
+    store.commit(decision("n1", 1, vec![named("urn:q")])).await.unwrap_err();
+
+    let failing = message("failing", Some("n1"));
+    store.queue(failing.clone(), None).await.unwrap();
+    for note in ["away", "still away"] {
+        store.attempted("failing", Some(at(1)), Some(note)).await.unwrap();
+    }
+    store.acknowledged("failing", &peer(), Some("message.form: no")).await.unwrap();
+    store.attempted("failing", None, Some("late")).await.unwrap();
+
+    store.keep_envelope(&[7], at(1)).await.unwrap();
+    let refused = |check: &str| Seen {
+        kind: "refused",
+        at: at(2),
+        negotiation: None,
+        detail: json!({ "check": check, "detail": "what was found", "signer": null }),
+        once: None,
+    };
+    store.refuse_envelope(Digest::of([7]), &refused("inbox.envelope.form")).await.unwrap();
+    assert!(store.envelopes(9).await.unwrap().is_empty());
+    let ended = Seen { kind: "ended", negotiation: Some("n2".into()), once: Some("ended:c".into()), ..refused("") };
+    store.tell_once(&ended).await.unwrap();
+    store.tell_once(&ended).await.unwrap();
+
+    let all = store.news(0, None, 99).await.unwrap();
+    let told: Vec<_> = all.iter().map(|one| (one.kind.as_str(), one.negotiation.as_deref(), one.place)).collect();
+    assert_eq!(
+        told,
+        [
+            ("event", Some("n1"), Some(0)),
+            ("event", Some("n2"), Some(0)),
+            ("event", Some("n1"), Some(1)),
+            ("failing", Some("n1"), None),
+            ("turned-down", Some("n1"), None),
+            ("refused", None, None),
+            ("ended", Some("n2"), None),
+        ]
+    );
+    assert!(all.windows(2).all(|two| two[0].number < two[1].number));
+    assert_eq!(
+        (all[3].detail["why"].as_str(), all[4].detail["why"].as_str()),
+        (Some("away"), Some("message.form: no"))
+    );
+    assert_eq!(store.last_news().await.unwrap(), all[6].number);
+    assert_eq!(store.news(all[2].number, None, 2).await.unwrap(), all[3..5]);
+    let of_one: Vec<_> = store.news(0, Some("n2"), 9).await.unwrap().iter().map(|one| one.number).collect();
+    assert_eq!(of_one, [all[1].number, all[6].number]);
+
+    // Whoever sends rubbish pushes out other rubbish, and nothing else; a number is never given twice.
+    for _ in 0..1001 {
+        store.refuse_envelope(Digest::of([8]), &refused("inbox.unsigned")).await.unwrap();
+    }
+    let last = store.refusals(5000).await.unwrap();
+    assert!(last.len() == 1000 && last.iter().all(|one| one.detail["check"] == "inbox.unsigned"));
+    assert_eq!(store.news(0, None, 6).await.unwrap()[..5], all[..5]);
+    assert_eq!(store.last_news().await.unwrap(), all[6].number + 1001);
+
+    let tally = store.tally().await.unwrap();
+    assert_eq!((tally.negotiations, tally.envelopes), (vec![("REQUESTED".to_owned(), 2)], 0));
 }
 
 pub async fn effects_are_repeated_until_they_are_done(store: &dyn Store) {

@@ -32,8 +32,11 @@ impl Drop for Process {
 
 /// Starts a command; the JSON line that says where it listens.
 pub fn start(arguments: &[&str], log: &Path) -> (Process, Value) {
+    start_command(program(), arguments, log)
+}
+
+fn start_command(mut command: Command, arguments: &[&str], log: &Path) -> (Process, Value) {
     let errors = fs::OpenOptions::new().create(true).append(true).open(log).unwrap();
-    let mut command = program();
     command.args(["--log", "info"]).args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(errors);
     let mut child = Process(command.spawn().unwrap());
     let mut line = String::new();
@@ -79,16 +82,30 @@ pub struct Wallet {
 
 impl Wallet {
     fn make(dir: &Path, name: &str, web: bool) -> Self {
+        Self::make_for(dir, name, "wallet", web)
+    }
+
+    fn make_for(dir: &Path, name: &str, purpose: &str, web: bool) -> Self {
         let home = dir.join(name);
         let public = free_port();
         let domain = format!("localhost%3A{public}");
-        let mut arguments = vec!["init", "--json", "--home", home.to_str().unwrap()];
+        let mut arguments = vec!["init", "--json", "--purpose", purpose, "--home", home.to_str().unwrap()];
         if web {
             arguments.extend(["--did-web", &domain]);
         }
         let made = said(&arguments);
         let text = |member: &str| made[member].as_str().unwrap().to_owned();
         Self { did: text("did"), recorder: text("recorder"), home, public, management: free_port(), process: None }
+    }
+
+    /// A node that is a mediator and nothing else, for members of `operator`.
+    fn configure_mediator(&self, operator: &str) {
+        let text = format!(
+            "[listen]\npublic = \"127.0.0.1:{}\"\nmanagement = \"127.0.0.1:{}\"\n\n[network]\nprivate = true\n\n[trust]\n\
+             operators = [{operator:?}]\n\n[mediator]\nadmit = \"members\"\n",
+            self.public, self.management
+        );
+        fs::write(self.home.join("countersign.toml"), text).unwrap();
     }
 
     fn configure(&self, operator: &str, chain: &Value, rpc: &str, uncataloged: &str, consent: &str) {
@@ -114,6 +131,24 @@ impl Wallet {
         let home = self.home.to_str().unwrap().to_owned();
         let (process, _) = start(&["serve", "--home", &home], &self.home.join("node.log"));
         self.process = Some(process);
+    }
+
+    /// Starts the node where no file may grow beyond so many KiB; [`Wallet::make_room`] lifts that.
+    pub fn start_without_room(&mut self, kib: u32) {
+        let home = self.home.to_str().unwrap().to_owned();
+        // An ignored SIGXFSZ turns into the error of a write.
+        let script = format!("trap '' XFSZ; ulimit -S -f {}; exec \"$0\" \"$@\"", kib);
+        let mut command = Command::new("bash");
+        command.args(["-c", &script, PROGRAM]).env("COUNTERSIGN_PASSPHRASE_FILE", passphrase_file());
+        let (process, _) = start_command(command, &["serve", "--home", &home], &self.home.join("node.log"));
+        self.process = Some(process);
+    }
+
+    /// Lets the files of the running node grow.
+    pub fn make_room(&self) {
+        let pid = self.process.as_ref().unwrap().0.id().to_string();
+        let lifted = Command::new("prlimit").args(["--fsize=unlimited", "--pid", &pid]).status().unwrap();
+        assert!(lifted.success());
     }
 
     /// Kills the node and restores a backup of it; the new home has the old one's configuration and addresses.
@@ -165,6 +200,19 @@ impl Wallet {
         answer
     }
 
+    /// Waits until the mediator keeps this wallet's messages.
+    pub fn is_granted(&self) -> Value {
+        let until = Instant::now() + Duration::from_secs(60);
+        loop {
+            let mediation = self.get("/api/mediation");
+            if mediation["standing"] == "granted" && mediation["since"].is_string() {
+                return mediation;
+            }
+            assert!(Instant::now() < until, "mediation was not granted: {mediation}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
     pub fn negotiation(&self) -> Option<Value> {
         self.get("/api/negotiations").as_array().unwrap().first().cloned()
     }
@@ -187,6 +235,8 @@ impl Wallet {
 pub struct Street {
     pub provider: Wallet,
     pub consumer: Wallet,
+    /// Keeps the messages of the wallets that nobody can reach, where there are such.
+    pub mediator: Option<Wallet>,
     pub rpc: String,
     pub registry: Value,
     _chain: Process,
@@ -202,7 +252,16 @@ impl Street {
 
     /// The same, with what both do with terms beyond the catalog.
     pub fn open_with(uncataloged: &str, consent: &str) -> Self {
-        let street = Self::build(uncataloged, consent, false);
+        Self::opened(uncataloged, consent, [None, None])
+    }
+
+    /// The same, with a mediator for the provider, the consumer or both: more lines for their `[wallet.mediator]`.
+    pub fn open_by_way_of(consent: &str, mediated: [Option<&str>; 2]) -> Self {
+        Self::opened("manual", consent, mediated)
+    }
+
+    fn opened(uncataloged: &str, consent: &str, mediated: [Option<&str>; 2]) -> Self {
+        let street = Self::build(uncataloged, consent, mediated, false);
         let contact = street.provider.get("/api/self")["contact"].clone();
         street.consumer.post("/api/contacts", &json!({ "contact": contact }));
         street
@@ -210,10 +269,10 @@ impl Street {
 
     /// Both act as did:web, and have never heard of each other.
     pub fn open_web(consent: &str) -> Self {
-        Self::build("manual", consent, true)
+        Self::build("manual", consent, [None, None], true)
     }
 
-    fn build(uncataloged: &str, consent: &str, web: bool) -> Self {
+    fn build(uncataloged: &str, consent: &str, mediated: [Option<&str>; 2], web: bool) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let dir = tempfile::tempdir().unwrap();
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -245,12 +304,25 @@ impl Street {
         let rpc = chain["rpc"].as_str().unwrap();
         let registry = said(&["deploy", "--json", "--rpc", rpc, "--home", provider.home.to_str().unwrap()]);
 
-        for wallet in [&mut provider, &mut consumer] {
-            let consent = if wallet.home.ends_with("provider") { consent } else { "" };
-            wallet.configure(operator, &registry, rpc, uncataloged, consent);
+        let mediator = mediated.iter().any(Option::is_some).then(|| {
+            let mut mediator = Wallet::make_for(dir.path(), "mediator", "mediator", false);
+            mediator.configure_mediator(operator);
+            mediator.start();
+            mediator
+        });
+        for (wallet, more) in [&mut provider, &mut consumer].into_iter().zip(mediated) {
+            let mut consent = if wallet.home.ends_with("provider") { consent } else { "" }.to_owned();
+            if let (Some(mediator), Some(more)) = (&mediator, more) {
+                let contact = &mediator.get("/api/mediator")["contact"];
+                consent += &format!("\n[wallet.mediator]\ncontact = {contact}\n{more}");
+            }
+            wallet.configure(operator, &registry, rpc, uncataloged, &consent);
             wallet.start();
             let key = wallet.get("/api/self")["key"].as_str().unwrap().to_owned();
             admit(wallet, &key, &registry, operator_home);
+            if more.is_some() {
+                wallet.is_granted();
+            }
         }
         let approval = printed(&["approve", "--home", operator_home, root.join(TEMPLATE).to_str().unwrap()]);
         let template = provider.post("/api/templates", &json!({ "approval": approval }))["id"].clone();
@@ -265,7 +337,7 @@ impl Street {
             }),
         );
         let rpc = rpc.to_owned();
-        Self { registry: registry.clone(), provider, consumer, rpc, _chain: running, dir }
+        Self { registry: registry.clone(), provider, consumer, mediator, rpc, _chain: running, dir }
     }
 }
 

@@ -1,15 +1,18 @@
 //! What the people at a contract desk do every day: thin commands that talk to their running node.
 
+mod api_keys;
 mod books;
 mod contracts;
 mod decisions;
 mod fees;
 mod fetch;
 mod goods;
+mod mediation;
 mod people;
 mod propose;
 mod show;
 mod talks;
+mod watch;
 mod words;
 
 use std::io::Read as _;
@@ -31,6 +34,7 @@ const MOST: u64 = 256 * 1024;
 /// The commands of a desk.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    ApiKey(api_keys::ApiKeyArgs),
     Contact(people::ContactArgs),
     Join(people::Join),
     Template(people::Template),
@@ -43,7 +47,7 @@ pub enum Command {
     Inbox(talks::Inbox),
     Negotiations(talks::Negotiations),
     Show(show::Show),
-    Watch(show::Watch),
+    Watch(watch::Watch),
     Offer(decisions::Offer),
     Accept(decisions::Accept),
     Reject(decisions::Reject),
@@ -53,6 +57,8 @@ pub enum Command {
     Fetch(fetch::Fetch),
     End(contracts::End),
     Withdraw(contracts::Withdraw),
+    Mediation(mediation::Mediation),
+    Mediator(mediation::Mediator),
     StateFees(fees::StateFees),
     Audits(fees::Audits),
     Audit(fees::Audit),
@@ -68,6 +74,7 @@ pub enum Command {
 impl Command {
     pub(super) async fn run(&self) -> Result<ExitCode> {
         let done = match self {
+            Self::ApiKey(command) => command.run().await,
             Self::Contact(command) => command.run().await,
             Self::Join(command) => command.run().await,
             Self::Template(command) => command.run().await,
@@ -90,6 +97,8 @@ impl Command {
             Self::Fetch(command) => command.run().await,
             Self::End(command) => command.run().await,
             Self::Withdraw(command) => command.run().await,
+            Self::Mediation(command) => command.run().await,
+            Self::Mediator(command) => command.run().await,
             Self::StateFees(command) => command.run().await,
             Self::Audits(command) => command.run().await,
             Self::Audit(command) => command.run().await,

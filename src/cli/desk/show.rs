@@ -1,12 +1,10 @@
 use std::process::ExitCode;
-use std::time::Duration;
 
 use anyhow::{Result, bail};
 use clap::Args;
 use serde_json::Value;
-use tokio::time::{Instant, sleep};
 
-use super::words::{Progress, brief, money, text, until, when};
+use super::words::{brief, money, text, until, when};
 use super::{At, found, member};
 
 /// Shows a negotiation or contract in readable words: who, what, each term, price, fee, times, and who decided.
@@ -52,6 +50,13 @@ fn print_view(view: &Value, own: &str) {
     line("State", &format!("{} — {}", text(view, "/state"), state_in_words(&text(view, "/state"))));
     line("You", &format!("{own}, the {us}"));
     line("With", &format!("{}, the {them}", text(view, "/counterparty")));
+    if view["held_since"].is_string() && !matches!(view["state"].as_str(), Some("FINALIZED" | "TERMINATED")) {
+        line(
+            "Held",
+            "this wallet was restored from a copy and may have decided here since: it accepts, offers and records",
+        );
+        line("", "nothing here any more; it goes on by what the other side and the chain say, or you cancel it");
+    }
     if view["offer"].is_object() {
         print_offer(&view["offer"], own, us, them);
     } else {
@@ -153,56 +158,4 @@ fn print_next(view: &Value) {
         _ => format!("not your turn; countersign watch {id}"),
     };
     println!("\nNext         {next}");
-}
-
-/// Prints each state as it comes, until the negotiation is over: FINALIZED (exit code 0) or TERMINATED (1).
-///
-/// Example: countersign watch 5b0f6a3e --until OFFERED
-#[derive(Debug, Args)]
-pub struct Watch {
-    #[command(flatten)]
-    at: At,
-    /// The negotiation, or the beginning of its id.
-    id: String,
-    /// Stop at this state already.
-    #[arg(long, value_name = "STATE", value_parser = ["REQUESTED", "OFFERED", "ACCEPTED", "AGREED", "VERIFIED", "FINALIZED"])]
-    until: Option<String>,
-    /// Give up after so many seconds; without it, never.
-    #[arg(long, value_name = "SECONDS")]
-    wait: Option<u64>,
-}
-
-impl Watch {
-    pub(super) async fn run(&self) -> Result<ExitCode> {
-        let desk = self.at.desk()?;
-        let id = member(&found(&desk, &self.id).await?, "/id")?;
-        let (began, mut told) = (Instant::now(), 0);
-        let mut progress = Progress::new();
-        loop {
-            let view = desk.negotiation(&id).await?;
-            let history = view["history"].as_array().map(Vec::as_slice).unwrap_or_default();
-            for moved in history.get(told..).unwrap_or_default() {
-                progress.clear();
-                if self.at.json {
-                    println!("{moved}");
-                } else {
-                    println!("{}", moved_in_words(moved));
-                }
-                if self.until.as_deref() == moved["state"].as_str() {
-                    return Ok(ExitCode::SUCCESS);
-                }
-            }
-            told = history.len();
-            match view["state"].as_str() {
-                Some("FINALIZED") => return Ok(ExitCode::SUCCESS),
-                Some("TERMINATED") => bail!("it ended without a contract: {}", ending_in_words(&view)),
-                _ => {}
-            }
-            if self.wait.is_some_and(|wait| began.elapsed() > Duration::from_secs(wait)) {
-                bail!("it is still {}; `countersign show {}` says whose turn it is", text(&view, "/state"), brief(&id));
-            }
-            progress.at(|| format!("waiting, {} s", began.elapsed().as_secs()));
-            sleep(Duration::from_millis(200)).await;
-        }
-    }
 }

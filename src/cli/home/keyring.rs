@@ -1,11 +1,13 @@
 //! A node's secrets: several generations of the keys that others know, and what only this node uses.
 
+use std::sync::{Mutex, PoisonError};
+
 use anyhow::{Context as _, Result, bail};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::sealed::{OpenLock, Opener, RESTORE, open};
-use crate::encoding::{Timestamp, decode, encode};
+use crate::encoding::{Digest, Timestamp, decode, encode};
 use crate::identity::{Did, SecretKey, Signer as _, Thumbprint};
 use crate::inbox::{AgreementKey, AgreementSecret, Curve};
 use crate::node::chance;
@@ -18,6 +20,8 @@ const GENERATIONS: usize = 64;
 pub struct Keyring {
     lock: OpenLock,
     secrets: Secrets,
+    /// Of the file that it was read from or written to last.
+    file: Mutex<Option<Digest>>,
 }
 
 /// What the file hides.
@@ -67,7 +71,7 @@ impl Keyring {
             recorder: Secret(Zeroizing::new(chance::random()?)),
             store: Secret(Zeroizing::new(chance::random()?)),
         };
-        Ok(Self { lock: OpenLock::new(opener)?, secrets })
+        Ok(Self { lock: OpenLock::new(opener)?, secrets, file: Mutex::default() })
     }
 
     /// Opens the bytes of a keyring's file.
@@ -78,7 +82,7 @@ impl Keyring {
         let (lock, text) = open(bytes, opener)?;
         let read = serde_json::from_slice::<Secrets>(&text).ok().filter(Secrets::whole);
         let secrets = read.with_context(|| format!("it is damaged: its keys do not read. {RESTORE}"))?;
-        Ok(Self { lock, secrets })
+        Ok(Self { lock, secrets, file: Mutex::new(Some(Digest::of(bytes))) })
     }
 
     /// The bytes of its file.
@@ -91,6 +95,15 @@ impl Keyring {
         let mut text = Zeroizing::new(Vec::with_capacity(1024 + 512 * keys));
         serde_json::to_writer(&mut *text, &self.secrets)?;
         self.lock.seal(&text)
+    }
+
+    /// Whether a file is the one that this keyring was read from or written to last: if not, another command changed it.
+    pub(super) fn is_of(&self, bytes: &[u8]) -> bool {
+        *self.file.lock().unwrap_or_else(PoisonError::into_inner) == Some(Digest::of(bytes))
+    }
+
+    pub(super) fn was_written(&self, bytes: &[u8]) {
+        *self.file.lock().unwrap_or_else(PoisonError::into_inner) = Some(Digest::of(bytes));
     }
 
     /// The same secrets under another passphrase or key.
@@ -267,5 +280,74 @@ impl<'de> Deserialize<'de> for Secret {
         let mut secret = Zeroizing::new([0; 32]);
         secret.copy_from_slice(&bytes);
         Ok(Self(secret))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Home;
+    use super::super::sealed::{RESTORE, WrongOpener};
+    use super::*;
+
+    fn opener() -> Opener {
+        Opener::Key(Zeroizing::new([7; 32]))
+    }
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_seconds(1_800_000_000 + second).unwrap()
+    }
+
+    #[test]
+    fn renewed_keys_sign_and_older_ones_still_open_until_they_are_forgotten() {
+        let mut keyring = Keyring::new(&opener(), at(0)).unwrap();
+        let (first, old) = (keyring.signing_key().unwrap(), keyring.agreement().current().unwrap().id.clone());
+        let signing = keyring.renew_signing(at(1)).unwrap();
+        let agreement = keyring.renew_agreement(at(2)).unwrap();
+        let bytes = keyring.seal().unwrap();
+        assert_ne!(keyring.seal().unwrap(), bytes, "a nonce is never used twice");
+
+        let mut keyring = Keyring::open(&bytes, &opener()).unwrap();
+        assert_eq!(keyring.signing_key().unwrap().public_key().thumbprint(), signing);
+        assert_eq!(keyring.signing().keys()[0].signing_key().unwrap().did(), first.did());
+        assert_eq!(keyring.agreement().keys()[1].made, at(2));
+        let kids = |keyring: &Keyring| -> Vec<String> {
+            let keys = keyring.agreement_keys(first.did()).unwrap();
+            keys.iter().map(|key| key.kid().to_string().split_once('#').unwrap().1.to_owned()).collect()
+        };
+        assert_eq!(kids(&keyring), [agreement.to_string(), old.to_string()], "the current one first");
+        assert!(keyring.forget(&agreement).is_err() && keyring.forget(&signing).is_err());
+        assert!(keyring.forget(&old).unwrap() && !keyring.forget(&old).unwrap());
+        assert_eq!(kids(&keyring), [agreement.to_string()]);
+    }
+
+    #[test]
+    fn what_was_opened_with_the_right_key_but_names_other_keys_is_damaged() {
+        let keyring = Keyring::new(&opener(), at(0)).unwrap();
+        assert!(
+            Keyring::open(&keyring.seal().unwrap(), &Opener::Key(Zeroizing::new([8; 32])))
+                .is_err_and(|fault| fault.is::<WrongOpener>())
+        );
+        let mut text = serde_json::to_value(&keyring.secrets).unwrap();
+        text["signing"]["keys"][0]["secret"] = encode([9; 32]).into();
+        let sealed = OpenLock::new(&opener()).unwrap().seal(text.to_string().as_bytes()).unwrap();
+        let fault = Keyring::open(&sealed, &opener()).err().unwrap().to_string();
+        assert!(fault.contains("its keys do not read") && fault.ends_with(RESTORE), "{fault}");
+    }
+
+    #[test]
+    fn two_who_change_the_keys_at_once_do_not_undo_each_other() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = Home::new(dir.path());
+        std::fs::create_dir(home.path("keys")).unwrap();
+        let mut one = Keyring::new(&opener(), at(0)).unwrap();
+        home.keep_keyring(&one).unwrap();
+        let other = Keyring::open(&std::fs::read(home.path("keys/keyring.json")).unwrap(), &opener()).unwrap();
+        one.renew_signing(at(1)).unwrap();
+        home.keep_keyring(&one).unwrap();
+        home.keep_keyring(&one).unwrap();
+        assert!(home.keep_keyring(&other).unwrap_err().to_string().contains("meanwhile"));
+        let kept = Keyring::open(&std::fs::read(home.path("keys/keyring.json")).unwrap(), &opener()).unwrap();
+        assert_eq!(kept.signing().keys().len(), 2);
+        assert_eq!(std::fs::read_dir(home.path("keys")).unwrap().count(), 1, "nothing half-written is left");
     }
 }

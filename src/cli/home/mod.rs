@@ -71,9 +71,11 @@ impl Home {
         for dir in [self.0.clone(), self.path("keys")] {
             builder.create(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
         }
-        if !durable::create(&self.path(KEYRING), &keyring.seal()?)? {
+        let sealed = keyring.seal()?;
+        if !durable::create(&self.path(KEYRING), &sealed)? {
             bail!("somebody else makes a home at {} right now", self.0.display());
         }
+        keyring.was_written(&sealed);
         self.keep_api_key()?;
         Ok(keyring)
     }
@@ -131,12 +133,22 @@ impl Home {
         }
     }
 
-    /// Writes the keys back, in the place of those that are there.
+    /// Writes the keys back, in the place of those that they were read from.
     ///
     /// # Errors
-    /// When the home cannot be written; it then has the keys that it had.
+    /// When the home cannot be written, or another command changed its keys meanwhile; it then has the keys that it had.
     pub fn keep_keyring(&self, keyring: &Keyring) -> Result<()> {
-        durable::replace(&self.path(KEYRING), &keyring.seal()?)
+        let path = self.path(KEYRING);
+        match fs::read(&path) {
+            Ok(bytes) if keyring.is_of(&bytes) => {}
+            Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => {}
+            Ok(_) => bail!("another command changed {} meanwhile; nothing was written: try again", path.display()),
+            Err(cause) => return Err(cause).with_context(|| format!("cannot read {}", path.display())),
+        }
+        let sealed = keyring.seal()?;
+        durable::replace(&path, &sealed)?;
+        keyring.was_written(&sealed);
+        Ok(())
     }
 
     /// The configuration.

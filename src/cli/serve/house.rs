@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use tokio::task::JoinSet;
@@ -7,12 +8,17 @@ use url::Url;
 use super::super::configuration::Configuration;
 use super::super::home::{Home, Keyring, STORE};
 use super::super::identity;
+use super::mediator::{self, Place};
 use super::{gate, operator, wallet};
 use crate::courier::{AddressPolicy, WebResolver};
 use crate::credential::RegistryUrn;
-use crate::http::{self, Api, Router};
+use crate::encoding::Timestamp;
+use crate::http::{self, Api, Conditions, Router, Sources, Traffic};
 use crate::identity::{DidDocument, Method, Signer};
-use crate::node::{BookStore, Directory, Gatekeeper, Registry, Store, StoreFault};
+use crate::node::{
+    BookStore, Directory, Doorkeeper, Gatekeeper, KeyStore, MediatorStore, Node, Registry, Store, StoreFault,
+    Timepiece, chance,
+};
 use crate::registry::{Client, ClientConfig};
 use crate::store::{InboxLimits, Sqlite};
 
@@ -22,10 +28,14 @@ pub(super) struct House {
     pub management: Api,
     pub loops: JoinSet<()>,
     pub gatekeeper: Option<Arc<Gatekeeper>>,
+    pub wallet: Option<Arc<Node>>,
+    pub doorkeeper: Arc<Doorkeeper>,
+    pub traffic: Traffic,
 }
 
 /// What every part of a node is made of.
 pub(super) struct Ground<'a> {
+    pub home: &'a Home,
     pub keyring: &'a Keyring,
     pub configuration: &'a Configuration,
     /// How the world reaches the public listener, without a slash at its end.
@@ -36,6 +46,7 @@ pub(super) struct Ground<'a> {
     pub directory: Arc<Directory>,
     pub signer: Arc<dyn Signer>,
     pub store: Arc<dyn Store>,
+    pub mediation: Arc<dyn MediatorStore>,
     pub books: Arc<dyn BookStore>,
     pub registry: Arc<dyn Registry>,
 }
@@ -48,34 +59,54 @@ impl House {
         configuration: &Configuration,
         public_url: &str,
     ) -> Result<Self> {
+        let started = chance::now()?;
         let store = Arc::new(open_store(home, keyring, configuration).await?);
+        let doorkeeper = Doorkeeper::open(Arc::clone(&store) as Arc<dyn KeyStore>, &home.api_key()?).await?;
+        let mut house = Self {
+            public: Router::new(),
+            management: http::keys_api(Arc::clone(&doorkeeper)),
+            loops: JoinSet::new(),
+            gatekeeper: None,
+            wallet: None,
+            doorkeeper,
+            traffic: Traffic::default(),
+        };
         let key = identity::signing_key(keyring, &configuration.identity)?;
         let document = match key.did().method() {
             Method::Web => Some(identity::document(keyring, key.did())?),
             _ => None,
         };
+        let (signer, mediation) = (Arc::new(key), Arc::clone(&store) as Arc<dyn MediatorStore>);
+        if let Some(settings) = configuration.mediator.as_ref().filter(|_| mediator::is_alone(configuration)) {
+            let place = Place { keyring, configuration, public_url, signer, store: mediation };
+            mediator::move_in(&mut house, &place, settings)?;
+            house.show_itself(&(store as Arc<dyn Store>), None, started);
+            return Ok(house);
+        }
         let policy = AddressPolicy { private_networks: configuration.network.private };
         let directory = directory(configuration, document.as_ref(), policy, Arc::clone(&store) as _).await?;
         let ground = Ground {
+            home,
             keyring,
             document,
             policy,
             directory,
             configuration,
             public_url,
-            signer: Arc::new(key),
+            signer,
+            mediation,
             books: Arc::clone(&store) as Arc<dyn BookStore>,
             store,
             registry: open_registry(keyring, configuration).await?,
         };
-        // A gate says by itself whether it is ready: it is not while the chain cannot be read.
-        let public = if configuration.gate.is_some() { Router::new() } else { http::alive_router() };
-        let mut house = Self { public, management: http::alive_api(), loops: JoinSet::new(), gatekeeper: None };
         if let Some(table) = &configuration.wallet {
             wallet::move_in(&mut house, &ground, table)?;
         }
         if let Some(table) = &configuration.operator {
             operator::move_in(&mut house, &ground, table);
+        }
+        if let (Some(settings), None) = (&configuration.mediator, &configuration.wallet) {
+            mediator::move_in(&mut house, &Place::of(&ground), settings)?;
         }
         if let Some(table) = &configuration.gate {
             gate::move_in(&mut house, &ground, table).await?;
@@ -84,6 +115,7 @@ impl House {
         if let (Some(document), None) = (&ground.document, &configuration.wallet) {
             house.serve_document(document)?;
         }
+        house.show_itself(&ground.store, Some(&ground.registry), started);
         Ok(house)
     }
 
@@ -92,6 +124,36 @@ impl House {
         let url = document.id.web_url()?;
         self.public = std::mem::take(&mut self.public).merge(http::did_router(url.path(), &document.to_json()));
         Ok(())
+    }
+
+    /// Adds what every node says of itself: whether it is alive and ready, and its numbers.
+    fn show_itself(&mut self, store: &Arc<dyn Store>, registry: Option<&Arc<dyn Registry>>, started: Timestamp) {
+        let parts = [
+            self.wallet.as_ref().map(|wallet| Arc::clone(wallet.timepiece())),
+            self.gatekeeper.as_ref().map(|gatekeeper| Arc::clone(gatekeeper.timepiece())),
+        ];
+        let mut timepieces: Vec<_> = parts.into_iter().flatten().collect();
+        if let Some(registry) = registry.filter(|_| timepieces.is_empty()) {
+            // An operator's books rest on the clock as little as on the chain's head, but its owner wants to know.
+            let timepiece = Timepiece::new(Arc::clone(registry));
+            self.loops.spawn(Arc::clone(&timepiece).run(Duration::from_secs(10)));
+            timepieces.push(timepiece);
+        }
+        let conditions = Conditions { timepieces: timepieces.clone(), gatekeeper: self.gatekeeper.clone() };
+        if self.gatekeeper.is_none() {
+            // A gate says by itself whether it is ready.
+            self.public = std::mem::take(&mut self.public).merge(http::alive_router(conditions.clone()));
+        }
+        let sources = Sources {
+            traffic: self.traffic.clone(),
+            store: Arc::clone(store),
+            wallet: self.wallet.clone(),
+            gatekeeper: self.gatekeeper.clone(),
+            timepieces,
+            started,
+        };
+        self.management =
+            std::mem::take(&mut self.management).merge(http::alive_api(conditions)).merge(http::metrics_api(sources));
     }
 }
 

@@ -1,5 +1,6 @@
 mod gate;
 mod house;
+mod mediator;
 mod operator;
 mod wallet;
 
@@ -14,10 +15,10 @@ use tokio::net::TcpListener;
 
 use super::HomeArgument;
 use super::home::{CONFIGURATION, Running, UnlockArgument};
-use crate::http::{self, ApiKey, Share};
+use crate::http::{self, Face, Names, Share};
 use house::House;
 
-/// Runs a node: whatever its configuration has tables for, [wallet], [gate] or [operator].
+/// Runs a node: whatever its configuration has tables for, [wallet], [gate], [mediator] or [operator].
 ///
 /// Example: countersign serve --home ~/wallet
 #[derive(Debug, Args)]
@@ -52,10 +53,13 @@ impl Serve {
                 pid: std::process::id(),
             };
         let house = House::open(&home, &keyring, &configuration, running.public.trim_end_matches('/')).await?;
-        let key = ApiKey::new(&home.api_key()?);
+        let names = configuration.listen.management_url.as_ref().map(Names::with).unwrap_or_default();
         let within = Duration::from_secs(30);
-        let mut world = http::serve(public, http::with_share(house.public, Share::default()), within);
-        let owner = http::serve(management, http::with_api_key(house.management, key)?, within);
+        let traffic = house.traffic;
+        let outside = traffic.counted(http::with_share(house.public, Share::default()), Face::Public);
+        let inside = traffic.counted(http::with_keys(house.management, house.doorkeeper, names)?, Face::Management);
+        let mut world = http::serve(public, outside, within);
+        let owner = http::serve(management, inside, within);
         home.announce(&running)?;
         println!("{}", serde_json::to_string(&running)?);
         tokio::select! {

@@ -6,13 +6,12 @@ use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
+use tokio_util::sync::CancellationToken;
 
 use super::Scope;
 use crate::http::Problem;
 use crate::negotiation::Decider;
-
-/// Who the owner is in a history: the name of the key that the home keeps.
-pub const OWNER: &str = "desk";
+use crate::node::OWNER;
 
 /// Who calls: the name and the scope of the key that came with the request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,8 +24,11 @@ pub struct Caller {
 
 /// The path of the door that answered, as the document writes it: an answer carries it outwards, for who counts.
 #[derive(Clone, Debug)]
-#[allow(dead_code, reason = "metrics read it next")]
 pub(in crate::http) struct Through(pub Arc<str>);
+
+/// Rings when the caller's key is removed: an answer that goes on and on ends then.
+#[derive(Clone, Debug, Default)]
+pub(in crate::http) struct Leave(pub CancellationToken);
 
 impl Caller {
     /// The owner, with the key that the home keeps.

@@ -101,6 +101,7 @@ fn operation(door: &Door) -> Value {
         refusals.push(("401", "No key, or none that this node knows."));
         refusals
             .push(("403", "The key has not the scope that this takes, or a browser's page of another origin asks."));
+        refusals.push(("421", "The name in `Host` is not one that this node's management address is called by."));
         refusals.push(("500", "The node failed; its log says why."));
     } else {
         operation["security"] = json!([]);

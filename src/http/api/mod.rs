@@ -6,7 +6,6 @@ mod document;
 mod caller;
 mod entry;
 mod page;
-mod scope;
 
 use std::sync::Arc;
 
@@ -17,17 +16,18 @@ use axum::middleware::from_fn;
 use axum::routing::{MethodFilter, on};
 use axum::{Extension, Router};
 use serde_json::Value;
-use utoipa::__dev::SchemaReferences;
+use utoipa::__dev::{SchemaReferences, Tags};
 use utoipa::Path;
 use utoipa::openapi::HttpMethod;
 
+pub use crate::node::Scope;
 pub(super) use answer::{Answer, answered, created};
 pub use caller::Caller;
 use caller::threshold;
+pub(in crate::http) use caller::{Leave, Through};
 pub use document::DocumentError;
 pub(super) use entry::{Asked, Body, Id, Raw, read_json};
 pub(super) use page::doors as page_doors;
-pub use scope::Scope;
 
 use super::Problem;
 
@@ -58,7 +58,7 @@ impl<S: Clone + Send + Sync + 'static> Api<S> {
     /// Adds a door. `described` is what `#[utoipa::path]` makes of the handler: `__path_` and its name.
     pub(super) fn door<P, H, T>(mut self, scope: Scope, described: P, handler: H) -> Self
     where
-        P: Path + SchemaReferences,
+        P: Path + SchemaReferences + for<'t> Tags<'t>,
         H: Handler<T, S>,
         T: 'static,
     {
@@ -82,6 +82,12 @@ impl<S: Clone + Send + Sync + 'static> Api<S> {
     /// Holds the bodies of the doors so far to a size, in bytes.
     pub(super) fn within(mut self, bytes: usize) -> Self {
         self.router = self.router.layer(DefaultBodyLimit::max(bytes));
+        self
+    }
+
+    /// Gives the handlers of the doors so far something that is not the state of all.
+    pub(super) fn with_extension<E: Clone + Send + Sync + 'static>(mut self, extension: E) -> Self {
+        self.router = self.router.layer(Extension(extension));
         self
     }
 
@@ -164,16 +170,18 @@ impl<S: Clone + Send + Sync + 'static> From<Router<S>> for Api<S> {
 }
 
 impl Door {
-    fn of<P: Path + SchemaReferences>(method: Method, path: String, scope: Scope) -> Self {
+    fn of<P: Path + SchemaReferences + for<'t> Tags<'t>>(method: Method, path: String, scope: Scope) -> Self {
         let mut schemas = Vec::new();
         P::schemas(&mut schemas);
         // Both are plain trees of texts and lists: they always have a JSON form.
         let written = |value: serde_json::Result<Value>| value.unwrap_or_default();
+        let mut operation = written(serde_json::to_value(P::operation()));
+        operation["tags"] = P::tags().into();
         Self {
             method,
             path,
             scope,
-            operation: written(serde_json::to_value(P::operation())),
+            operation,
             schemas: schemas.into_iter().map(|(name, schema)| (name, written(serde_json::to_value(schema)))).collect(),
         }
     }

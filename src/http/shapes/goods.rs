@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::{Did, Money};
+use super::{Did, Hash, Money, Time};
 
 /// What a contract gives access to.
 #[derive(Deserialize, ToSchema)]
@@ -103,4 +103,27 @@ pub struct Dataset {
     distribution: Vec<Value>,
     /// What a contract is made of.
     countersign: Listing,
+}
+
+/// A template that can be offered on.
+#[derive(ToSchema)]
+#[schema(as = Template)]
+pub struct TemplateView {
+    /// Its id.
+    id: String,
+    /// Its version.
+    version: String,
+    /// What its operator calls it.
+    title: String,
+    /// SHA-256 of its bytes, as offers name it.
+    hash: Hash,
+    /// Who approved it.
+    approved_by: Did,
+    /// Valid from.
+    nbf: Time,
+    /// Valid before.
+    exp: Time,
+    /// The parameters that an offer fills.
+    #[schema(value_type = Object)]
+    parameters: Value,
 }

@@ -262,11 +262,14 @@ pub enum Act {
 pub struct Due {
     /// What is to be decided.
     decision: Point,
-    /// Whether a person must decide: no rule of the configuration does.
+    /// Whether a person must decide: no rule of the configuration does, or the one that should cannot.
     person: bool,
     /// The rule that decides, where one does.
     #[schema(nullable = false)]
     rule: Option<String>,
+    /// Why that rule could not decide.
+    #[schema(nullable = false)]
+    stuck: Option<String>,
     /// Until when; afterwards it is too late.
     #[schema(nullable = false)]
     until: Option<Time>,
@@ -313,11 +316,14 @@ pub struct Waiting {
     negotiation: String,
     /// What is to be decided.
     decision: Point,
-    /// Whether a person must decide: no rule of the configuration does.
+    /// Whether a person must decide: no rule of the configuration does, or the one that should cannot.
     person: bool,
     /// The rule that decides, where one does.
     #[schema(nullable = false)]
     rule: Option<String>,
+    /// Why that rule could not decide.
+    #[schema(nullable = false)]
+    stuck: Option<String>,
     /// With whom.
     counterparty: Did,
     /// This desk's own name for it.

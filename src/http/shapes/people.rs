@@ -10,11 +10,11 @@ pub struct About {
     did: Did,
     /// RFC 7638 thumbprint of the key that it signs with.
     key: Hash,
-    /// Its signed contact, for others to add.
-    contact: Jws,
-    /// Where it takes envelopes.
+    /// Its signed contact, for others to add; null until its mediator keeps its messages, where it uses one.
+    contact: Option<Jws>,
+    /// Where envelopes for it go: its own inbox, or its mediator's.
     #[schema(format = "uri", example = "https://contracts.example/inbox")]
-    inbox: String,
+    inbox: Option<String>,
     /// The registry, as an EVES-007 URN.
     #[schema(example = "urn:blockchain:eip155:42793:contract:0x5b38da6a701c568545dcfcb03fcb875f56beddc4")]
     registry: String,

@@ -11,12 +11,13 @@ use utoipa::ToSchema;
 
 use super::Owner;
 use crate::http::api::{Answer, Api, Body, Id, Scope, answered};
-use crate::http::shapes::{self, CatalogView, Jws, Named};
+use crate::http::shapes::{self, CatalogView, Jws, Named, TemplateView};
 use crate::identity::Did;
 use crate::node::{self, Node};
 
 pub(super) fn doors() -> Api<Arc<Node>> {
     Api::new()
+        .door(Scope::Read, __path_templates, templates)
         .door(Scope::Admin, __path_add_template, add_template)
         .door(Scope::Read, __path_listings, listings)
         .door(Scope::Admin, __path_list, list)
@@ -31,6 +32,14 @@ struct Approval {
     /// The operator's approval: its payload is the template.
     #[schema(value_type = Jws)]
     approval: String,
+}
+
+/// Every template that was added here
+#[utoipa::path(get, path = "/api/templates", tag = "goods", responses(
+    (status = 200, description = "The templates, by id.", body = Vec<TemplateView>),
+))]
+async fn templates(State(node): Owner) -> Answer {
+    answered(node.templates().await?)
 }
 
 /// Adds a template that an operator approved

@@ -15,7 +15,7 @@ use super::Owner;
 use crate::http::api::{Answer, Api, Body, Id, Scope, answered, created};
 use crate::http::shapes::{self, About, ContactView, Jws, Met, Party};
 use crate::identity::Did;
-use crate::node::{self, Node};
+use crate::node::{self, Node, NodeFault};
 
 pub(super) fn doors() -> Api<Arc<Node>> {
     Api::new()
@@ -36,11 +36,21 @@ pub(super) fn doors() -> Api<Arc<Node>> {
     (status = 200, description = "This party.", body = About),
 ))]
 async fn about(State(node): Owner) -> Answer {
+    let contact = match node.contact() {
+        Ok(contact) => Some(contact),
+        // Not reachable yet: the mediator has not said yes.
+        Err(NodeFault::Unready(_)) => None,
+        Err(fault) => return Err(fault.into()),
+    };
+    let inbox = match node.settings().mediator {
+        Some(_) => node.mediation().url,
+        None => Some(node.settings().inbox_url.clone()),
+    };
     answered(json!({
         "did": node.did(),
         "key": node.signer().public_key().thumbprint(),
-        "contact": node.contact()?,
-        "inbox": node.settings().inbox_url,
+        "contact": contact,
+        "inbox": inbox,
         "registry": node.registry().urn(),
         "recorder": node.registry().recorder(),
     }))

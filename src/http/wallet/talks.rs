@@ -63,12 +63,12 @@ async fn waiting(State(node): Owner) -> Answer {
 
 /// What was refused lately
 ///
-/// Messages and envelopes that broke a rule, since the node started; newest last, at most 100.
+/// Messages and envelopes that broke a rule; newest last, at most 100.
 #[utoipa::path(get, path = "/api/refused", tag = "negotiations", responses(
     (status = 200, description = "The refusals.", body = Vec<RefusedMessage>),
 ))]
 async fn refused(State(node): Owner) -> Answer {
-    answered(node.refused())
+    answered(node.refusals().await?)
 }
 
 /// Every negotiation, newest first

@@ -18,6 +18,8 @@ use crate::node::{Depth, NodeFault, chance};
 
 /// How many contracts are read at a time.
 const AT_ONCE: usize = 8;
+/// How often the clock is held against the chain.
+const CLOCK: Duration = Duration::from_secs(5);
 /// How often what ran out is cleared away, in seconds.
 const CLEARING: i64 = 60;
 
@@ -66,6 +68,8 @@ impl Gatekeeper {
     /// Reads the chain again and again until `stop`.
     pub async fn run(self: Arc<Self>, stop: impl Future<Output = ()> + Send) {
         let mut stop = std::pin::pin!(stop);
+        let mut clock = tokio::task::JoinSet::new();
+        clock.spawn(Arc::clone(&self.timepiece).run(CLOCK));
         loop {
             tokio::select! {
                 () = &mut stop => return,
@@ -96,6 +100,7 @@ impl Gatekeeper {
     /// # Errors
     /// The check by which every token is denied at the moment.
     pub fn ready(&self) -> Result<(), NodeFault> {
+        self.timepiece.hold()?;
         Ok(self.lock().chain.hold(&self.settings, chance::now()?)?)
     }
 
@@ -218,12 +223,14 @@ impl Gatekeeper {
         }
     }
 
-    /// Clears away used challenges and tokens that ran out.
+    /// Clears away used challenges, used proofs and tokens that ran out.
     async fn clear(&self, now: Timestamp) -> Result<(), NodeFault> {
-        for (id, value) in self.store.all(kind::NONCE).await? {
-            let expires: Timestamp = read(kind::NONCE, &id, value)?;
-            if expires <= now {
-                self.store.remove(kind::NONCE, &id).await?;
+        for kind in [kind::NONCE, kind::PROOF] {
+            for (id, value) in self.store.all(kind).await? {
+                let expires: Timestamp = read(kind, &id, value)?;
+                if expires <= now {
+                    self.store.remove(kind, &id).await?;
+                }
             }
         }
         for (id, value) in self.store.all(kind::TOKEN).await? {

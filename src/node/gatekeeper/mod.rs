@@ -1,13 +1,15 @@
-//! The gate at work: challenges, tokens, the watch on the chain, deliveries and their receipts.
+//! The gate at work: challenges, tokens and proofs of their keys, the watch on the chain, deliveries and their receipts.
 //!
-//! Whatever cannot be read or decided denies. Tokens, used challenges, uses, shut contracts and receipts outlive a
+//! Whatever cannot be read or decided denies. Tokens, used challenges and proofs, uses, shut contracts and receipts outlive a
 //! restart; what is in memory is a view of them.
 
 mod admission;
 mod chain;
 mod copied;
 mod delivery;
+mod proof;
 mod settings;
+mod tally;
 mod token;
 
 use std::collections::HashMap;
@@ -15,19 +17,22 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 pub use admission::Admission;
 pub use delivery::{Delivery, ReceiptState};
-pub use settings::{GateSettings, ServedAsset, Source};
+pub use proof::{Carried, Scheme};
+pub use settings::{ForwardSettings, GateSettings, Proxy, ServedAsset, Source};
+pub use tally::GateTally;
 pub use token::Admitted;
 use tokio::sync::watch;
 
-use super::{Acquaintance, Directory, NodeFault, Registry, Store, StoreFault, chance};
+use super::{Acquaintance, Directory, NodeFault, Registry, Store, StoreFault, Timepiece, chance};
 use crate::check::{Refusal, Trail};
 use crate::encoding::{Digest, Timestamp};
 use crate::gate::{Challenge, ChallengeKey, GatePolicy, Known, KnownCores};
-use crate::identity::{DidDocument, Documents, Jws, Signer, Unverified};
+use crate::identity::{DidDocument, Documents, Jws, Signer, Thumbprint, Unverified};
 
 /// The kinds of documents that a gate keeps.
 mod kind {
     pub const NONCE: &str = "gate-nonce";
+    pub const PROOF: &str = "gate-proof";
     pub const CONTRACT: &str = "gate-contract";
     pub const SHUT: &str = "gate-shut";
     pub const TOKEN: &str = "gate-token";
@@ -56,13 +61,16 @@ pub struct Gatekeeper {
     copied: Option<copied::Copied>,
     cores: Mutex<KnownCores>,
     open: Mutex<Open>,
+    timepiece: Arc<Timepiece>,
+    counts: tally::Counts,
 }
 
 /// What is open at the moment.
 struct Open {
     contracts: HashMap<Digest, Contract>,
     tokens: HashMap<Digest, token::Token>,
-    deliveries: HashMap<String, Digest>,
+    /// Running deliveries, with the token of each and the key that it is bound to.
+    deliveries: HashMap<String, (Digest, Option<Thumbprint>)>,
     chain: chain::Reading,
 }
 
@@ -144,6 +152,8 @@ impl Gatekeeper {
         });
         let copied = copied::Copied::of(&*store).await?;
         let gate = Self {
+            timepiece: Timepiece::new(Arc::clone(&registry)),
+            counts: tally::Counts::default(),
             settings,
             policy,
             signer,
@@ -172,6 +182,11 @@ impl Gatekeeper {
     /// Whose key signs its receipts.
     pub fn signer(&self) -> &dyn Signer {
         &*self.signer
+    }
+
+    /// Its clock, held against the chain.
+    pub fn timepiece(&self) -> &Arc<Timepiece> {
+        &self.timepiece
     }
 
     /// Something to sign; nothing is kept until somebody answers.

@@ -48,6 +48,8 @@ pub struct DevChainConfig {
     pub funded: Vec<(Account, u128)>,
     /// Where it listens; port 0 takes any.
     pub listen: SocketAddr,
+    /// How many seconds its blocks are dated ahead of the clock, or behind it: for trying what a wrong clock does.
+    pub clock_offset: i64,
 }
 
 /// A running development chain. Dropping it ends it too, without waiting.
@@ -70,6 +72,7 @@ impl Default for DevChainConfig {
             finality_lag_blocks: 4,
             funded: Vec::new(),
             listen: (Ipv4Addr::LOCALHOST, 0).into(),
+            clock_offset: 0,
         }
     }
 }
@@ -80,10 +83,10 @@ impl Chain {
     /// # Errors
     /// When the journal is in use, damaged other than at its end, or of another chain id; when the port is taken.
     pub async fn open(config: DevChainConfig) -> io::Result<Self> {
-        let DevChainConfig { dir, chain_id, block_time, finality_lag_blocks, funded, listen } = config;
+        let DevChainConfig { dir, chain_id, block_time, finality_lag_blocks, funded, listen, clock_offset } = config;
         let beginning = Beginning {
             chain_id,
-            time: clock(),
+            time: clock().saturating_add_signed(clock_offset),
             funded: funded.iter().map(|(account, wei)| (address(*account), *wei)).collect(),
         };
         let (ledger, journal, beginning) =
@@ -95,7 +98,7 @@ impl Chain {
         let url = Url::parse(&format!("http://{bound}/")).map_err(io::Error::other)?;
         let stop = CancellationToken::new();
         let tasks = vec![
-            tokio::spawn(produce(Arc::clone(&ledger), journal, block_time, stop.clone())),
+            tokio::spawn(produce(Arc::clone(&ledger), journal, block_time, clock_offset, stop.clone())),
             tokio::spawn(server::serve(listener, ledger, stop.clone())),
         ];
         let funded = beginning.funded.iter().map(|(address, _)| account(*address)).collect();
@@ -183,6 +186,7 @@ async fn produce(
     ledger: Arc<RwLock<Ledger>>,
     mut journal: Option<Journal>,
     block_time: Duration,
+    clock_offset: i64,
     stop: CancellationToken,
 ) -> io::Result<()> {
     let mut beat = tokio::time::interval(block_time.max(Duration::from_millis(1)));
@@ -195,7 +199,7 @@ async fn produce(
         }
         let ledger = Arc::clone(&ledger);
         let made = tokio::task::spawn_blocking(move || {
-            let outcome = make(&ledger, journal.as_mut());
+            let outcome = make(&ledger, journal.as_mut(), clock_offset);
             (journal, outcome)
         });
         let (kept, outcome) = made.await.map_err(io::Error::other)?;
@@ -208,9 +212,9 @@ async fn produce(
     }
 }
 
-fn make(ledger: &RwLock<Ledger>, journal: Option<&mut Journal>) -> io::Result<()> {
+fn make(ledger: &RwLock<Ledger>, journal: Option<&mut Journal>, clock_offset: i64) -> io::Result<()> {
     let mut ledger = ledger.write().map_err(|_| io::Error::other("the ledger was left in disorder"))?;
-    let time = clock().max(ledger.head().time);
+    let time = clock().saturating_add_signed(clock_offset).max(ledger.head().time);
     let drawn = ledger.draw(time);
     let block = ledger.append(time, drawn);
     // The lock is held until the line is on disk: nobody is shown a block that a crash could take back.
