@@ -253,6 +253,25 @@ async fn somebody_is_met_by_an_invitation_and_named_once() {
     }
 
     let carla = key(4).did().clone();
+    // Another inbox is noticed, and shown until the owner has seen it.
+    let person = async || node.people().await.unwrap().into_iter().find(|person| person.did == carla).unwrap();
+    assert!(person().await.changes.is_empty() && person().await.confirmed);
+    let moved = Contact {
+        did: carla.clone(),
+        url: "https://elsewhere.example/inbox".into(),
+        key: agreement(6).public(),
+        iat: now.plus(120),
+        routing: vec![],
+    };
+    let moved = Contact { key: countersign::inbox::AgreementPublic { kid: carla.url("new"), ..moved.key }, ..moved };
+    node.add_contact(&NewContact { contact: moved.sign(&key(4)).unwrap() }).await.unwrap();
+    let told = person().await;
+    assert!(!told.confirmed && told.since.is_some());
+    let what = told.changes[0].what.join("; ");
+    assert!(what.contains("inbox: https://party4.example/inbox -> https://elsewhere.example/inbox"), "{what}");
+    assert!(what.contains("key that messages are sealed for"), "{what}");
+    node.confirm_contact(&carla).await.unwrap();
+    assert!(person().await.confirmed && person().await.changes.len() == 1);
     node.rename(&carla, Some("Carla Roads SE")).await.unwrap();
     assert_eq!(node.name_of(&carla).await.unwrap().as_deref(), Some("Carla Roads SE"));
     node.rename(&carla, None).await.unwrap();

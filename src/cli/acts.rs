@@ -8,11 +8,12 @@ use serde_json::{Value, json};
 use super::calls::Silent;
 use super::desk::{At, day_or_second, what_next};
 use super::home::{Home, Keyring, STORE, UnlockArgument};
-use super::{Later, Usage};
+use super::{Later, Usage, identity};
+use crate::courier::{AddressPolicy, WebResolver};
 use crate::credential::LegalId;
 use crate::encoding::Timestamp;
-use crate::identity::Did;
-use crate::node::{AdmissionOrder, Approval, Member, chance};
+use crate::identity::{Did, DidDocument, Method, Thumbprint};
+use crate::node::{AdmissionOrder, Approval, Member, Resolver as _, chance};
 use crate::store::Sqlite;
 
 /// Admits a member, as operator: prints its participant credential, for `countersign join`.
@@ -26,9 +27,13 @@ pub struct Admit {
     at: At,
     #[command(flatten)]
     unlock: UnlockArgument,
-    /// The member's DID (did:key or did:jwk).
+    /// The member's DID.
     #[arg(long)]
     did: Did,
+    /// A key that it signs with, by its RFC 7638 thumbprint; may be given several times. Without it: the keys that its
+    /// DID lists now, for which a did:web is looked up.
+    #[arg(long, value_name = "THUMBPRINT", allow_hyphen_values = true)]
+    key: Vec<String>,
     /// The member's legal name.
     #[arg(long)]
     legal_name: String,
@@ -61,17 +66,20 @@ impl Admit {
             Some(until) => Timestamp::parse_rfc3339(&day_or_second(until)?)?,
             None => chance::now()?.plus(self.days.saturating_mul(24 * 3600)),
         };
-        let order = json!({
+        let mut order = json!({
             "did": self.did, "legal_name": self.legal_name, "legal_id": self.legal_id, "country": self.country,
             "recorders": self.recorders()?, "exp": end.rfc3339(),
         });
+        if !self.key.is_empty() {
+            order["keys"] = json!(self.key);
+        }
         let member = match running(&self.at).await? {
             Some(desk) => desk.post("/api/members", &order).await.map_err(what_next)?,
             None => {
                 let home = self.at.own_home().context("no home is named")?;
                 let keyring = home.keyring(&self.unlock)?;
-                let order: AdmissionOrder = serde_json::from_value(order)?;
-                let member = Member::admit(&order, &keyring.signing_key()?)?;
+                let (keys, order) = (self.keys(&home).await?, serde_json::from_value::<AdmissionOrder>(order)?);
+                let member = Member::admit(&order, keys, &identity::of_home(&home, &keyring)?)?;
                 member.keep(&store(&home, &keyring).await?).await?;
                 json!(member)
             }
@@ -92,6 +100,23 @@ impl Admit {
             Ok(format!("eip155:{chain}:{recorder}"))
         };
         self.recorder.iter().map(named).collect()
+    }
+
+    /// The thumbprints of the keys that the member signs with.
+    async fn keys(&self, home: &Home) -> Result<Vec<Thumbprint>> {
+        if !self.key.is_empty() {
+            return self.key.iter().map(|key| Ok(key.parse::<Thumbprint>()?)).collect();
+        }
+        let document = match self.did.method() {
+            Method::Web => {
+                let policy = AddressPolicy { private_networks: home.configuration()?.network.private };
+                let found = WebResolver::new(policy)?.resolve(&self.did).await;
+                found.context("name its keys with --key, or try again when its document is served")?
+            }
+            _ => DidDocument::of_key_did(&self.did)?,
+        };
+        anyhow::ensure!(!document.keys.is_empty(), "the document of {} lists no key that signs", self.did);
+        Ok(document.keys.iter().map(|(_, key)| key.thumbprint()).collect())
     }
 }
 
@@ -136,7 +161,7 @@ impl Approve {
             None => {
                 let home = self.at.own_home().context("no home is named")?;
                 let keyring = home.keyring(&self.unlock)?;
-                let approval = Approval::sign(&bytes, &keyring.signing_key()?)?;
+                let approval = Approval::sign(&bytes, &identity::of_home(&home, &keyring)?)?;
                 approval.keep(&store(&home, &keyring).await?).await?;
                 json!(approval)
             }

@@ -6,6 +6,7 @@ use anyhow::Result;
 use serde::Deserialize;
 
 use crate::credential::Trust;
+use crate::identity::Did;
 use crate::node::{Consent, GateSettings, Letterhead, MediatedBy, MediatorSettings, Uncataloged, Windows};
 
 /// A node's configuration, as the file has it.
@@ -18,6 +19,9 @@ pub struct Configuration {
     /// Where it may connect to.
     #[serde(default)]
     pub network: Network,
+    /// Which DID it acts as.
+    #[serde(default)]
+    pub identity: IdentityTable,
     /// Whom it believes, and which registries.
     pub trust: Trust,
     /// What it keeps.
@@ -104,11 +108,27 @@ impl Default for Listen {
 }
 
 /// The table `[network]`.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Network {
     /// Whether requests may go to private networks, loopback among them, and over plain http.
     pub private: bool,
+    /// For how many seconds a did:web's document is believed before it is asked for again.
+    pub did_seconds: u32,
+}
+
+impl Default for Network {
+    fn default() -> Self {
+        Self { private: false, did_seconds: 60 }
+    }
+}
+
+/// The table `[identity]`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct IdentityTable {
+    /// A did:web, whose document this node serves; the did:key of its own key when absent.
+    pub did: Option<Did>,
 }
 
 /// The table `[wallet]`.

@@ -4,10 +4,11 @@ use std::process::ExitCode;
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 
+use super::configuration::IdentityTable;
 use super::home::{CONFIGURATION, UnlockArgument};
 use super::settle::Choices;
-use super::{HomeArgument, keys};
-use crate::identity::Signer as _;
+use super::{HomeArgument, identity, keys};
+use crate::identity::{Did, Signer as _};
 use crate::registry;
 
 /// What a node is for.
@@ -40,6 +41,10 @@ pub struct Init {
     purpose: Purpose,
     #[command(flatten)]
     choices: Choices,
+    /// Act as did:web of this domain, whose document the node serves: DOMAIN, or DOMAIN:part:of:path. The did:key of its
+    /// first key otherwise, which can never be rotated.
+    #[arg(long, value_name = "DOMAIN[:PATH]", value_parser = did_web)]
+    did_web: Option<Did>,
     /// Keys that were exported from another home (`countersign keys export`), instead of new ones.
     #[arg(long, value_name = "FILE")]
     keys: Option<PathBuf>,
@@ -58,11 +63,13 @@ impl Init {
         if configuration.exists() {
             bail!("{} is there already: this home is made", configuration.display());
         }
-        let text = self.choices.write_into(template(self.purpose), self.purpose == Purpose::Gate)?;
+        let text =
+            self.choices.write_into(template(self.purpose, self.did_web.as_ref()), self.purpose == Purpose::Gate)?;
         let exported = self.keys.as_ref().map(|file| keys::exported(file, self.export_passphrase_file.clone()));
         let keyring = home.make(&self.unlock, exported.transpose()?)?;
         home.keep(CONFIGURATION, &text)?;
-        let key = keyring.signing_key()?;
+        let identity = IdentityTable { did: self.did_web.clone() };
+        let key = identity::signing_key(&keyring, &identity)?;
         let recorder = registry::account_of(keyring.recorder())?;
         if self.json {
             let found = serde_json::json!({
@@ -89,7 +96,12 @@ impl Init {
     }
 }
 
-fn template(purpose: Purpose) -> String {
+fn did_web(text: &str) -> Result<Did, String> {
+    Did::of_web(text).map_err(|refusal| refusal.detail)
+}
+
+fn template(purpose: Purpose, did: Option<&Did>) -> String {
+    let did = did.map_or_else(|| "# did = \"did:web:contracts.example\"".to_owned(), |did| format!("did = \"{did}\""));
     let common = r#"# countersign configuration. A misspelt name is an error, never ignored.
 
 [listen]
@@ -105,6 +117,13 @@ management = "127.0.0.1:7301"
 [network]
 # Allow requests to private networks (and plain http): only for tests and networks of your own.
 private = false
+# For how many seconds the document of a did:web is believed before it is asked for again.
+# did_seconds = 60
+
+[identity]
+# A did:web, if the node acts as one: it serves the document at https://<domain>/.well-known/did.json, or
+# https://<domain>/<path>/did.json, and its keys can be rotated. Its own did:key otherwise.
+@DID@
 
 [store]
 # The most that the file `store.sqlite` may take, in MiB. When it or the disk is full, nothing more is taken in until
@@ -116,6 +135,10 @@ private = false
 operators = []
 # DIDs that you know yourself, without an operator.
 pinned = []
+# Keys of did:web operators, former ones too, so that nothing has to be looked up to verify what they signed.
+# [[trust.keys]]
+# kid = "did:web:operator.example#…"
+# jwk = { kty = "EC", crv = "P-256", x = "…", y = "…" }
 
 # The registries that you believe; `code_hash` is keccak-256 of the contract's runtime code.
 # [[trust.chains]]
@@ -248,7 +271,7 @@ live = 4
 "#
         }
     };
-    format!("{common}{own}")
+    format!("{}{own}", common.replace("@DID@", &did))
 }
 
 #[cfg(test)]
@@ -274,7 +297,7 @@ mod tests {
     #[test]
     fn every_setting_of_a_new_configuration_is_there_and_reads_when_it_is_put_in_force() {
         for purpose in [Purpose::Wallet, Purpose::Gate, Purpose::Operator] {
-            let text = template(purpose);
+            let text = template(purpose, None);
             Configuration::read(&text).unwrap();
             let all = uncommented(&text);
             let read = Configuration::read(&all).unwrap_or_else(|fault| panic!("{purpose:?}: {fault}\n{all}"));

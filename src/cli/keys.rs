@@ -8,12 +8,13 @@ use anyhow::{Context as _, Result, bail};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::HomeArgument;
 use super::home::{Home, Keyring, Series, UnlockArgument, durable};
-use crate::identity::Signer as _;
+use super::rotate::Rotate;
+use super::{HomeArgument, identity};
+use crate::identity::Signer;
 use crate::registry;
 
-/// The node's keys: show, export, import them, or change their passphrase.
+/// The node's keys: show, rotate, export, import them, or change their passphrase.
 ///
 /// Example: countersign keys show --home ~/wallet
 #[derive(Debug, Args)]
@@ -28,6 +29,7 @@ enum KeysCommand {
     Export(Export),
     Import(Import),
     Passphrase(Passphrase),
+    Rotate(Rotate),
 }
 
 impl Keys {
@@ -37,6 +39,7 @@ impl Keys {
             KeysCommand::Export(export) => export.run(),
             KeysCommand::Import(import) => import.run(),
             KeysCommand::Passphrase(passphrase) => passphrase.run(),
+            KeysCommand::Rotate(rotate) => rotate.run(),
         }
     }
 }
@@ -57,16 +60,17 @@ struct Show {
 
 impl Show {
     fn run(&self) -> Result<ExitCode> {
-        let keyring = self.home.home()?.keyring(&self.unlock)?;
-        say(&keyring, self.json)
+        let home = self.home.home()?;
+        let keyring = home.keyring(&self.unlock)?;
+        say(&keyring, &identity::of_home(&home, &keyring)?, self.json)
     }
 }
 
-fn say(keyring: &Keyring, as_json: bool) -> Result<ExitCode> {
-    let (signer, recorder) = (keyring.signing_key()?, registry::account_of(keyring.recorder())?);
+fn say(keyring: &Keyring, signer: &dyn Signer, as_json: bool) -> Result<ExitCode> {
+    let recorder = registry::account_of(keyring.recorder())?;
     if as_json {
         let shown = json!({
-            "did": signer.did(), "signing": generations(keyring.signing())?,
+            "did": signer.did(), "kid": signer.kid(), "jwk": signer.public_key().jwk(), "signing": generations(keyring.signing())?,
             "agreement": generations(keyring.agreement())?, "recorder": recorder,
         });
         println!("{}", serde_json::to_string_pretty(&shown)?);
@@ -170,7 +174,7 @@ impl Import {
             eprintln!("the keys that were there are now {}", aside.display());
         }
         home.keep_keyring(&keyring)?;
-        say(&keyring, self.json)
+        say(&keyring, &keyring.signing_key()?, self.json)
     }
 }
 

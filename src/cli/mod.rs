@@ -11,10 +11,12 @@ mod demo;
 mod desk;
 mod guard;
 mod home;
+mod id;
 mod identity;
 mod init;
 mod keys;
 mod openapi;
+mod rotate;
 mod serve;
 mod settle;
 pub mod verify;
@@ -57,7 +59,7 @@ struct Program {
 enum Command {
     Demo(demo::Demo),
     Init(init::Init),
-    Id(identity::Id),
+    Id(id::Id),
     Trust(settle::Trust),
     Guard(guard::Guard),
     Keys(keys::Keys),

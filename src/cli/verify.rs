@@ -12,11 +12,13 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use url::Url;
 
+use crate::courier::AddressPolicy;
 use crate::credential::{ContractFile, MAX_CONTRACT_FILE};
 use crate::node::chance;
 pub use report::{json, table};
+use trusted::private;
 pub use trusted::trusted;
-pub use verdicts::{Asked, Identified, Outcome, Verdict, Verdicts, verdicts};
+pub use verdicts::{Asked, Identified, Outcome, Verdict, Verdicts, verdicts, verdicts_knowing};
 
 /// Judges a contract file: proven (offline), concluded (rule R, from the chain), in force (now).
 ///
@@ -35,8 +37,9 @@ pub struct Args {
     /// believe: chain id, registry and code hash come from the trust alone
     #[arg(long, value_name = "URL")]
     pub rpc: Vec<Url>,
-    /// Whom and what to believe: {"operators": [DID], "pinned": [DID], "chains": [{"chain_id", "registry", "code_hash",
-    /// "rpc"}]}. Without it, the table [trust] of countersign.toml in --home
+    /// Whom and what to believe: {"operators": [DID], "pinned": [DID], "keys": [{"kid", "jwk"}], "chains": [{"chain_id",
+    /// "registry", "code_hash", "rpc"}]}. `keys` are those of did:web operators, who are looked up on the network
+    /// otherwise, but not for --proven. Without it, the table [trust] of countersign.toml in --home
     #[arg(long, value_name = "TRUST")]
     pub trust: Option<PathBuf>,
     /// The wallet's directory, whose configuration says what to believe where --trust is not given
@@ -70,7 +73,8 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         (_, true) => Asked::Concluded,
         _ => Asked::InForce,
     };
-    let verdicts = verdicts(&file, &trust, &args.rpc, asked, chance::now()?).await;
+    let policy = AddressPolicy { private_networks: private(args.home.as_deref()) };
+    let verdicts = verdicts_knowing(&file, &trust, &args.rpc, asked, chance::now()?, policy).await;
     let report = if args.json { json(&verdicts) } else { table(&verdicts) };
     std::io::Write::write_all(&mut std::io::stdout(), report.as_bytes()).context("standard output")?;
     Ok(verdicts.outcome().into())

@@ -3,7 +3,9 @@
 mod address;
 mod inbox;
 mod mediator;
+mod resolver;
 mod statement;
 
 pub use address::{AddressPolicy, client};
 pub use inbox::HttpCourier;
+pub use resolver::WebResolver;

@@ -103,4 +103,5 @@ crate::checks! {
     FILE_ENTRY_STATED = "entry.stated": "the entry that the file states is the one that stands in the registry, block, time and transaction included";
     FILE_ACKNOWLEDGED = "file.acknowledgements": "acknowledgements are the consumer's, then the provider's, by keys in their participant credentials";
     FILE_HISTORY = "file.history": "each message of the history is a JWS of one party, in its own name, by a key in its participant credential";
+    TRUST_KEY = "trust.key": "a key in the trust is a P-256 or Ed25519 key of a did:web that the trust names";
 }

@@ -37,11 +37,11 @@ pub use not_signed::NotSigned;
 pub use offer::{Asked, Draft, Offer, Papers, offer};
 pub use participant::{Admission, LegalId, Participant};
 pub use presentation::{disclosed, present, verify_presentation, verify_presentation_again};
-pub use proven::{NotProven, Proven, proven};
+pub use proven::{NotProven, Proven, documents_of, proven};
 pub use rule::{concluded, in_force, stated};
 pub use template::ApprovedTemplate;
 pub use termination::Termination;
-pub use trust::{ChainTrust, Identity, Trust};
+pub use trust::{ChainTrust, Identity, Trust, TrustedKey};
 
 #[cfg(test)]
 mod tests;

@@ -1,8 +1,8 @@
 use super::history::history_signed;
 use super::offer::joined;
-use super::{Acknowledgement, ContractFile, Core, Entry, Identity, Offer, Papers, Trust, checks};
+use super::{Acknowledgement, ContractFile, Core, Entry, Identity, Offer, Papers, Participant, Trust, checks};
 use crate::check::{Refusal, Trail};
-use crate::identity::{Documents, Unverified, Verified};
+use crate::identity::{DidDocument, Documents, Unverified, Verified};
 
 /// The first verdict about a contract file (`protocol.md` 7): what holds without a network.
 #[derive(Clone, Debug)]
@@ -30,13 +30,36 @@ pub struct NotProven {
     pub trail: Trail,
 }
 
+/// The documents that a contract file is verified with: those at hand, as of the stated entry's block, and of the
+/// file's own `did_documents` each key whose thumbprint is listed in the participant credential that an operator signed
+/// about its party. So a key that was rotated, or a domain that is gone, unmakes no contract; and a document that
+/// nobody vouches for adds no key.
+pub fn documents_of(file: &ContractFile, trust: &Trust, at_hand: &Documents) -> Documents {
+    let at = file.entry.block_time;
+    let at_hand = at_hand.as_of(at);
+    let mut documents = at_hand.clone();
+    if file.did_documents.is_empty() {
+        return documents;
+    }
+    for text in file.participants.iter().take(2) {
+        let Ok(member) = Participant::verify(text, trust, &at_hand, at, &mut Trail::default()) else { continue };
+        // Whoever is only pinned is not known by what others list for it.
+        let told = member.identity == Identity::Operator || member.issuer == member.did;
+        let json = file.did_documents.get(member.did.as_str()).filter(|_| told);
+        if let Some(Ok(untrusted)) = json.map(|json| DidDocument::of_json(&member.did, json)) {
+            documents.vouch_listed(&untrusted, &member.keys);
+        }
+    }
+    documents
+}
+
 /// Proves a contract file offline, with identities and approval judged at the time of the stated entry's block.
 ///
 /// # Errors
 /// The first check that does not hold, with those that did.
 pub fn proven(file: &ContractFile, trust: &Trust, documents: &Documents) -> Result<Proven, Box<NotProven>> {
     let mut trail = Trail::default();
-    match prove(file, trust, documents, &mut trail) {
+    match prove(file, trust, &documents_of(file, trust, documents), &mut trail) {
         Ok((core, offer)) => {
             let (provider, consumer) = (offer.provider.identity, offer.consumer.identity);
             Ok(Proven { core, offer, trail, provider, consumer })

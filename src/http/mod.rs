@@ -6,6 +6,7 @@
 mod alive;
 pub mod api;
 mod books;
+mod did;
 mod doors;
 pub mod gate;
 mod guard;
@@ -24,6 +25,7 @@ pub use alive::{Conditions, alive_api, alive_router};
 pub use api::{Api, Scope};
 pub use axum::Router;
 pub use books::books_api;
+pub use did::did_router;
 pub use guard::{Names, Share, with_keys, with_share};
 pub use inbox::inbox_router;
 pub use keys::keys_api;

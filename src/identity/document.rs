@@ -1,33 +1,58 @@
-use std::collections::HashMap;
-
 use serde::{Deserialize, Serialize};
 
 use super::key::own_kid;
-use super::{Did, DidUrl, Method, PublicKey, checks};
+use super::{Did, DidUrl, Jwk, Method, PublicKey, checks};
 use crate::check::Refusal;
+use crate::encoding::Timestamp;
 
-/// What countersign needs of a DID document (DID Core 5): the keys that sign for the DID and its services.
+/// What countersign needs of a DID document (DID Core 5): keys that sign, keys that open, and where the DID is reached.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DidDocument {
     /// The DID that the document describes.
     pub id: Did,
     /// Keys for authentication and assertion, by absolute DID URL.
     pub keys: Vec<(DidUrl, PublicKey)>,
+    /// Keys that signed once: listed, but for no relationship any more, or with the time of their end.
+    pub former: Vec<FormerKey>,
+    /// Keys for key agreement, X25519 or P-256; not yet checked to be points.
+    pub agreement: Vec<(DidUrl, Jwk)>,
     /// Where the DID is reached.
     pub services: Vec<Service>,
 }
 
-/// A service entry of a DID document.
+/// A key that signed for a DID once and does not any more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FormerKey {
+    /// Its name.
+    pub kid: DidUrl,
+    /// The key.
+    pub key: PublicKey,
+    /// Until when it signed; absent where the document does not say.
+    pub until: Option<Timestamp>,
+}
+
+/// A service of type `DIDCommMessaging`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Service {
-    /// For example `DIDCommMessaging`.
+    /// `DIDCommMessaging`; services of other types are passed over.
     #[serde(rename = "type")]
     pub kind: String,
-    /// Where it is reached.
+    /// Where it is reached: a URL, or a mediator's DID.
     pub uri: String,
+    /// The profiles that it takes.
+    #[serde(default)]
+    pub accept: Vec<String>,
+    /// The keys, as DID URLs, that an envelope is wrapped for on its way, first that of the inbox.
+    #[serde(default)]
+    pub routing_keys: Vec<String>,
 }
 
 impl DidDocument {
+    /// A document of no keys and no services.
+    pub const fn bare(id: Did) -> Self {
+        Self { id, keys: vec![], former: vec![], agreement: vec![], services: vec![] }
+    }
+
     /// The document that a did:key or did:jwk spells by itself.
     ///
     /// # Errors
@@ -38,7 +63,7 @@ impl DidDocument {
             Method::Jwk => PublicKey::from_did_jwk(did.specific_id())?,
             Method::Web => return Err(checks::DID_DOCUMENT.refuse(format!("the document of {did} is not at hand"))),
         };
-        Ok(Self { id: did.clone(), keys: own_kid(did).map(|kid| (kid, key)).into_iter().collect(), services: vec![] })
+        Ok(Self { keys: own_kid(did).map(|kid| (kid, key)).into_iter().collect(), ..Self::bare(did.clone()) })
     }
 
     /// The signing key that `kid` names.
@@ -46,34 +71,14 @@ impl DidDocument {
     /// # Errors
     /// `jws.kid` when the document does not list it.
     pub fn key(&self, kid: &DidUrl) -> Result<PublicKey, Refusal> {
-        self.keys
-            .iter()
-            .find(|(listed, _)| listed == kid)
-            .map(|(_, key)| *key)
-            .ok_or_else(|| checks::JWS_KID.refuse(format!("{} does not sign with {kid}", self.id)))
-    }
-}
-
-/// The DID documents at hand for one verification: did:key and did:jwk always, others as they were resolved.
-#[derive(Clone, Debug, Default)]
-pub struct Documents {
-    resolved: HashMap<Did, DidDocument>,
-}
-
-impl Documents {
-    /// Adds a document that a resolver fetched; ignored unless it describes the DID it is filed under.
-    pub fn insert(&mut self, document: DidDocument) {
-        self.resolved.insert(document.id.clone(), document);
-    }
-
-    /// The signing key that `kid` names.
-    ///
-    /// # Errors
-    /// `did.document`, `did.key` or `jws.kid`.
-    pub fn key(&self, kid: &DidUrl) -> Result<PublicKey, Refusal> {
-        match self.resolved.get(kid.did()) {
-            Some(document) => document.key(kid),
-            None => DidDocument::of_key_did(kid.did())?.key(kid),
-        }
+        let listed = self.keys.iter().find(|(listed, _)| listed == kid).map(|(_, key)| *key);
+        listed.ok_or_else(|| {
+            let replaced = self.former.iter().any(|former| former.kid == *kid);
+            checks::JWS_KID.refuse(if replaced {
+                format!("{} has replaced {kid}: it signs with another key now", self.id)
+            } else {
+                format!("{} does not sign with {kid}", self.id)
+            })
+        })
     }
 }

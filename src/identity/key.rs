@@ -223,6 +223,17 @@ impl Jwk {
 #[serde(transparent)]
 pub struct Thumbprint(String);
 
+impl std::str::FromStr for Thumbprint {
+    type Err = Refusal;
+
+    fn from_str(text: &str) -> Result<Self, Refusal> {
+        let digest = encoding::decode(text).is_ok_and(|bytes| bytes.len() == 32);
+        checks::JWK
+            .hold(digest, || format!("`{}` is no RFC 7638 thumbprint", text.chars().take(80).collect::<String>()))?;
+        Ok(Self(text.to_owned()))
+    }
+}
+
 impl fmt::Display for Thumbprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)

@@ -6,14 +6,18 @@ use std::sync::Arc;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::{COPY, Depth, NodeFault, Registry, Store, StoreFault, chance, kind};
+use super::{Acquaintance, COPY, Depth, Directory, NodeFault, Registry, Store, StoreFault, chance, kind};
 use crate::check::Trail;
-use crate::credential::{Account, Admission, ApprovedTemplate, LegalId, Participant, checks as credentials, rfc3339};
+use crate::credential::{
+    Account, Admission, ApprovedTemplate, LegalId, Participant, Trust, checks as credentials, rfc3339,
+};
 use crate::encoding::{Digest, Timestamp};
-use crate::identity::{Did, DidDocument, Documents, Signer, Thumbprint, Unverified};
-use crate::operator::{Audit, Books, Receipt, Statement, Summary, audit};
+use crate::identity::{Did, DidDocument, Documents, Jws, Method, Signer, Thumbprint, Unverified};
+use crate::operator::{
+    Audit, Books, MAX_STATEMENT, Receipt, Statement, StatementClaims, Summary, audit, checks as operator,
+};
 use crate::policy::Template;
 
 /// How long a member is admitted, unless the order says otherwise, in seconds.
@@ -26,6 +30,7 @@ pub struct Auditor {
     signer: Arc<dyn Signer>,
     store: Arc<dyn Store>,
     registry: Arc<dyn Registry>,
+    directory: Arc<Directory>,
 }
 
 /// Whom to admit.
@@ -111,11 +116,11 @@ pub struct Audited {
 }
 
 impl Member {
-    /// Signs a member's participant credential.
+    /// Signs the participant credential of a member that signs with `keys`, whatever keys the order names.
     ///
     /// # Errors
     /// `participant.claims`, `account.form`, `did.document` when the order breaks a rule.
-    pub fn admit(order: &AdmissionOrder, operator: &dyn Signer) -> Result<Self, NodeFault> {
+    pub fn admit(order: &AdmissionOrder, keys: Vec<Thumbprint>, operator: &dyn Signer) -> Result<Self, NodeFault> {
         let now = chance::now()?;
         let (nbf, exp) = (order.nbf.map_or(now, |at| at.0), order.exp.map_or(now.plus(A_YEAR), |at| at.0));
         for recorder in &order.recorders {
@@ -123,10 +128,6 @@ impl Member {
                 credentials::ACCOUNT.refuse(format!("`{recorder}` is not eip155:<chain id>: and an account"))
             })?;
         }
-        let keys = match &order.keys {
-            Some(keys) => keys.clone(),
-            None => DidDocument::of_key_did(&order.did)?.keys.iter().map(|(_, key)| key.thumbprint()).collect(),
-        };
         let admission = Admission {
             did: order.did.clone(),
             legal_name: order.legal_name.clone(),
@@ -201,7 +202,14 @@ impl Approval {
 impl Auditor {
     /// An operator of `signer`'s DID that reads `registry`.
     pub fn new(signer: Arc<dyn Signer>, store: Arc<dyn Store>, registry: Arc<dyn Registry>) -> Self {
-        Self { signer, store, registry }
+        let directory = Arc::new(Directory::closed(Documents::default()));
+        Self { signer, store, registry, directory }
+    }
+
+    /// The same desk, which looks did:web members up in `directory`.
+    #[must_use]
+    pub fn knowing(self, directory: Arc<Directory>) -> Self {
+        Self { directory, ..self }
     }
 
     /// The operator's DID: what others pin.
@@ -214,7 +222,11 @@ impl Auditor {
     /// # Errors
     /// `participant.claims`, `account.form`, `did.document` when the order breaks a rule.
     pub async fn admit(&self, order: &AdmissionOrder) -> Result<Member, NodeFault> {
-        let member = Member::admit(order, &*self.signer)?;
+        let keys = match &order.keys {
+            Some(keys) => keys.clone(),
+            None => self.listed_keys(&order.did).await?,
+        };
+        let member = Member::admit(order, keys, &*self.signer)?;
         member.keep(&*self.store).await?;
         Ok(member)
     }
@@ -260,10 +272,10 @@ impl Auditor {
         let now = chance::now()?;
         let (text, operator) = (Unverified::new(statement), self.did().clone());
         let received = statement;
-        let statement = off_the_runtime(move || {
-            Statement::verify(&text, &operator, &Documents::default(), now, &mut Trail::default())
-        })
-        .await??;
+        let documents = self.documents_of(statement).await?;
+        let known = documents.clone();
+        let statement =
+            off_the_runtime(move || Statement::verify(&text, &operator, &known, now, &mut Trail::default())).await??;
         let urn = self.registry.urn();
         self.keep_member(&statement.member).await?;
         let mut members = self.members().await?;
@@ -286,7 +298,7 @@ impl Auditor {
         let audit = off_the_runtime(move || {
             let books = Books {
                 operator: &operator,
-                documents: &Documents::default(),
+                documents: &documents,
                 admitted: &admitted,
                 registry: urn,
                 head,
@@ -359,6 +371,50 @@ impl Auditor {
     }
 
     /// A member that this operator admitted elsewhere shows its credential with its first statement.
+    /// The keys that a DID signs with, as it says itself.
+    async fn listed_keys(&self, did: &Did) -> Result<Vec<Thumbprint>, NodeFault> {
+        self.directory.ask_now(did).await?;
+        let documents = self.directory.documents();
+        let keys = match documents.document(did) {
+            Some(document) => document.keys.clone(),
+            None => DidDocument::of_key_did(did)?.keys,
+        };
+        credentials::PARTICIPANT_CLAIMS
+            .hold(!keys.is_empty(), || format!("the document of {did} lists no P-256 or Ed25519 key that signs"))?;
+        Ok(keys.iter().map(|(_, key)| key.thumbprint()).collect())
+    }
+
+    /// What a statement is verified with. Of a did:web only a member is looked up: one whose credential in the statement
+    /// this operator signed. The statement itself is signed with a key of now; what it holds may be signed with a key that
+    /// the member was admitted with, or that its document says signed until after the period began.
+    async fn documents_of(&self, statement: &str) -> Result<Documents, NodeFault> {
+        let jws = Jws::parse_within(statement, MAX_STATEMENT)?;
+        let kid = jws.header().kid.clone().filter(|kid| kid.did().method() == Method::Web);
+        let Some(kid) = kid else { return Ok(self.directory.documents()) };
+        let claims = StatementClaims::deserialize(Value::Object(jws.claims()?))
+            .map_err(|cause| operator::STATEMENT.refuse(cause.to_string()))?;
+        let trust = Trust { operators: vec![self.did().clone()], ..Trust::default() };
+        let credential = Unverified::<Participant>::new(&claims.participant);
+        let own = self.directory.documents();
+        let judged = [claims.until.plus(-1), claims.from, claims.iat]
+            .into_iter()
+            .map(|at| Participant::verify(&credential, &trust, &own, at, &mut Trail::default()));
+        let member = judged.reduce(Result::or).transpose()?.filter(|member| member.did == *kid.did());
+        let mut listed = member.map(|member| member.keys.clone()).ok_or_else(|| {
+            operator::SIGNER.refuse(format!("the credential in it is not about {}, which signed it", kid.did()))
+        })?;
+        self.directory.acquaint_with(&kid, Acquaintance::Known).await?;
+        let documents = self.directory.documents();
+        documents.key(&kid)?;
+        let mut documents = documents.as_of(claims.from);
+        if let Some(known) = self.directory.known(kid.did()) {
+            let members = self.members().await?.into_iter().filter(|member| member.did == *kid.did());
+            listed.extend(members.flat_map(|member| member.keys));
+            documents.vouch_listed(&known.document, &listed);
+        }
+        Ok(documents)
+    }
+
     async fn keep_member(&self, participant: &Participant) -> Result<(), NodeFault> {
         let member = Member::of(participant);
         self.store.put_once(kind::MEMBER, &member.digest, &json!(member)).await?;

@@ -6,7 +6,7 @@ use super::store::{Mark, Outgoing};
 use super::wire::{DSP_CONTEXT, message_type};
 use super::{Listing, Node, NodeFault, chance, checks, kind};
 use crate::check::Refusal;
-use crate::identity::Did;
+use crate::identity::{Did, DidUrl};
 use crate::inbox::{self, Attachment, Message};
 use crate::policy::Fee;
 
@@ -19,6 +19,7 @@ impl Node {
     /// # Errors
     /// `Unready` without a participant credential.
     pub async fn ask_for_catalog(&self, provider: &Did) -> Result<String, NodeFault> {
+        self.look_up(provider).await?;
         let id = chance::urn_uuid()?;
         let attach = |id: &str, media_type: &str, text: String| Attachment {
             id: id.into(),
@@ -27,7 +28,7 @@ impl Node {
         };
         let body = json!({ "@context": [DSP_CONTEXT], "@type": "CatalogRequestMessage" });
         let attachments = vec![
-            attach("participant", "application/dc+sd-jwt", self.own_valid_participant(chance::now()?).await?.0),
+            attach("participant", "application/dc+sd-jwt", self.own_membership(chance::now()?).await?.text.clone()),
             attach("contact", "application/jwt", self.contact()?),
         ];
         let message = self.catalog_message("catalog-request", id.clone(), provider, &id, body, attachments)?;
@@ -46,10 +47,11 @@ impl Node {
     }
 
     /// Answers a member that asks for the catalog.
-    pub(super) async fn show_catalog(&self, message: &Message) -> Result<(), NodeFault> {
+    pub(super) async fn show_catalog(&self, message: &Message, signer: &DidUrl) -> Result<(), NodeFault> {
         let attached = |id: &str| message.attachment(id).ok_or_else(|| missing(id));
         let participant = self.participant_of(attached("participant")?, chance::now()?)?;
         checks::SENDER.hold(participant.did == message.from, || format!("the credential is {}'s", participant.did))?;
+        self.signed_by_member(signer, &participant)?;
         self.learn_contact(&message.from, attached("contact")?).await?;
         let mut listings = self.listings().await?;
         listings.retain(|listing| listing.cataloged);

@@ -289,7 +289,7 @@ impl Node {
             return Ok(true);
         }
         let approval = Unverified::new(&offer.approval);
-        let (trust, documents) = (&self.settings.trust, self.documents());
+        let (trust, documents) = (&self.settings.trust, self.documents_ever());
         let approved = ApprovedTemplate::verify(&approval, trust, &documents, chance::now()?, &mut Trail::default())?;
         let blanks = Blanks {
             asset: &offer.asset.id,

@@ -3,10 +3,15 @@
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{Node, NodeFault, chance, kind};
+use super::acquaint::agreement_keys;
+use super::{Alteration, Node, NodeFault, chance, kind};
 use crate::check::Trail;
+use crate::encoding::Timestamp;
 use crate::identity::{Did, DidUrl, Method, Unverified, Verified};
 use crate::inbox::{self, AgreementPublic, Contact, agreement_keys_of};
+
+/// How many changes of a contact are told.
+const CHANGES: usize = 10;
 
 /// Where a party's messages go, and for whom they are sealed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,8 +39,22 @@ pub struct PersonView {
     pub did: Did,
     /// The owner's name for it.
     pub name: Option<String>,
-    /// Where it is reached, where a signed contact says so.
+    /// Where it is reached, where a signed contact or its DID document says so.
     pub inbox: Option<String>,
+    /// Since when it is reached there, by these keys.
+    #[serde(serialize_with = "optional")]
+    pub since: Option<Timestamp>,
+    /// What changed since it was met, oldest first.
+    pub changes: Vec<Alteration>,
+    /// Whether the owner has seen these changes.
+    pub confirmed: bool,
+}
+
+fn optional<S: serde::Serializer>(at: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
+    match at {
+        Some(at) => crate::credential::rfc3339::serialize(at, serializer),
+        None => serializer.serialize_none(),
+    }
 }
 
 impl Node {
@@ -44,10 +63,14 @@ impl Node {
     /// # Errors
     /// When the key cannot be used, no key agreement key is configured, or the mediator has not granted mediation yet.
     pub fn contact(&self) -> Result<String, NodeFault> {
+        Ok(self.own_contact()?.sign(&*self.signer)?)
+    }
+
+    /// Where this node is reached, as it says itself.
+    pub(super) fn own_contact(&self) -> Result<Contact, NodeFault> {
         let key = self.agreement.first().ok_or_else(|| NodeFault::Key("no key agreement key".into()))?.public();
         let (url, routing) = self.reached_at()?;
-        let contact = Contact { did: self.did().clone(), url, key, iat: chance::now()?, routing };
-        Ok(contact.sign(&*self.signer)?)
+        Ok(Contact { did: self.did().clone(), url, key, iat: chance::now()?, routing })
     }
 
     /// Adds a contact; a newer one of the same DID takes the place of an older.
@@ -69,8 +92,7 @@ impl Node {
         for (did, kept) in self.store.all(kind::CONTACT).await? {
             let Ok(did) = did.parse::<Did>() else { continue };
             let name = kept.get("name").and_then(serde_json::Value::as_str).map(str::to_owned);
-            let inbox = self.contact_of(&did).await?.map(|contact| contact.url);
-            people.push(PersonView { did, name, inbox });
+            people.push(self.person(did, name, &kept).await?);
         }
         people.sort_by(|one, other| (one.name.is_none(), &one.name).cmp(&(other.name.is_none(), &other.name)));
         Ok(people)
@@ -88,10 +110,18 @@ impl Node {
     }
 
     async fn keep_contact(&self, contact: &Verified<Contact>, text: &str) -> Result<(), NodeFault> {
-        if self.contact_of(&contact.did).await?.is_none_or(|known| known.iat <= contact.iat) {
+        if contact.did.method() == Method::Web {
+            // Where it is reached, its document says; that it is known is all that is kept.
+            return self.know_web(&contact.did).await;
+        }
+        let known = self.contact_of(&contact.did).await?;
+        if known.as_ref().is_none_or(|known| known.iat <= contact.iat) {
             let mut kept = self.store.one(kind::CONTACT, contact.did.as_str()).await?.unwrap_or_else(|| json!({}));
             // The name that the owner gave stays, wherever the contact moves.
             kept["contact"] = text.into();
+            if let Some(known) = known {
+                note_change(&mut kept, &known, contact, chance::now()?);
+            }
             self.store.put(kind::CONTACT, contact.did.as_str(), &kept).await?;
             if self.settings.mediator.as_ref().is_some_and(|by| by.did.as_ref() == Some(&contact.did)) {
                 self.mediated.bell.notify_one();
@@ -100,7 +130,7 @@ impl Node {
         Ok(())
     }
 
-    async fn contact_of(&self, did: &Did) -> Result<Option<Contact>, NodeFault> {
+    pub(super) async fn contact_of(&self, did: &Did) -> Result<Option<Contact>, NodeFault> {
         let Some(kept) = self.store.one(kind::CONTACT, did.as_str()).await? else { return Ok(None) };
         let Some(text) = kept.get("contact").and_then(serde_json::Value::as_str) else { return Ok(None) };
         Ok(Some(self.read_contact(text)?.into_inner()))
@@ -108,6 +138,9 @@ impl Node {
 
     /// Where `did` is reached.
     pub(super) async fn reach(&self, did: &Did) -> Result<Option<Reach>, NodeFault> {
+        if did.method() == Method::Web {
+            return self.web_reach(did).await;
+        }
         let contact = self.contact_of(did).await?;
         Ok(contact.map(|contact| Reach { inbox: contact.url, keys: vec![contact.key], via: contact.routing }))
     }
@@ -120,11 +153,41 @@ impl Node {
     pub(super) async fn sender_key(&self, skid: &DidUrl) -> Result<AgreementPublic, NodeFault> {
         let mut known = match skid.did().method() {
             Method::Key => agreement_keys_of(skid.did())?,
-            Method::Jwk | Method::Web => vec![],
+            Method::Web => {
+                let known = self.directory.known(skid.did());
+                known.map(|known| agreement_keys(&known.document)).unwrap_or_default()
+            }
+            Method::Jwk => vec![],
         };
-        known.extend(self.reach(skid.did()).await?.into_iter().flat_map(|reach| reach.keys));
+        if skid.did().method() != Method::Web {
+            known.extend(self.reach(skid.did()).await?.into_iter().flat_map(|reach| reach.keys));
+        }
         let found = known.into_iter().find(|key| key.kid == *skid);
         Ok(found
             .ok_or_else(|| inbox::checks::SENDER_KEY.refuse(format!("{skid} is not known to be a key of its DID")))?)
     }
+}
+
+/// Notes what a newer contact says otherwise, for its owner to see.
+fn note_change(kept: &mut serde_json::Value, known: &Contact, contact: &Contact, now: Timestamp) {
+    let mut what = Vec::new();
+    let by = |contact: &Contact| match contact.routing.len() {
+        0 => contact.url.clone(),
+        hops => format!("{} by way of {hops} mediators", contact.url),
+    };
+    if by(known) != by(contact) || known.routing != contact.routing {
+        what.push(format!("inbox: {} -> {}", by(known), by(contact)));
+    }
+    if known.key != contact.key {
+        let (before, after) = (known.key.jwk.thumbprint(), contact.key.jwk.thumbprint());
+        what.push(format!("key that messages are sealed for: {before} -> {after}"));
+    }
+    if what.is_empty() {
+        return;
+    }
+    let mut changes: Vec<Alteration> =
+        kept.get("changes").and_then(|changes| serde_json::from_value(changes.clone()).ok()).unwrap_or_default();
+    changes.push(Alteration { at: now, what });
+    changes.drain(..changes.len().saturating_sub(CHANGES));
+    (kept["changes"], kept["confirmed"]) = (json!(changes), false.into());
 }

@@ -3,7 +3,7 @@
 use futures::stream::{self, StreamExt as _};
 
 use super::store::Outgoing;
-use super::{Node, NodeFault, StoreFault, chance};
+use super::{Acquaintance, Node, NodeFault, StoreFault, chance};
 use crate::encoding::Timestamp;
 use crate::inbox::{self, AgreementPublic};
 
@@ -63,9 +63,16 @@ impl Node {
     }
 
     async fn send(&self, outgoing: &Outgoing) -> Result<Result<Taken, String>, NodeFault> {
+        // What is sealed for a key of a little while ago is not lost: a rotated key still opens.
+        let looked_up = self.directory.acquaint(&outgoing.to, Acquaintance::Known).await;
         let Some(reach) = self.reach(&outgoing.to).await? else {
-            return Ok(Err(format!("no contact of {} is known", outgoing.to)));
+            let why = looked_up.err().map_or_else(|| "no contact of it is known".to_owned(), |why| why.to_string());
+            return Ok(Err(format!("{} cannot be reached: {why}", outgoing.to)));
         };
+        let signed = self.signed_now(&outgoing.signed)?;
+        if signed != outgoing.signed {
+            self.store.signed_anew(&outgoing.id, &signed).await?;
+        }
         let curve = reach.keys.first().map(AgreementPublic::curve).transpose()?;
         let keys: Vec<_> = reach.keys.into_iter().filter(|key| key.curve().ok() == curve).collect();
         // Sealing draws no more than a few dozen bytes; a system without randomness fails below.
@@ -75,7 +82,7 @@ impl Node {
                 drawn = chance::fill(bytes);
             }
         };
-        let envelope = inbox::seal_signed(&outgoing.signed, &keys, &mut random)?;
+        let envelope = inbox::seal_signed(&signed, &keys, &mut random)?;
         let envelope = inbox::wrap(envelope, &outgoing.to, &reach.via, &mut random)?;
         drawn?;
         let taken = if reach.via.is_empty() { Taken::ByInbox } else { Taken::ByMediator };

@@ -108,8 +108,9 @@ impl Node {
     }
 
     async fn ask(&self, order: &RequestOrder, pid: &str, offer_id: Option<String>) -> Result<RequestPaper, NodeFault> {
+        self.look_up(&order.provider).await?;
         let now = chance::now()?;
-        let (participant, _) = self.own_valid_participant(now).await?;
+        let participant = self.own_membership(now).await?.text.clone();
         let key = fresh_key()?;
         let jwk = key.public_key().jwk();
         self.store.keep_key(&jwk.thumbprint().to_string(), &key.secret()).await?;
@@ -151,7 +152,8 @@ impl Node {
         checks::SUPERSEDED.hold(read.is_none_or(|read| read == paper.sha256), || {
             format!("you have read another offer than {}, which stands now", paper.sha256)
         })?;
-        let documents = self.documents();
+        // It was verified when it came, with the keys of then.
+        let documents = self.documents_ever();
         let papers = Papers {
             provider: &Unverified::new(&paper.provider_participant),
             consumer: &Unverified::new(&paper.consumer_participant),

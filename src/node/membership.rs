@@ -94,13 +94,10 @@ impl Node {
     ///
     /// # Errors
     /// `Unready` when there is none; `participant.*` when it is not valid, with what to do when only its time is over.
-    pub(super) async fn own_valid_participant(
-        &self,
-        now: Timestamp,
-    ) -> Result<(String, Verified<Participant>), NodeFault> {
+    pub(super) async fn own_valid_participant(&self, now: Timestamp) -> Result<Verified<Participant>, NodeFault> {
         let text = self.own_participant().await?;
         match self.participant_of(&text, now) {
-            Ok(participant) => Ok((text, participant)),
+            Ok(participant) => Ok(participant),
             Err(fault) => match issued(&text).and_then(|at| self.participant_of(&text, at).ok()) {
                 Some(over) if over.exp <= now => Err(credentials::PARTICIPANT_WINDOW.refuse(lapsed(&over)).into()),
                 _ => Err(fault),

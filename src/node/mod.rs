@@ -3,6 +3,7 @@
 //! A message is opened, read, verified against the negotiation it belongs to, decided on, committed, and only then has
 //! an effect. Clock and randomness live here; everything below takes them as arguments.
 
+mod acquaint;
 mod auditor;
 mod books;
 mod catalog;
@@ -15,6 +16,7 @@ mod contract;
 mod copied;
 mod deliver;
 mod desk;
+mod directory;
 mod doorkeeper;
 mod fault;
 mod force;
@@ -58,6 +60,7 @@ pub use consent::{Due, Listing, Waiting};
 pub use contacts::{NewContact, PersonView, Reach};
 pub use copied::{COPY, HELD};
 pub use desk::RequestOrder;
+pub use directory::{Acquaintance, Alteration, BELIEVED_FOR, Directory, Known};
 pub use doorkeeper::{Doorkeeper, Holder, KeyOrder, KeyRecord, KeyStore, KeyView, NewKey, OWNER};
 pub use fault::NodeFault;
 pub use force::{ContractView, Force, StandingView};
@@ -77,7 +80,7 @@ pub use names::{Introduction, InvitationOrder, InvitationView, Met};
 pub use news::{Stood, Told};
 pub use offering::OfferOrder;
 pub use party::{PartyView, Proof};
-pub use port::{Courier, Depth, NotDelivered, Registry, RegistryFault};
+pub use port::{Courier, Depth, NotDelivered, Registry, RegistryFault, Resolver};
 pub use proposing::ProposalOrder;
 use refused::Refused;
 pub use refused::{KeptRefusal, RefusedMessage};
@@ -112,6 +115,7 @@ pub(crate) mod kind {
     pub const APPROVAL: &str = "approval";
     pub const AUDIT: &str = "audit";
     pub const STATED: &str = "stated";
+    pub const DID_DOCUMENT: &str = "did-document";
 }
 
 /// A wallet's node: one party's keys, store, registry and courier.
@@ -122,6 +126,7 @@ pub struct Node {
     store: Arc<dyn Store>,
     registry: Arc<dyn Registry>,
     courier: Arc<dyn Courier>,
+    directory: Arc<Directory>,
     bells: Bells,
     refused: Refused,
     timepiece: Arc<Timepiece>,
@@ -157,11 +162,18 @@ impl Node {
             store,
             registry,
             courier,
+            directory: Arc::new(Directory::closed(Documents::default())),
             bells: Bells::default(),
             refused: Refused::default(),
             stuck: consent::Stuck::default(),
             mediated: mediated::Mediated::default(),
         }
+    }
+
+    /// The same node, which looks did:web parties up in `directory`; without one it knows what DIDs spell themselves.
+    #[must_use]
+    pub fn knowing(self, directory: Arc<Directory>) -> Self {
+        Self { directory, ..self }
     }
 
     /// The party's DID.
@@ -194,8 +206,13 @@ impl Node {
         &self.timepiece
     }
 
+    /// The documents as they are believed now: for what is verified for the first time.
     fn documents(&self) -> Documents {
-        // did:key and did:jwk spell their documents themselves.
-        Documents::default()
+        self.directory.documents()
+    }
+
+    /// The documents with every key that somebody known ever signed with: for what was verified here before.
+    fn documents_ever(&self) -> Documents {
+        self.directory.documents_ever()
     }
 }

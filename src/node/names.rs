@@ -131,6 +131,7 @@ impl Node {
                 checks::INTRODUCTION.hold(did.method() == Method::Web, || {
                     format!("{did} does not say by itself where it is reached: ask for its invitation or its contact")
                 })?;
+                self.look_up_now(did).await?;
                 (did.clone(), None)
             }
             _ => return Err(checks::INTRODUCTION.refuse("give one of `contact`, `invitation` and `did`").into()),
@@ -170,16 +171,9 @@ impl Node {
         Ok(invitation.once(at)?)
     }
 
-    /// A did:web is reached where its document says; what is kept is that the owner knows it.
-    async fn know_web(&self, did: &Did) -> Result<(), NodeFault> {
-        if self.store.one(kind::CONTACT, did.as_str()).await?.is_none() {
-            self.store.put(kind::CONTACT, did.as_str(), &json!({})).await?;
-        }
-        Ok(())
-    }
-
     fn vet(&self, contact: &str) -> Result<Did, NodeFault> {
         let contact = Unverified::<Contact>::new(contact);
+        // A did:web's own contact: its document is looked up when it is reached, and says more.
         Ok(Contact::verify(&contact, &self.documents(), &mut Trail::default())?.into_inner().did)
     }
 

@@ -53,8 +53,9 @@ impl Node {
         let request = negotiation.request().ok_or_else(|| checks::STATE.refuse("nobody has asked for an offer yet"))?;
         let listing = self.listing(&request.asset).await?.ok_or_else(|| NodeFault::unknown("asset", &request.asset))?;
         let template = self.template(order.template.as_deref().unwrap_or(&listing.template), now).await?;
-        let (own, participant) = self.own_valid_participant(now).await?;
-        let consumer = self.participant_of(&request.participant, now)?;
+        let participant = self.own_membership(now).await?;
+        let own = participant.text.clone();
+        let consumer = self.participant_kept(&request.participant, now)?;
         let recorder = self.registry.recorder().ok_or_else(|| {
             NodeFault::Unready("no recorder key is configured: an offer names the account that records it".into())
         })?;
@@ -97,7 +98,8 @@ impl Node {
             chance::fill(salt)?;
         }
         let text = issue(&draft, &salts, &*self.signer)?;
-        let documents = self.documents();
+        // What came with the request was verified then; what is its own is signed with the key of now.
+        let documents = self.documents_ever();
         let papers = Papers {
             provider: &Unverified::new(&own),
             consumer: &Unverified::new(&request.participant),
@@ -114,6 +116,7 @@ impl Node {
     /// # Errors
     /// `template.*`, `jws.*` when no pinned operator approved it.
     pub async fn add_template(&self, approval: &str) -> Result<String, NodeFault> {
+        self.acquaint_trusted().await;
         let approved = ApprovedTemplate::verify(
             &Unverified::new(approval),
             &self.settings.trust,
@@ -131,6 +134,7 @@ impl Node {
     /// # Errors
     /// `participant.*`, `jws.*` when no pinned operator issued it, or it is another party's.
     pub async fn join(&self, credential: &str) -> Result<(), NodeFault> {
+        self.acquaint_trusted().await;
         let participant = self.participant_of(credential, chance::now()?)?;
         super::checks::SENDER
             .hold(participant.did == *self.did(), || format!("the credential is {}'s", participant.did))?;
@@ -143,7 +147,7 @@ impl Node {
     pub(super) async fn template(&self, id: &str, now: Timestamp) -> Result<Verified<ApprovedTemplate>, NodeFault> {
         let kept = self.store.one(kind::TEMPLATE, id).await?.ok_or_else(|| NodeFault::unknown("template", id))?;
         let approval = kept.get("approval").and_then(Value::as_str).unwrap_or_default();
-        let (trust, documents) = (&self.settings.trust, self.documents());
+        let (trust, documents) = (&self.settings.trust, self.documents_ever());
         Ok(ApprovedTemplate::verify(&Unverified::new(approval), trust, &documents, now, &mut Trail::default())?)
     }
 
@@ -155,6 +159,30 @@ impl Node {
             .and_then(Value::as_str)
             .map(str::to_owned)
             .ok_or_else(|| StoreFault::Damaged("the participant credential".into()).into())
+    }
+
+    /// This party's own membership, which has to list the key that it signs with now.
+    pub(super) async fn own_membership(&self, now: Timestamp) -> Result<Verified<Participant>, NodeFault> {
+        self.acquaint_trusted().await;
+        let member = self.own_valid_participant(now).await?;
+        let key = self.signer.public_key().thumbprint();
+        if member.did == *self.did() && !member.signs_with(&key) {
+            let listed: Vec<String> = member.keys.iter().map(ToString::to_string).collect();
+            return Err(NodeFault::Unready(format!(
+                "this wallet signs with the key {key} now, and its participant credential lists {}: others would refuse \
+                 what it signs. Give that thumbprint to the operator, who admits it again (`countersign admit --did {} \
+                 --key {key} …`), and take the new credential: `countersign join FILE`",
+                listed.join(", "),
+                self.did()
+            )));
+        }
+        Ok(member)
+    }
+
+    /// A credential that was verified here before, by the keys of then.
+    pub(super) fn participant_kept(&self, text: &str, at: Timestamp) -> Result<Verified<Participant>, NodeFault> {
+        let (trust, documents) = (&self.settings.trust, self.documents_ever());
+        Ok(Participant::verify(&Unverified::new(text), trust, &documents, at, &mut Trail::default())?)
     }
 
     pub(super) fn participant_of(&self, text: &str, now: Timestamp) -> Result<Verified<Participant>, NodeFault> {

@@ -103,7 +103,7 @@ impl Node {
             unproven: None,
         };
         let Some(credential) = credential else { return view };
-        match self.participant_of(credential, at) {
+        match self.participant_kept(credential, at) {
             Ok(participant) if participant.did == *did => view.prove(&participant),
             Ok(participant) => view.claim(credential, &format!("the credential is {}'s", participant.did)),
             Err(fault) => view.claim(credential, &fault.to_string()),

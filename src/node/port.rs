@@ -2,8 +2,10 @@
 
 use async_trait::async_trait;
 
+use crate::check::Refusal;
 use crate::credential::{Account, ContractId, Entry, Head, RegistryUrn, Sighting};
 use crate::encoding::{Digest, Timestamp};
+use crate::identity::{Did, DidDocument};
 
 /// Carries sealed envelopes to inboxes, and statements to operators.
 #[async_trait]
@@ -21,6 +23,16 @@ pub trait Courier: Send + Sync {
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
 #[error("not delivered: {0}")]
 pub struct NotDelivered(pub String);
+
+/// Fetches the DID documents of did:web, each time anew; who asks, and how often, is the directory's matter.
+#[async_trait]
+pub trait Resolver: Send + Sync {
+    /// The document of `did` as it is served now.
+    ///
+    /// # Errors
+    /// `did.web`, `did.resolved`, `did.document`, `address.private`, `encoding.*`.
+    async fn resolve(&self, did: &Did) -> Result<DidDocument, Refusal>;
+}
 
 /// Which end of the chain is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

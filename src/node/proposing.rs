@@ -13,6 +13,7 @@ use crate::check::Trail;
 use crate::credential::{ApprovedTemplate, checks as papers};
 use crate::encoding::Timestamp;
 use crate::identity::{Did, Unverified};
+use crate::inbox::Opened;
 use crate::negotiation::{Decider, Negotiation, Opening, ProposalPaper, Role, checks as moves};
 use crate::policy::{Blanks, Money};
 
@@ -61,8 +62,7 @@ impl Node {
         let now = chance::now()?;
         let listing = self.listing(&order.asset).await?.ok_or_else(|| NodeFault::unknown("asset", &order.asset))?;
         let approved = self.template(order.template.as_deref().unwrap_or(&listing.template), now).await?;
-        let participant = self.own_participant().await?;
-        self.participant_of(&participant, now)?;
+        let participant = self.own_membership(now).await?.text.clone();
         let (pid, id) = (chance::urn_uuid()?, chance::urn_uuid()?);
         let blanks =
             Blanks { asset: &listing.asset.id, provider: self.did(), consumer: &order.consumer, contract_id: &id };
@@ -107,6 +107,8 @@ impl Node {
         let pid = incoming.provider_pid.as_deref().ok_or_else(|| moves::PIDS.refuse("providerPid is missing"))?;
         checks::THREAD.hold(heard.thread == pid, || "thid is not the provider's pid".into())?;
         let proposal = self.vet_proposal(proposed, &heard.from, now)?;
+        let member = self.participant_of(&proposed.participant, now)?;
+        self.signed_by_member(Opened::read(&heard.signed)?.signer_kid(), &member)?;
         if let Some(contact) = &incoming.contact {
             self.learn_contact(&heard.from, contact).await?;
         }

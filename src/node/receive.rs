@@ -93,7 +93,10 @@ impl Node {
         let mut sealed = Sealed::read(envelope, inbox::MAX_ENVELOPE)?;
         loop {
             let sender = match sealed.sender() {
-                Some(skid) => Some(self.sender_key(skid).await?),
+                Some(skid) => {
+                    self.acquaint_with(skid).await?;
+                    Some(self.sender_key(skid).await?)
+                }
                 None => None,
             };
             match sealed.open(&self.agreement, sender.as_ref())? {
@@ -107,6 +110,8 @@ impl Node {
 
     /// Deals with one signed message: verified, decided, answered.
     async fn hear(&self, opened: &Opened) -> Result<(), NodeFault> {
+        self.acquaint_with(opened.signer_kid()).await?;
+        self.acquaint_trusted().await;
         let now = chance::now()?;
         let message = opened.verify(self.did(), &self.documents(), now, &mut Trail::default())?;
         if let Some(answer) = self.store.answered(&message.from, &message.id).await? {
@@ -115,7 +120,7 @@ impl Node {
             return Ok(());
         }
         match wire::type_name(&message.kind) {
-            Some("catalog-request") => return self.show_catalog(&message).await,
+            Some("catalog-request") => return self.show_catalog(&message, opened.signer_kid()).await,
             Some("catalog") => return self.keep_catalog(&message).await,
             _ => {}
         }
@@ -241,7 +246,8 @@ impl Node {
 
     fn reread(&self, signed: &str) -> Result<(Incoming, String), NodeFault> {
         let opened = Opened::read(signed)?;
-        let message = opened.verify(self.did(), &self.documents(), chance::now()?, &mut Trail::default())?;
+        // It was verified when it came; its sender may have rotated its key since.
+        let message = opened.verify(self.did(), &self.documents_ever(), chance::now()?, &mut Trail::default())?;
         Ok((wire::read(&message)?, message.id.clone()))
     }
 
@@ -343,7 +349,8 @@ impl Node {
 
     /// Verifies what a message brings, against the negotiation as it stands.
     fn verified(&self, negotiation: &Negotiation, incoming: &Incoming, now: Timestamp) -> Result<Received, NodeFault> {
-        let (documents, trail) = (self.documents(), &mut Trail::default());
+        // The message around it is signed with a key of now; what it brings may have been signed before a rotation.
+        let (documents, trail) = (self.documents_ever(), &mut Trail::default());
         let peer = &negotiation.opening().peer;
         Ok(match &incoming.content {
             Content::Request(request) => {

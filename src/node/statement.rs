@@ -66,8 +66,8 @@ impl Node {
                 head.time
             )));
         }
-        let participant = self.own_participant().await?;
-        let recorders = self.participant_of(&participant, now)?.recorders.clone();
+        let member = self.own_membership(now).await?;
+        let (participant, recorders) = (member.text.clone(), member.recorders.clone());
         let mut contracts = self.countersigned_as_provider().await?;
         let chain = format!("eip155:{}:", self.registry.urn().chain_id);
         let named = recorders.iter().filter_map(|account| account.strip_prefix(&chain)?.parse().ok());
@@ -114,6 +114,7 @@ impl Node {
         let answer = self.courier.post_statement(&url, &view.statement).await?;
         let answer = parse_json(answer.as_bytes(), MAX_ANSWER)?;
         let answer = Answer::deserialize(answer).map_err(|cause| checks::RECEIPT.refuse(cause.to_string()))?;
+        self.acquaint_trusted().await;
         let (operators, documents) = (&self.settings.trust.operators, self.documents());
         let trail = &mut Trail::default();
         let receipt = Receipt::verify(&answer.receipt, operators, self.did(), &view.statement, &documents, trail)?;

@@ -53,6 +53,8 @@ pub trait Store: Send + Sync {
     async fn due(&self, now: Timestamp, limit: u32) -> Result<Vec<Outgoing>, StoreFault>;
     /// Notes another attempt: the next one is at `next`, or never again (`None`: given up or, for answers, delivered).
     async fn attempted(&self, outgoing: &str, next: Option<Timestamp>, note: Option<&str>) -> Result<(), StoreFault>;
+    /// Puts a message that was signed with a newer key into the place of the same message on its way out.
+    async fn signed_anew(&self, outgoing: &str, signed: &str) -> Result<(), StoreFault>;
     /// The counterparty has answered this message: it is done.
     async fn acknowledged(&self, outgoing: &str, to: &Did, note: Option<&str>) -> Result<(), StoreFault>;
     /// When the next message is due; `None` when nothing waits.

@@ -97,6 +97,6 @@ impl Node {
 
     /// A core of this node's own log, read again.
     pub(super) fn core(&self, text: &str) -> Result<Verified<Core>, NodeFault> {
-        Ok(Core::read(&Unverified::new(text), &self.documents(), &mut Trail::default())?)
+        Ok(Core::read(&Unverified::new(text), &self.documents_ever(), &mut Trail::default())?)
     }
 }

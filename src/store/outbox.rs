@@ -183,6 +183,11 @@ pub(super) async fn attempted(
     Ok(())
 }
 
+pub(super) async fn signed_anew(db: &mut SqliteConnection, id: &str, signed: &str) -> Result<(), StoreFault> {
+    query("UPDATE outgoing SET signed = ?1 WHERE id = ?2").bind(signed).bind(id).execute(db).await.map_err(fault)?;
+    Ok(())
+}
+
 pub(super) async fn acknowledged(
     db: &mut SqliteConnection,
     id: &str,

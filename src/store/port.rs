@@ -113,6 +113,12 @@ impl Store for Sqlite {
         outbox::due(&mut *self.reading().await?, now, limit).await
     }
 
+    async fn signed_anew(&self, outgoing: &str, signed: &str) -> Result<(), StoreFault> {
+        let mut db = self.writing().await?;
+        outbox::signed_anew(&mut db, outgoing, signed).await?;
+        done(db, ()).await
+    }
+
     async fn attempted(&self, outgoing: &str, next: Option<Timestamp>, note: Option<&str>) -> Result<(), StoreFault> {
         let mut db = self.writing().await?;
         outbox::attempted(&mut db, outgoing, next, note).await?;

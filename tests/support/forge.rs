@@ -205,7 +205,7 @@ impl World {
     pub fn trust(&self) -> Trust {
         let RegistryUrn { chain_id, address } = self.registry;
         let chain = ChainTrust { chain_id, registry: address, code_hash: self.code_hash, rpc: vec![] };
-        Trust { operators: vec![Who::Operator.did().clone()], pinned: vec![], chains: vec![chain] }
+        Trust { operators: vec![Who::Operator.did().clone()], pinned: vec![], keys: vec![], chains: vec![chain] }
     }
 
     fn template(&self) -> Value {

@@ -119,7 +119,8 @@ impl World {
             code_hash: Digest::of("code"),
             rpc: vec![],
         };
-        let trust = Trust { operators: vec![self.operator.did().clone()], pinned: vec![], chains: vec![chain] };
+        let trust =
+            Trust { operators: vec![self.operator.did().clone()], pinned: vec![], keys: vec![], chains: vec![chain] };
         let mut trail = Trail::default();
         let approved = ApprovedTemplate::verify(&approval, &trust, &documents, at(0), &mut trail).unwrap();
         let contract_id: ContractId =

@@ -101,7 +101,7 @@ impl Parties {
             provider_paper: Participant::admit(&admission(&provider, &recorders), &operator).unwrap(),
             consumer_paper: Participant::admit(&admission(&consumer, &[]), &operator).unwrap(),
             approval: ApprovedTemplate::approve(template().to_string().as_bytes(), &operator).unwrap(),
-            trust: Trust { operators: vec![operator.did().clone()], pinned: vec![], chains: vec![chain] },
+            trust: Trust { operators: vec![operator.did().clone()], pinned: vec![], keys: vec![], chains: vec![chain] },
             documents: Documents::default(),
             operator,
             provider,

@@ -74,7 +74,8 @@ impl SignedContract {
             code_hash: Digest::of("code"),
             rpc: vec![],
         };
-        let trust = Trust { operators: vec![operator.did().clone()], pinned: vec![], chains: vec![chain] };
+        let trust =
+            Trust { operators: vec![operator.did().clone()], pinned: vec![], keys: vec![], chains: vec![chain] };
         let (documents, trail) = (Documents::default(), &mut Trail::default());
         let approved = ApprovedTemplate::verify(&approval, &trust, &documents, at(0), trail).unwrap();
 

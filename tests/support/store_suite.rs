@@ -253,9 +253,11 @@ pub async fn a_message_waits_for_the_older_ones_of_its_negotiation(store: &dyn S
     assert_eq!(store.next_due().await.unwrap(), Some(at(2)), "not the earlier time of the one that is held back");
     assert_eq!(due(store, 2).await, ["n1"]);
 
+    store.signed_anew("n1", "anew").await.unwrap();
     store.attempted("n1", Some(at(4)), Some("no connection")).await.unwrap();
     assert_eq!(due(store, 3).await, [""; 0]);
     let tried = store.due(at(4), 9).await.unwrap().remove(0);
+    assert_eq!(tried.signed, "anew");
     assert_eq!((tried.attempts, tried.note.as_deref(), tried.due), (1, Some("no connection"), Some(at(4))));
 
     store.acknowledged("n1", &stranger(), None).await.unwrap();

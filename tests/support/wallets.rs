@@ -31,7 +31,7 @@ impl Drop for Process {
 }
 
 /// Starts a command; the JSON line that says where it listens.
-fn start(arguments: &[&str], log: &Path) -> (Process, Value) {
+pub fn start(arguments: &[&str], log: &Path) -> (Process, Value) {
     start_command(program(), arguments, log)
 }
 
@@ -52,17 +52,17 @@ pub fn program() -> Command {
     command
 }
 
-fn run(arguments: &[&str]) -> Output {
+pub fn run(arguments: &[&str]) -> Output {
     let output = program().args(arguments).output().unwrap();
     assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     output
 }
 
-fn said(arguments: &[&str]) -> Value {
+pub fn said(arguments: &[&str]) -> Value {
     serde_json::from_slice(&run(arguments).stdout).unwrap()
 }
 
-fn printed(arguments: &[&str]) -> String {
+pub fn printed(arguments: &[&str]) -> String {
     String::from_utf8(run(arguments).stdout).unwrap().trim().to_owned()
 }
 
@@ -75,28 +75,27 @@ pub struct Wallet {
     pub home: PathBuf,
     pub did: String,
     pub recorder: String,
-    public: u16,
+    pub public: u16,
     management: u16,
     pub process: Option<Process>,
 }
 
 impl Wallet {
-    fn make(dir: &Path, name: &str) -> Self {
-        Self::make_for(dir, name, "wallet")
+    fn make(dir: &Path, name: &str, web: bool) -> Self {
+        Self::make_for(dir, name, "wallet", web)
     }
 
-    fn make_for(dir: &Path, name: &str, purpose: &str) -> Self {
+    fn make_for(dir: &Path, name: &str, purpose: &str, web: bool) -> Self {
         let home = dir.join(name);
-        let made = said(&["init", "--json", "--purpose", purpose, "--home", home.to_str().unwrap()]);
-        let text = |member: &str| made[member].as_str().unwrap().to_owned();
-        Self {
-            did: text("did"),
-            recorder: text("recorder"),
-            home,
-            public: free_port(),
-            management: free_port(),
-            process: None,
+        let public = free_port();
+        let domain = format!("localhost%3A{public}");
+        let mut arguments = vec!["init", "--json", "--purpose", purpose, "--home", home.to_str().unwrap()];
+        if web {
+            arguments.extend(["--did-web", &domain]);
         }
+        let made = said(&arguments);
+        let text = |member: &str| made[member].as_str().unwrap().to_owned();
+        Self { did: text("did"), recorder: text("recorder"), home, public, management: free_port(), process: None }
     }
 
     /// A node that is a mediator and nothing else, for members of `operator`.
@@ -111,12 +110,21 @@ impl Wallet {
 
     fn configure(&self, operator: &str, chain: &Value, rpc: &str, uncataloged: &str, consent: &str) {
         let text = format!(
-            "[listen]\npublic = \"127.0.0.1:{}\"\nmanagement = \"127.0.0.1:{}\"\n\n[network]\nprivate = true\n\n[trust]\n\
-             operators = [{operator:?}]\npinned = []\n\n[[trust.chains]]\nchain_id = {}\nregistry = {}\ncode_hash = {}\n\
+            "[listen]\npublic = \"127.0.0.1:{}\"\nmanagement = \"127.0.0.1:{}\"\n\n[network]\nprivate = true\ndid_seconds = 1\n\n\
+             {}[trust]\noperators = [{operator:?}]\npinned = []\n\n[[trust.chains]]\nchain_id = {}\nregistry = {}\ncode_hash = {}\n\
              rpc = [{rpc:?}]\n\n[wallet]\npoll_ms = 200\nuncataloged = {uncataloged:?}\n\n[wallet.consent]\n{consent}\n",
-            self.public, self.management, chain["chain_id"], chain["registry"], chain["code_hash"],
+            self.public,
+            self.management,
+            self.identity(),
+            chain["chain_id"],
+            chain["registry"],
+            chain["code_hash"],
         );
         fs::write(self.home.join("countersign.toml"), text).unwrap();
+    }
+
+    fn identity(&self) -> String {
+        if self.did.starts_with("did:web:") { format!("[identity]\ndid = {:?}\n\n", self.did) } else { String::new() }
     }
 
     pub fn start(&mut self) {
@@ -230,6 +238,7 @@ pub struct Street {
     /// Keeps the messages of the wallets that nobody can reach, where there are such.
     pub mediator: Option<Wallet>,
     pub rpc: String,
+    pub registry: Value,
     _chain: Process,
     pub dir: tempfile::TempDir,
 }
@@ -252,6 +261,18 @@ impl Street {
     }
 
     fn opened(uncataloged: &str, consent: &str, mediated: [Option<&str>; 2]) -> Self {
+        let street = Self::build(uncataloged, consent, mediated, false);
+        let contact = street.provider.get("/api/self")["contact"].clone();
+        street.consumer.post("/api/contacts", &json!({ "contact": contact }));
+        street
+    }
+
+    /// Both act as did:web, and have never heard of each other.
+    pub fn open_web(consent: &str) -> Self {
+        Self::build("manual", consent, [None, None], true)
+    }
+
+    fn build(uncataloged: &str, consent: &str, mediated: [Option<&str>; 2], web: bool) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let dir = tempfile::tempdir().unwrap();
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -259,7 +280,8 @@ impl Street {
         let operator_home = operator_home.to_str().unwrap();
         let operator = said(&["init", "--json", "--purpose", "operator", "--home", operator_home])["did"].clone();
         let operator = operator.as_str().unwrap();
-        let (mut provider, mut consumer) = (Wallet::make(dir.path(), "provider"), Wallet::make(dir.path(), "consumer"));
+        let (mut provider, mut consumer) =
+            (Wallet::make(dir.path(), "provider", web), Wallet::make(dir.path(), "consumer", web));
 
         let fund = format!("{}=1000", provider.recorder);
         let chain_dir = dir.path().join("chain");
@@ -283,7 +305,7 @@ impl Street {
         let registry = said(&["deploy", "--json", "--rpc", rpc, "--home", provider.home.to_str().unwrap()]);
 
         let mediator = mediated.iter().any(Option::is_some).then(|| {
-            let mut mediator = Wallet::make_for(dir.path(), "mediator", "mediator");
+            let mut mediator = Wallet::make_for(dir.path(), "mediator", "mediator", false);
             mediator.configure_mediator(operator);
             mediator.start();
             mediator
@@ -296,23 +318,8 @@ impl Street {
             }
             wallet.configure(operator, &registry, rpc, uncataloged, &consent);
             wallet.start();
-            let recorder = format!("eip155:{}:{}", registry["chain_id"], wallet.recorder);
-            let credential = printed(&[
-                "admit",
-                "--home",
-                operator_home,
-                "--did",
-                &wallet.did,
-                "--legal-name",
-                "Member",
-                "--legal-id",
-                "LEI=529900T8BM49AURSDO55",
-                "--country",
-                "DE",
-                "--recorder",
-                &recorder,
-            ]);
-            wallet.post("/api/participant", &json!({ "credential": credential }));
+            let key = wallet.get("/api/self")["key"].as_str().unwrap().to_owned();
+            admit(wallet, &key, &registry, operator_home);
             if more.is_some() {
                 wallet.is_granted();
             }
@@ -329,9 +336,31 @@ impl Street {
                 "template": template, "parameters": { "uses": 3 }, "price": { "amount": "400.00", "currency": "EUR" },
             }),
         );
-        let contact = provider.get("/api/self")["contact"].clone();
-        consumer.post("/api/contacts", &json!({ "contact": contact }));
         let rpc = rpc.to_owned();
-        Self { provider, consumer, mediator, rpc, _chain: running, dir }
+        Self { registry: registry.clone(), provider, consumer, mediator, rpc, _chain: running, dir }
     }
+}
+
+/// The operator admits a wallet with the key of this thumbprint, and the wallet takes the credential.
+pub fn admit(wallet: &Wallet, key: &str, registry: &Value, operator_home: &str) {
+    let recorder = format!("eip155:{}:{}", registry["chain_id"], wallet.recorder);
+    let (legal_id, legal_name) = ("LEI=529900T8BM49AURSDO55", "Member");
+    let credential = printed(&[
+        "admit",
+        "--home",
+        operator_home,
+        "--did",
+        &wallet.did,
+        "--key",
+        key,
+        "--legal-name",
+        legal_name,
+        "--legal-id",
+        legal_id,
+        "--country",
+        "DE",
+        "--recorder",
+        &recorder,
+    ]);
+    wallet.post("/api/participant", &json!({ "credential": credential }));
 }

@@ -114,6 +114,7 @@ pub async fn record_own(town: &Town) -> Result<Value> {
     let trust = Trust {
         operators: vec![provider.did().clone()],
         pinned: vec![],
+        keys: vec![],
         chains: vec![ChainTrust {
             chain_id: urn.chain_id,
             registry: urn.address,

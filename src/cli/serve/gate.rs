@@ -17,7 +17,8 @@ const SECRET: usize = 22;
 /// Puts a gate in front of data into the house.
 pub(super) async fn move_in(house: &mut House, ground: &Ground<'_>, table: &GateSettings) -> Result<()> {
     let (signer, store) = (Arc::clone(&ground.signer), Arc::clone(&ground.store));
-    let gatekeeper = Gatekeeper::open(table.clone(), signer, store, Arc::clone(&ground.registry)).await?;
+    let (registry, directory) = (Arc::clone(&ground.registry), Arc::clone(&ground.directory));
+    let gatekeeper = Gatekeeper::open_knowing(table.clone(), signer, store, registry, directory).await?;
     house.public = std::mem::take(&mut house.public).merge(http::gate::router(Arc::clone(&gatekeeper)));
     house.gatekeeper = Some(Arc::clone(&gatekeeper));
     if let Some(forward) = &table.forward {

@@ -7,14 +7,17 @@ use url::Url;
 
 use super::super::configuration::Configuration;
 use super::super::home::{Home, Keyring, STORE};
+use super::super::identity;
 use super::mediator::{self, Place};
 use super::{gate, operator, wallet};
+use crate::courier::{AddressPolicy, WebResolver};
 use crate::credential::RegistryUrn;
 use crate::encoding::Timestamp;
 use crate::http::{self, Api, Conditions, Router, Sources, Traffic};
-use crate::identity::Signer;
+use crate::identity::{DidDocument, Method, Signer};
 use crate::node::{
-    BookStore, Doorkeeper, Gatekeeper, KeyStore, MediatorStore, Node, Registry, Store, StoreFault, Timepiece, chance,
+    BookStore, Directory, Doorkeeper, Gatekeeper, KeyStore, MediatorStore, Node, Registry, Store, StoreFault,
+    Timepiece, chance,
 };
 use crate::registry::{Client, ClientConfig};
 use crate::store::{InboxLimits, Sqlite};
@@ -37,6 +40,10 @@ pub(super) struct Ground<'a> {
     pub configuration: &'a Configuration,
     /// How the world reaches the public listener, without a slash at its end.
     pub public_url: &'a str,
+    /// The signing keys of a node that acts as did:web, for the document that it serves.
+    pub document: Option<DidDocument>,
+    pub policy: AddressPolicy,
+    pub directory: Arc<Directory>,
     pub signer: Arc<dyn Signer>,
     pub store: Arc<dyn Store>,
     pub mediation: Arc<dyn MediatorStore>,
@@ -64,16 +71,26 @@ impl House {
             doorkeeper,
             traffic: Traffic::default(),
         };
-        let (signer, mediation) = (Arc::new(keyring.signing_key()?), Arc::clone(&store) as Arc<dyn MediatorStore>);
+        let key = identity::signing_key(keyring, &configuration.identity)?;
+        let document = match key.did().method() {
+            Method::Web => Some(identity::document(keyring, key.did())?),
+            _ => None,
+        };
+        let (signer, mediation) = (Arc::new(key), Arc::clone(&store) as Arc<dyn MediatorStore>);
         if let Some(settings) = configuration.mediator.as_ref().filter(|_| mediator::is_alone(configuration)) {
             let place = Place { keyring, configuration, public_url, signer, store: mediation };
             mediator::move_in(&mut house, &place, settings)?;
             house.show_itself(&(store as Arc<dyn Store>), None, started);
             return Ok(house);
         }
+        let policy = AddressPolicy { private_networks: configuration.network.private };
+        let directory = directory(configuration, document.as_ref(), policy, Arc::clone(&store) as _).await?;
         let ground = Ground {
             home,
             keyring,
+            document,
+            policy,
+            directory,
             configuration,
             public_url,
             signer,
@@ -94,8 +111,19 @@ impl House {
         if let Some(table) = &configuration.gate {
             gate::move_in(&mut house, &ground, table).await?;
         }
+        // A wallet's document says where it is reached as well, and the wallet serves it.
+        if let (Some(document), None) = (&ground.document, &configuration.wallet) {
+            house.serve_document(document)?;
+        }
         house.show_itself(&ground.store, Some(&ground.registry), started);
         Ok(house)
+    }
+
+    /// Serves the node's own DID document where its did:web says that it is.
+    pub(super) fn serve_document(&mut self, document: &DidDocument) -> Result<()> {
+        let url = document.id.web_url()?;
+        self.public = std::mem::take(&mut self.public).merge(http::did_router(url.path(), &document.to_json()));
+        Ok(())
     }
 
     /// Adds what every node says of itself: whether it is alive and ready, and its numbers.
@@ -127,6 +155,23 @@ impl House {
         self.management =
             std::mem::take(&mut self.management).merge(http::alive_api(conditions)).merge(http::metrics_api(sources));
     }
+}
+
+/// The directory of everybody whom the parts of a node look up: one, so that nobody is asked twice.
+async fn directory(
+    configuration: &Configuration,
+    own: Option<&DidDocument>,
+    policy: AddressPolicy,
+    store: Arc<dyn Store>,
+) -> Result<Arc<Directory>> {
+    let mut trusted = configuration.trust.documents().context("[[trust.keys]]")?;
+    if let Some(own) = own {
+        // What this node signed before a rotation it still knows for its own.
+        own.former.iter().for_each(|former| trusted.vouch(former.kid.clone(), former.key));
+        trusted.insert(own.clone());
+    }
+    let believed_for = i64::from(configuration.network.did_seconds);
+    Ok(Arc::new(Directory::open(Arc::new(WebResolver::new(policy)?), store, trusted, believed_for).await?))
 }
 
 async fn open_store(home: &Home, keyring: &Keyring, configuration: &Configuration) -> Result<Sqlite> {

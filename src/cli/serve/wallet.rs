@@ -5,7 +5,7 @@ use anyhow::{Result, bail};
 use super::super::configuration::WalletTable;
 use super::house::{Ground, House};
 use super::mediator::{self, Place};
-use crate::courier::{AddressPolicy, HttpCourier};
+use crate::courier::HttpCourier;
 use crate::http;
 use crate::node::{Courier, Node, Pickup, Settings};
 
@@ -20,16 +20,20 @@ pub(super) fn move_in(house: &mut House, ground: &Ground<'_>, table: &WalletTabl
         poll_ms: table.poll_ms,
         mediator: table.mediator.clone(),
     };
-    let policy = AddressPolicy { private_networks: ground.configuration.network.private };
-    let courier = Arc::new(HttpCourier::new(policy)?);
-    let node = Arc::new(Node::new(
+    let courier = Arc::new(HttpCourier::new(ground.policy)?);
+    let node = Node::new(
         Arc::clone(&ground.signer),
         ground.keyring.agreement_keys(ground.signer.did())?,
         settings,
         Arc::clone(&ground.store),
         Arc::clone(&ground.registry),
         Arc::clone(&courier) as Arc<dyn Courier>,
-    ));
+    );
+    let node = Arc::new(node.knowing(Arc::clone(&ground.directory)));
+    if let Some(document) = &ground.document {
+        // Before a mediator has granted mediation there is no inbox to name.
+        house.serve_document(&node.did_document(document).unwrap_or_else(|_| document.clone()))?;
+    }
     let inbox = match (&ground.configuration.mediator, &table.mediator) {
         (Some(_), Some(_)) => bail!("a node with [mediator] has an inbox of its own: leave [wallet.mediator] out"),
         // A mediator's inbox is the same as its own wallet's.

@@ -6,6 +6,7 @@ use anyhow::{Context as _, bail};
 use serde::Deserialize;
 
 use super::bytes;
+use crate::cli::configuration::Network;
 use crate::credential::Trust;
 use crate::encoding;
 
@@ -32,6 +33,17 @@ pub fn trusted(trust: Option<&Path>, home: Option<&Path>) -> anyhow::Result<Trus
         (None, None) => bail!("whom to believe is not said: name a trust file with --trust, or a wallet with --home"),
     };
     trust.with_context(|| format!("{} does not say whom to believe", path.display()))
+}
+
+/// Whether the wallet's configuration allows requests to private networks.
+pub(super) fn private(home: Option<&Path>) -> bool {
+    #[derive(Deserialize)]
+    struct Configuration {
+        #[serde(default)]
+        network: Network,
+    }
+    let text = home.and_then(|home| std::fs::read_to_string(home.join(CONFIGURATION)).ok()).unwrap_or_default();
+    toml::from_str::<Configuration>(&text).is_ok_and(|configuration| configuration.network.private)
 }
 
 fn from_json(path: &Path) -> anyhow::Result<Trust> {

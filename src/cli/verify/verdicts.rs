@@ -6,14 +6,15 @@ use url::Url;
 
 use super::checks;
 use crate::check::{Check, Refusal, Trail};
+use crate::courier::{AddressPolicy, WebResolver};
 use crate::credential::checks as contract;
 use crate::credential::{
-    self, ContractFile, ContractId, Core, Entry, Head, Identity, Participant, Sighting, Trust, concluded, in_force,
-    proven,
+    self, ContractFile, ContractId, Core, Entry, Head, Identity, Participant, Sighting, Trust, concluded, documents_of,
+    in_force, proven,
 };
 use crate::encoding::Timestamp;
-use crate::identity::{Did, Documents, Verified};
-use crate::node::port::{Depth, Registry as _, RegistryFault};
+use crate::identity::{Did, DidUrl, Documents, Jws, Unverified, Verified};
+use crate::node::port::{Depth, Registry as _, RegistryFault, Resolver as _};
 use crate::registry::{Client, ClientConfig};
 
 /// How old the newest block may be when something rests on what does not stand in the chain, in seconds.
@@ -146,10 +147,29 @@ impl Verdicts {
 
 /// Judges `file` by `trust`, as of `now`; `rpc`, if there is one, replaces the trust's endpoints and nothing else of it.
 pub async fn verdicts(file: &ContractFile, trust: &Trust, rpc: &[Url], asked: Asked, now: Timestamp) -> Verdicts {
-    let documents = Documents::default();
-    let (trail, result) = match proven(file, trust, &documents) {
-        Ok(proven) => (proven.trail.clone(), Ok(proven)),
-        Err(not) => (not.trail, Err(not.refusal)),
+    verdicts_knowing(file, trust, rpc, asked, now, AddressPolicy::default()).await
+}
+
+/// As [`verdicts`], with did:web operators looked up where `policy` allows; those whose keys the trust names are not
+/// looked up, nor is anybody when only the first verdict is asked for.
+pub async fn verdicts_knowing(
+    file: &ContractFile,
+    trust: &Trust,
+    rpc: &[Url],
+    asked: Asked,
+    now: Timestamp,
+    policy: AddressPolicy,
+) -> Verdicts {
+    let at_hand = match trust.documents() {
+        Ok(documents) if asked == Asked::Proven => Ok(documents),
+        Ok(documents) => Ok(look_up(documents, file, trust, policy).await),
+        Err(refusal) => Err(refusal),
+    };
+    let documents = at_hand.as_ref().map(|at_hand| documents_of(file, trust, at_hand)).unwrap_or_default();
+    let (trail, result) = match at_hand.map(|at_hand| proven(file, trust, &at_hand)) {
+        Ok(Ok(proven)) => (proven.trail.clone(), Ok(proven)),
+        Ok(Err(not)) => (not.trail, Err(not.refusal)),
+        Err(refusal) => (Trail::default(), Err(refusal)),
     };
     let (verdict, proven) = Verdict::of(&trail, result);
     let mut verdicts = Verdicts {
@@ -182,6 +202,23 @@ pub async fn verdicts(file: &ContractFile, trust: &Trust, rpc: &[Url], asked: As
         (verdicts.in_force, verdicts.latest) = (Some(verdict), latest);
     }
     verdicts
+}
+
+/// Adds the documents of those did:web operators and pinned parties that this file rests on. One that is not to be had
+/// is missing where something rests on it.
+async fn look_up(mut documents: Documents, file: &ContractFile, trust: &Trust, policy: AddressPolicy) -> Documents {
+    let texts = file.participants.iter().map(Unverified::text).chain([file.template.approval.text()]);
+    let kids = texts.filter_map(|text| Jws::parse(text.trim_end_matches('~')).ok()?.header().kid.clone());
+    let mut wanted: Vec<DidUrl> = kids.filter(|kid| documents.key(kid).is_err()).collect();
+    wanted.retain(|kid| trust.operators.contains(kid.did()) || trust.pinned.contains(kid.did()));
+    let Ok(resolver) = WebResolver::new(policy) else { return documents };
+    for kid in wanted {
+        let known = documents.document(kid.did()).is_some();
+        if let (false, Ok(document)) = (known, resolver.resolve(kid.did()).await) {
+            documents.insert(document);
+        }
+    }
+    documents
 }
 
 async fn conclude(

@@ -1,7 +1,7 @@
 use super::*;
 use crate::credential::vocabulary::{CONTRACT_FORMAT, TYP_KEY_STATEMENT};
 
-fn file(world: &World) -> ContractFile {
+pub(super) fn file(world: &World) -> ContractFile {
     let (offer, core, entry) = (world.offer(), world.core(), world.entry());
     let acknowledge = |signer: &SecretKey| Acknowledgement::sign(&core, &entry, signer).unwrap();
     ContractFile {

@@ -7,6 +7,7 @@ mod papers;
 mod presentations;
 mod rules;
 mod sd_jwts;
+mod webs;
 
 use std::collections::BTreeMap;
 
@@ -80,7 +81,11 @@ fn template() -> Value {
 
 impl World {
     fn new() -> Self {
-        let (operator, provider, consumer, one_time) = (key(1), key(2), key(3), key(4));
+        Self::of(key(1), key(2), key(3), Documents::default())
+    }
+
+    fn of(operator: SecretKey, provider: SecretKey, consumer: SecretKey, documents: Documents) -> Self {
+        let one_time = key(4);
         let registry = RegistryUrn { chain_id: 127_823, address: account(0xab) };
         let recorder = account(0xcd);
         let recorders = [format!("eip155:{}:{recorder}", registry.chain_id)];
@@ -97,8 +102,8 @@ impl World {
             provider_paper: admit(&provider, &recorders),
             consumer_paper: admit(&consumer, &[]),
             approval: Unverified::new(ApprovedTemplate::approve(template().to_string().as_bytes(), &operator).unwrap()),
-            trust: Trust { operators: vec![operator.did().clone()], pinned: vec![], chains: vec![chain] },
-            documents: Documents::default(),
+            trust: Trust { operators: vec![operator.did().clone()], pinned: vec![], keys: vec![], chains: vec![chain] },
+            documents,
             operator,
             provider,
             consumer,

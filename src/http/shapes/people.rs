@@ -76,9 +76,25 @@ pub struct ContactView {
     /// This desk's own name for it.
     #[schema(example = "Alice Maps")]
     name: Option<String>,
-    /// Where it takes envelopes, where a signed contact says so.
+    /// Where it takes envelopes, where a signed contact or its DID document says so.
     #[schema(format = "uri")]
     inbox: Option<String>,
+    /// Since when it is reached there, by these keys.
+    since: Option<Time>,
+    /// What changed since it was met, oldest first.
+    changes: Vec<Alteration>,
+    /// Whether the owner has seen these changes.
+    confirmed: bool,
+}
+
+/// A change of where somebody is reached, or of its keys.
+#[derive(ToSchema)]
+pub struct Alteration {
+    /// When it was noticed.
+    at: Time,
+    /// What is another now than before, a line each.
+    #[schema(example = json!(["inbox: https://a.example/inbox -> https://b.example/inbox"]))]
+    what: Vec<String>,
 }
 
 /// How somebody becomes a contact: exactly one of `contact`, `invitation` and `did`.

@@ -25,6 +25,7 @@ pub(super) fn doors() -> Api<Arc<Node>> {
         .door(Scope::Admin, __path_add_contact, add_contact)
         .door(Scope::Admin, __path_forget_contact, forget_contact)
         .door(Scope::Admin, __path_name_contact, name_contact)
+        .door(Scope::Admin, __path_confirm_contact, confirm_contact)
         .door(Scope::Admin, __path_invite, invite)
 }
 
@@ -126,6 +127,19 @@ async fn name_contact(State(node): Owner, Id(did): Id, Body(new): Body<NewName>)
     let did: Did = did.parse()?;
     node.rename(&did, new.name.as_deref()).await?;
     answered(json!({ "did": did, "name": new.name }))
+}
+
+/// Confirms a contact
+///
+/// Its owner has seen what changed about it: another inbox, or other keys.
+#[utoipa::path(post, path = "/api/contacts/{did}/confirm", tag = "people",
+    params(("did" = String, Path, description = "Whom.")),
+    responses((status = 200, description = "The party whose changes are seen.", body = Party)),
+)]
+async fn confirm_contact(State(node): Owner, Id(did): Id) -> Answer {
+    let did: Did = did.parse()?;
+    node.confirm_contact(&did).await?;
+    answered(json!({ "did": did }))
 }
 
 /// Makes an invitation

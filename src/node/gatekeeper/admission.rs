@@ -58,7 +58,7 @@ impl Gatekeeper {
         let mut trail = Trail::default();
         let now = chance::now()?;
         let proof = self.key_asked_for(carried, now)?;
-        let known = self.known(&answer.core, &mut trail)?;
+        let known = self.known(&answer.core, &mut trail).await?;
         let recognised = recognise(answer, known, &self.policy, &self.challenges, now, &mut trail)?;
         let core = recognised.known.core.hash;
         self.consume(&recognised).await?;
@@ -96,12 +96,13 @@ impl Gatekeeper {
     }
 
     /// The core, from memory if it was verified before.
-    fn known(&self, text: &str, trail: &mut Trail) -> Result<Arc<Known>, Refusal> {
+    async fn known(&self, text: &str, trail: &mut Trail) -> Result<Arc<Known>, NodeFault> {
         let cores = || self.cores.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if let Some(known) = cores().find(text) {
             return Ok(known);
         }
-        let known = Arc::new(Known::read(&Unverified::new(text), &self.documents, trail)?);
+        self.acquaint(text).await?;
+        let known = Arc::new(Known::read(&Unverified::new(text), &self.documents(), trail)?);
         // Strangers' contracts are refused in the next step and take no room here.
         if self.policy.providers.contains(&known.core.claims.iss) {
             cores().keep(Arc::clone(&known));

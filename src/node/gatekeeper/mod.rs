@@ -23,11 +23,11 @@ pub use tally::GateTally;
 pub use token::Admitted;
 use tokio::sync::watch;
 
-use super::{NodeFault, Registry, Store, StoreFault, Timepiece, chance};
+use super::{Acquaintance, Directory, NodeFault, Registry, Store, StoreFault, Timepiece, chance};
 use crate::check::{Refusal, Trail};
 use crate::encoding::{Digest, Timestamp};
 use crate::gate::{Challenge, ChallengeKey, GatePolicy, Known, KnownCores};
-use crate::identity::{DidDocument, Documents, Signer, Thumbprint, Unverified};
+use crate::identity::{DidDocument, Documents, Jws, Signer, Thumbprint, Unverified};
 
 /// The kinds of documents that a gate keeps.
 mod kind {
@@ -56,7 +56,7 @@ pub struct Gatekeeper {
     signer: Arc<dyn Signer>,
     store: Arc<dyn Store>,
     registry: Arc<dyn Registry>,
-    documents: Documents,
+    directory: Arc<Directory>,
     challenges: ChallengeKey,
     copied: Option<copied::Copied>,
     cores: Mutex<KnownCores>,
@@ -123,6 +123,24 @@ impl Gatekeeper {
         store: Arc<dyn Store>,
         registry: Arc<dyn Registry>,
     ) -> Result<Arc<Self>, NodeFault> {
+        // Spelled out once: a key of a did:key is a compressed point, and every contract here is by one of these.
+        let mut documents = Documents::default();
+        let spelled = settings.providers.iter().filter_map(|did| DidDocument::of_key_did(did).ok());
+        spelled.for_each(|document| documents.insert(document));
+        Self::open_knowing(settings, signer, store, registry, Arc::new(Directory::closed(documents))).await
+    }
+
+    /// As [`Gatekeeper::open`], with providers that are did:web looked up in `directory`.
+    ///
+    /// # Errors
+    /// As [`Gatekeeper::open`].
+    pub async fn open_knowing(
+        settings: GateSettings,
+        signer: Arc<dyn Signer>,
+        store: Arc<dyn Store>,
+        registry: Arc<dyn Registry>,
+        directory: Arc<Directory>,
+    ) -> Result<Arc<Self>, NodeFault> {
         let policy = settings.policy(registry.urn())?;
         let challenges = ChallengeKey::new(&*match store.key(CHALLENGE_KEY).await? {
             Some(secret) => secret,
@@ -133,9 +151,6 @@ impl Gatekeeper {
             }
         });
         let copied = copied::Copied::of(&*store).await?;
-        // Spelled out once: a key of a did:key is a compressed point, and every contract here is by one of these.
-        let mut documents = Documents::default();
-        policy.providers.iter().filter_map(|did| DidDocument::of_key_did(did).ok()).for_each(|it| documents.insert(it));
         let gate = Self {
             timepiece: Timepiece::new(Arc::clone(&registry)),
             counts: tally::Counts::default(),
@@ -144,7 +159,7 @@ impl Gatekeeper {
             signer,
             store,
             registry,
-            documents,
+            directory,
             challenges,
             copied,
             cores: Mutex::new(KnownCores::new(KNOWN_CORES)),
@@ -196,11 +211,37 @@ impl Gatekeeper {
             if !self.lock().contracts.contains_key(&core) {
                 let Some(text) = self.store.one(kind::CONTRACT, &core.hex()).await? else { continue };
                 let text: String = read(kind::CONTRACT, &id, text)?;
-                let known = Known::read(&Unverified::new(text), &self.documents, &mut Trail::default())?;
+                let known = Known::read(&Unverified::new(text), &self.documents(), &mut Trail::default())?;
                 let standing = self.shut(&core).await?.map_or(Standing::Open, Standing::Shut);
                 self.lock().contracts.insert(core, Contract::new(Arc::new(known), standing));
             }
             self.lock().tokens.insert(token.id, token);
+        }
+        Ok(())
+    }
+
+    /// The providers' keys, those of before a rotation included: whoever stole one cannot record, and a gate with did:web
+    /// providers opens only for recorders that it is told.
+    fn documents(&self) -> Documents {
+        self.directory.documents_ever()
+    }
+
+    /// Looks a provider up, if it is one of this gate's and a did:web; nobody else's domain is asked.
+    async fn acquaint(&self, core: &str) -> Result<(), NodeFault> {
+        let Some(kid) =
+            core.split_once('~').and_then(|(issuer_jwt, _)| Jws::parse(issuer_jwt).ok()?.header().kid.clone())
+        else {
+            return Ok(());
+        };
+        let looked_up = match self.policy.providers.contains(kid.did()) {
+            true => self.directory.acquaint_with(&kid, Acquaintance::Known).await,
+            false => Ok(()),
+        };
+        // What was known of it before still counts.
+        if let Err(refusal) = looked_up
+            && self.documents().key(&kid).is_err()
+        {
+            return Err(refusal.into());
         }
         Ok(())
     }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::credential::{Account, RegistryUrn};
 use crate::gate::{GatePolicy, GuardedAsset};
-use crate::identity::Did;
+use crate::identity::{Did, Method};
 use crate::node::NodeFault;
 
 /// How a gate behaves; read from its configuration.
@@ -154,6 +154,12 @@ impl GateSettings {
             "`origin` is scheme://host or scheme://host:port, nothing else",
         )?;
         meant(!self.providers.is_empty(), "`providers` names nobody, so nothing could open the gate")?;
+        let web = self.providers.iter().any(|did| did.method() == Method::Web);
+        meant(
+            !web || !self.recorders.is_empty(),
+            "a provider is a did:web, so `recorders` has to name the accounts that record for it: whoever takes over its \
+             domain could make contracts of its own otherwise",
+        )?;
         meant((10..=300).contains(&self.challenge_ttl), "`challenge_ttl` is 10 to 300 seconds")?;
         meant((1..=3600).contains(&self.token_ttl), "`token_ttl` is 1 to 3600 seconds")?;
         meant((1..=86_400).contains(&self.max_head_age), "`max_head_age` is 1 to 86400 seconds")?;
@@ -250,6 +256,8 @@ mod tests {
         let secret = ForwardSettings { secret_file: Some("proxy-secret".into()), ..open };
         assert_eq!(refused(|settings| settings.forward = Some(secret)), "");
         assert!(refused(|settings| settings.max_head_age = 0).contains("max_head_age"));
+        let web = |settings: &mut GateSettings| settings.providers = vec!["did:web:alice.example".parse().unwrap()];
+        assert!(refused(web).contains("recorders"));
     }
 
     #[test]

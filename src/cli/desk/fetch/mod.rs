@@ -102,7 +102,7 @@ impl Fetch {
             Some((gate, token, at, piece)) => {
                 let receipt = gate.receipt(at, token).await;
                 let receipt = receipt.context("the data is whole and as contracted; its receipt is missing")?;
-                let signed = wanted.receipt(&receipt, &core, piece, bytes)?;
+                let signed = wanted.receipt(&receipt, &core, piece, bytes).await?;
                 self.keep(&desk, &contract, &receipt).await?;
                 Some((receipt, signed))
             }

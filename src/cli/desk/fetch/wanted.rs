@@ -8,9 +8,11 @@ use super::super::super::Usage;
 use super::member;
 use super::part::Piece;
 use crate::check::Trail;
+use crate::courier::{AddressPolicy, WebResolver};
 use crate::encoding::Digest;
 use crate::gate::Receipt;
-use crate::identity::{Documents, Jws};
+use crate::identity::{Did, Documents, Jws, Method};
+use crate::node::Resolver as _;
 
 /// What the contract says about the data.
 pub(super) struct Wanted {
@@ -39,10 +41,17 @@ impl Wanted {
     }
 
     /// The receipt has to be about this contract and these bytes, and signed by whoever it names as the gate.
-    pub(super) fn receipt(&self, receipt: &str, core: &Digest, piece: &Piece, size: u64) -> Result<Receipt> {
+    pub(super) async fn receipt(&self, receipt: &str, core: &Digest, piece: &Piece, size: u64) -> Result<Receipt> {
         let claimed: Value = Jws::parse(receipt)?.claims()?.into();
-        let gate = member(&claimed, "/iss")?.parse()?;
-        let verified = Receipt::verify(receipt, &gate, core, &Documents::default(), &mut Trail::default())
+        let gate = member(&claimed, "/iss")?.parse::<Did>()?;
+        let mut documents = Documents::default();
+        if gate.method() == Method::Web {
+            // Whoever agreed to an endpoint without TLS is in a network of its own.
+            let policy = AddressPolicy { private_networks: self.endpoint.scheme() == "http" };
+            documents
+                .insert(WebResolver::new(policy)?.resolve(&gate).await.context("the gate's key is not to be had")?);
+        }
+        let verified = Receipt::verify(receipt, &gate, core, &documents, &mut Trail::default())
             .context("the gate's receipt does not hold; the data does")?;
         let from = verified.range.map_or(0, |range| range.first);
         let about = verified.asset_sha256 == self.sha256
