@@ -8,6 +8,7 @@ pub mod identity;
 pub mod policy;
 pub mod credential;
 pub mod negotiation;
+pub mod transfer;
 pub mod inbox;
 pub mod gate;
 pub mod operator;
