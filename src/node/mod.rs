@@ -28,6 +28,7 @@ mod run;
 mod settings;
 mod statement;
 mod store;
+pub mod transfers;
 mod view;
 mod wallet;
 mod watch;

@@ -10,6 +10,7 @@ mod ledger;
 mod open;
 mod outbox;
 mod port;
+mod transfers;
 #[cfg(test)]
 mod tests;
 

@@ -59,6 +59,15 @@ pub enum Event {
     },
 }
 
+impl Event {
+    /// Takes the token out of a start: who gave it out keeps its hash only.
+    pub fn forget_token(&mut self) {
+        if let Self::Moved { address: Some(address), .. } = self {
+            address.token = None;
+        }
+    }
+}
+
 /// One entry of the history that people see.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Moved {
