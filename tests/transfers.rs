@@ -9,7 +9,7 @@ use countersign::check::Check;
 use countersign::negotiation::Role;
 use countersign::node::NodeFault;
 use countersign::node::transfers::{
-    Agreements, Plan, Post, PostFault, StandingAgreement, Step, TransferSettings, TransferView, Transfers,
+    Agreements, Plan, PlannedStep, Post, PostFault, StandingAgreement, Step, TransferSettings, TransferView, Transfers,
 };
 use countersign::store::Sqlite;
 use countersign::transfer::{Kind, StateName, checks};
@@ -129,13 +129,13 @@ async fn world(provider: Plan, consumer: Plan, plain: bool) -> World {
     World { provider, consumer, _dir: dir }
 }
 
-fn plan(role: Role, steps: &[(StateName, &[Step])]) -> Plan {
-    let states = steps.iter().map(|(state, steps)| (*state, steps.to_vec())).collect();
-    Plan { delay_ms: 5, transfers: HashMap::from([(ASSET.to_owned(), HashMap::from([(role, states)]))]) }
+fn plan(steps: &[(StateName, Option<usize>, Step)]) -> Plan {
+    let steps = steps.iter().map(|(on, nth, act)| PlannedStep { on: *on, nth: *nth, act: *act, after_ms: 5 });
+    Plan(HashMap::from([(ASSET.to_owned(), steps.collect())]))
 }
 
-fn held(role: Role) -> Plan {
-    plan(role, &[])
+fn held() -> Plan {
+    plan(&[(StateName::Requested, None, Step::Hold)])
 }
 
 async fn until(side: &Side, id: &str, state: StateName) -> TransferView {
@@ -219,15 +219,13 @@ async fn a_contract_of_ones_own_gate_gets_no_token_by_transfer() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_script_decides_by_asset_state_and_arrival() {
-    let provider = plan(
-        Role::Provider,
-        &[
-            (StateName::Requested, &[Step::Start]),
-            (StateName::Started, &[Step::Suspend, Step::Complete]),
-            (StateName::Suspended, &[Step::Start]),
-        ],
-    );
-    let world = world(provider, held(Role::Consumer), true).await;
+    let provider = plan(&[
+        (StateName::Requested, None, Step::Start),
+        (StateName::Started, Some(1), Step::Suspend),
+        (StateName::Started, Some(2), Step::Complete),
+        (StateName::Suspended, None, Step::Start),
+    ]);
+    let world = world(provider, held(), true).await;
     let id = world.consumer.desk.request(AGREEMENT).await.unwrap().id;
     let view = until(&world.consumer, &id, StateName::Completed).await;
     let states: Vec<_> = view.history.iter().map(|moved| moved.state.name()).collect();
@@ -236,7 +234,7 @@ async fn a_script_decides_by_asset_state_and_arrival() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_lost_on_the_way_is_said_again_and_moves_once() {
-    let world = world(Plan::default(), held(Role::Consumer), true).await;
+    let world = world(Plan::default(), held(), true).await;
     *world.consumer.way.lost.lock().unwrap() = (2, 1);
     *world.provider.way.lost.lock().unwrap() = (1, 1);
     let id = world.consumer.desk.request(AGREEMENT).await.unwrap().id;
@@ -256,7 +254,7 @@ async fn what_is_lost_on_the_way_is_said_again_and_moves_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_needs_an_agreement_that_opens_its_data() {
-    let world = world(held(Role::Provider), held(Role::Consumer), true).await;
+    let world = world(held(), held(), true).await;
     let desk = &world.provider.desk;
     let ask = async |peer: &str, agreement: &str| desk.hear_request(peer, &request("urn:uuid:1", agreement)).await;
     assert_eq!(refused(ask(CONSUMER, "urn:uuid:none").await), &checks::AGREEMENT);
@@ -297,7 +295,7 @@ async fn a_request_needs_an_agreement_that_opens_its_data() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_is_no_party_of_a_transfer_does_not_find_it() {
-    let world = world(held(Role::Provider), held(Role::Consumer), true).await;
+    let world = world(held(), held(), true).await;
     let desk = &world.provider.desk;
     desk.hear_request(CONSUMER, &request("urn:uuid:1", AGREEMENT)).await.unwrap();
     let pid = at_provider(&world).await;
@@ -313,7 +311,7 @@ async fn who_is_no_party_of_a_transfer_does_not_find_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_agreement_opens_only_so_many_transfers_at_a_time() {
-    let world = world(held(Role::Provider), held(Role::Consumer), true).await;
+    let world = world(held(), held(), true).await;
     let desk = &world.provider.desk;
     for number in 0..1000 {
         desk.hear_request(CONSUMER, &request(&format!("urn:uuid:{number}"), AGREEMENT)).await.unwrap();
@@ -324,7 +322,7 @@ async fn an_agreement_opens_only_so_many_transfers_at_a_time() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restart_loses_no_message_and_no_token() {
-    let world = world(Plan::default(), held(Role::Consumer), true).await;
+    let world = world(Plan::default(), held(), true).await;
     // The consumer cannot be reached, so that the start waits in the provider's store.
     *world.provider.way.to.lock().unwrap() = Weak::new();
     let id = world.consumer.desk.request(AGREEMENT).await.unwrap().id;

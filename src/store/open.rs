@@ -97,9 +97,11 @@ fn pool(connections: u32) -> SqlitePoolOptions {
 fn migrations() -> Migrator {
     let ground = include_str!("migrations/0001_ground.sql").into_sql_str();
     let books = include_str!("migrations/0005_books.sql").into_sql_str();
+    let transfers = include_str!("migrations/0035_transfers.sql").into_sql_str();
     Migrator::with_migrations(vec![
         Migration::new(1, "ground".into(), MigrationType::Simple, ground, false),
         Migration::new(5, "books".into(), MigrationType::Simple, books, false),
+        Migration::new(35, "transfers".into(), MigrationType::Simple, transfers, false),
     ])
 }
 

@@ -114,8 +114,8 @@ async fn write(db: &mut SqliteConnection, commit: &TransferCommit) -> Result<(),
         ),
         // A token that was given out is good until another one is, or the transfer ends.
         Some(_) => query(
-            "UPDATE transfers SET state = ?, token = iif(?1 IN ('COMPLETED', 'TERMINATED'), NULL, ifnull(?, token)),
-                at = ?, version = ? WHERE id = ?",
+            "UPDATE transfers SET state = ?1, token = iif(?1 IN ('COMPLETED', 'TERMINATED'), NULL, ifnull(?2, token)),
+                at = ?3, version = ?4 WHERE id = ?5",
         ),
     };
     let statement = statement

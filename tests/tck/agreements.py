@@ -8,7 +8,7 @@ import uuid
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-DECISIONS = json.loads((Path(__file__).resolve().parent / "decisions.json").read_text())["negotiations"]
+DECISIONS = json.loads((Path(__file__).resolve().parent / "decisions.json").read_text())["datasets"]
 CONTEXT = "https://w3id.org/dspace/2025/1/context.jsonld"
 PARTICIPANT = "TCK_PARTICIPANT"
 # The datasets of the suite's negotiations by the role of the connector that it tests.

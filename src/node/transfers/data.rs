@@ -1,5 +1,6 @@
 //! Whom the data is open to: the holder of a started transfer's token, as long as its agreement opens the gate.
 
+use serde_json::Value;
 use tokio::sync::watch;
 use tracing::warn;
 
@@ -10,6 +11,8 @@ use crate::gate::checks as gate;
 use crate::node::{NodeFault, Standing};
 use crate::policy::{Facts, Policy};
 use crate::transfer::{StateName, Transfer, checks};
+
+const ODRL: &str = "http://www.w3.org/ns/odrl.jsonld";
 
 /// A download that a transfer's token opens.
 #[derive(Clone, Debug)]
@@ -35,7 +38,7 @@ impl Transfers {
         if agreement.plain {
             let named = self.settings.plain_for.contains(&agreement.peer);
             checks::PLAIN.hold(named, || format!("`{}` is not named", agreement.peer))?;
-            let terms = Policy::parse(&agreement.terms)?;
+            let terms = Policy::parse(&in_context(&agreement.terms))?;
             // Nothing here counts uses, so that terms which do cannot be kept.
             checks::COUNTED.hold(!terms.counts_uses(), || "the terms count uses".into())?;
             terms.permits("use", &Facts::at(chance::now()?))?;
@@ -94,6 +97,15 @@ impl Transfers {
         // Nobody panics while holding it; if somebody did, the map is still whole.
         self.standing.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
+}
+
+/// Terms within a message have the message's context, which is that of the Dataspace Protocol.
+fn in_context(terms: &Value) -> Value {
+    let mut terms = terms.clone();
+    if let Some(members) = terms.as_object_mut() {
+        members.entry("@context").or_insert_with(|| ODRL.into());
+    }
+    terms
 }
 
 fn started(transfer: &Transfer) -> Result<(), Refusal> {

@@ -59,6 +59,7 @@ impl Transfers {
             let said = |code: &str| reason.map_or_else(Reason::default, |reason| Reason::new(code, reason));
             let mut token = None;
             let command = match step {
+                Step::Hold => return Ok(TransferView::of(&transfer)),
                 Step::Start if transfer.opening().role == Role::Provider => {
                     let (address, digest) = self.data_address(&transfer).await?;
                     token = digest;

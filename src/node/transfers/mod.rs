@@ -12,7 +12,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};
 
 pub use data::Opened;
-pub use plan::{Plan, Step};
+pub use plan::{Plan, PlannedStep, Step};
 pub use port::{Agreements, DueNotice, Post, PostFault, StandingAgreement, TransferCommit, TransferStore};
 use tokio::sync::{Notify, watch};
 pub use view::TransferView;

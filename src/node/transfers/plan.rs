@@ -1,4 +1,4 @@
-//! Decisions by a script: what a conformance suite needs decided, asset by asset. A test's means, off by default.
+//! Decisions by a script: what an installation, or a test, has decided about an asset's transfers beforehand.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,19 +11,28 @@ use crate::negotiation::Role;
 use crate::node::NodeFault;
 use crate::transfer::{StateName, Transfer};
 
-/// What is decided about transfers without a person: for an asset, a role and a state, at each arrival in that state.
-#[derive(Clone, Debug, Default, Deserialize)]
+/// What is decided about transfers without a person, by asset.
+#[derive(Clone, Debug, Default)]
+pub struct Plan(pub HashMap<String, Vec<PlannedStep>>);
+
+/// One step: what is done once a state is entered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Plan {
-    /// How long after the arrival, in milliseconds.
+pub struct PlannedStep {
+    /// In which state.
+    pub on: StateName,
+    /// Only when it is entered for that time, from 1; every time when absent.
     #[serde(default)]
-    pub delay_ms: u64,
-    /// By asset.
+    pub nth: Option<usize>,
+    /// What.
+    #[serde(rename = "do")]
+    pub act: Step,
+    /// How many milliseconds later.
     #[serde(default)]
-    pub transfers: HashMap<String, HashMap<Role, HashMap<StateName, Vec<Step>>>>,
+    pub after_ms: u64,
 }
 
-/// A decision in a script.
+/// A decision about a transfer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Step {
@@ -35,34 +44,28 @@ pub enum Step {
     Complete,
     /// It is over.
     Terminate,
+    /// Nothing: what would be decided without a script is not decided.
+    Hold,
 }
 
 impl Plan {
-    /// What is decided about a transfer in the state that it has come to; `None` where the script does not name its
-    /// asset, `Some(None)` where it does and nothing is to be decided.
-    pub fn step(&self, transfer: &Transfer) -> Option<Option<Step>> {
-        let opening = transfer.opening();
-        let roles = self.transfers.get(&opening.asset)?;
-        let steps = roles.get(&opening.role).and_then(|states| states.get(&transfer.state()));
-        let arrival = transfer.arrivals().checked_sub(1);
-        Some(steps.zip(arrival).and_then(|(steps, arrival)| steps.get(arrival)).copied())
+    /// What is done about a transfer in the state that it has come to.
+    fn step(&self, transfer: &Transfer) -> Option<&PlannedStep> {
+        let steps = self.0.get(&transfer.opening().asset)?;
+        let arrivals = transfer.arrivals();
+        steps.iter().find(|step| step.on == transfer.state() && step.nth.is_none_or(|nth| nth == arrivals))
     }
 }
 
 impl Transfers {
     /// Decides what is decided without a person: what the script says, else that a requested transfer starts.
     pub(super) fn follow_plan(self: &Arc<Self>, transfer: &Transfer) {
-        let planned = self.settings.plan.step(transfer);
-        let scripted = planned.is_some();
-        let (step, delay) = match planned {
-            Some(step) => (step, Duration::from_millis(self.settings.plan.delay_ms)),
-            None => {
-                // Under an agreement that stands there is nothing left to decide.
-                let begins = transfer.opening().role == Role::Provider && transfer.state() == StateName::Requested;
-                (begins.then_some(Step::Start), Duration::ZERO)
-            }
-        };
-        let Some(step) = step else { return };
+        let planned = self.settings.plan.step(transfer).copied();
+        // Under an agreement that stands there is nothing left to decide.
+        let begins = transfer.opening().role == Role::Provider && transfer.state() == StateName::Requested;
+        let by_itself = begins.then_some(Step::Start);
+        let Some(step) = planned.map(|step| step.act).or(by_itself).filter(|step| *step != Step::Hold) else { return };
+        let delay = Duration::from_millis(planned.map_or(0, |step| step.after_ms));
         let (desk, id) = (Arc::clone(self), transfer.own_pid().to_owned());
         let (state, arrivals) = (transfer.state(), transfer.arrivals());
         tokio::spawn(async move {
@@ -74,7 +77,7 @@ impl Transfers {
             }
             let Err(fault) = desk.decide(&id, step).await else { return };
             tracing::warn!(transfer = id, ?step, %fault, "not decided");
-            if let (NodeFault::Refused(refusal), false) = (&fault, scripted) {
+            if let (NodeFault::Refused(refusal), Step::Start) = (&fault, step) {
                 // What cannot start is over, and the consumer knows why.
                 let ended = desk.decide_because(&id, Step::Terminate, Some(&refusal.to_string())).await;
                 if let Err(fault) = ended {
