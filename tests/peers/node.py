@@ -4,6 +4,7 @@ import json
 import os
 import re
 import secrets
+import socket
 import subprocess
 import sys
 import tomllib
@@ -118,6 +119,41 @@ class Node:
         except urllib.error.HTTPError as error:
             raise RuntimeError(f"{method} {path}: {error.code} {error.read().decode(errors='replace')}") from error
         return json.loads(text) if text else None
+
+
+    def negotiate(self, address, counterparty, dataset, offer=None, terms=None):
+        """Begins a plain negotiation as the consumer; this node's id of it."""
+        order = {"counterparty": counterparty, "address": address, "dataset": dataset, "offer": offer, "terms": terms}
+        order = {name: value for name, value in order.items() if value is not None}
+        return self.call("POST", "dsp/negotiations", order)["id"]
+
+    def negotiation(self, id):
+        """One plain negotiation."""
+        return self.call("GET", f"dsp/negotiations/{id}")
+
+    def negotiations(self, limit=1000):
+        """Plain negotiations, newest first."""
+        return self.call("GET", f"dsp/negotiations?limit={limit}")
+
+    def act(self, id, act, order=None):
+        """Decides in a plain negotiation."""
+        return self.call("POST", f"dsp/negotiations/{id}/{act}", order or {})
+
+    def list(self, dataset, terms=None):
+        """Offers a dataset over the Dataspace Protocol."""
+        terms = terms or {"permission": [{"action": "use"}]}
+        self.call("POST", "dsp/datasets", {"id": dataset, "offers": [{"id": f"offer:{dataset}", "terms": terms}]})
+
+
+def free_ports(count):
+    """Ports that nobody listens on now."""
+    sockets = [socket.socket() for _ in range(count)]
+    for one in sockets:
+        one.bind(("127.0.0.1", 0))
+    ports = [one.getsockname()[1] for one in sockets]
+    for one in sockets:
+        one.close()
+    return ports
 
 
 def listed(differences):

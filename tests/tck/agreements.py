@@ -11,6 +11,7 @@ from pathlib import Path
 DECISIONS = json.loads((Path(__file__).resolve().parent / "decisions.json").read_text())["datasets"]
 CONTEXT = "https://w3id.org/dspace/2025/1/context.jsonld"
 PARTICIPANT = "TCK_PARTICIPANT"
+USE = {"permission": [{"action": "use"}]}
 # The datasets of the suite's negotiations by the role of the connector that it tests.
 SUITE = {
     "provider": [name for name in DECISIONS if name.startswith("ACN") and not name.startswith("ACNC")],
@@ -67,13 +68,13 @@ class Agreements:
         """The node is the provider: this side requests."""
         pid = f"urn:uuid:{uuid.uuid4()}"
         self.known[pid] = {"dataset": dataset}
-        offer = {"@type": "Offer", "@id": f"CD123:{dataset}:456", "target": dataset, "permission": [{"action": "use"}]}
+        offer = {"@type": "Offer", "@id": f"CD123:{dataset}:456", "target": dataset, **USE}
         message = {"@type": "ContractRequestMessage", "consumerPid": pid, "offer": offer, "callbackAddress": self.url}
         self.post(f"{self.node.address}/negotiations/request", message)
 
     def ask_us(self, dataset):
         """The node is the consumer: it is told to request."""
-        self.node.negotiate(self.url, PARTICIPANT, dataset, f"offer{dataset}")
+        self.node.negotiate(self.url, PARTICIPANT, dataset, f"offer{dataset}", USE)
 
     def hear(self, path, message):
         """A message of the node: its answer, and what follows from it."""

@@ -1,6 +1,7 @@
 """Runs the conformance suite against a node, and judges what it says."""
 
 import argparse
+import json
 import os
 import re
 import subprocess
@@ -24,6 +25,8 @@ DISABLED = {"TP:02-04", "TP_C:02-04"}
 CALLBACK_PORT = 8083
 DIFFERENCES = HERE / "differences.toml"
 AUTHORIZATION = "the-conformance-suite"
+# The terms of everything that the suite negotiates about.
+USE = {"permission": [{"action": "use"}]}
 
 GROUPS = {
     "MET": "Version metadata",
@@ -124,8 +127,6 @@ class Hook:
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self):
-                import json
-
                 asked = json.loads(self.rfile.read(int(self.headers.get("Content-Length") or 0)))
                 try:
                     hook.begin(node, self.path, asked)
@@ -146,9 +147,9 @@ class Hook:
 
     def begin(self, node, path, asked):
         if path == "/transfers":
-            node.call("POST", "transfers", {"agreement": asked["agreementId"]})
+            node.call("POST", "dsp/transfers", {"agreement": asked["agreementId"]})
         else:
-            node.negotiate(asked["connectorAddress"], asked["providerId"], asked["datasetId"], asked["offerId"])
+            node.negotiate(asked["connectorAddress"], asked["providerId"], asked["datasetId"], asked["offerId"], USE)
 
 
 def run(command, properties, part):
