@@ -6,6 +6,7 @@
 mod auditor;
 mod books;
 mod catalog;
+mod cataloged;
 pub mod chance;
 pub mod checks;
 mod consent;
@@ -21,9 +22,12 @@ mod names;
 mod offering;
 mod party;
 mod perform;
+mod pids;
 pub mod port;
+mod proposing;
 mod receive;
 mod refused;
+mod rounds;
 mod run;
 mod settings;
 mod statement;
@@ -41,6 +45,7 @@ pub use books::{
     BookStore, Booked, Bookkeeper, Collected, Collection, CreditOrder, CustomerTable, Gap, InvoiceOrder, Issue,
     Letterhead, PaymentOrder, Unstated, VoidOrder,
 };
+pub use cataloged::Uncataloged;
 pub use consent::{Due, Listing, Waiting};
 pub use contacts::{NewContact, PersonView, Reach};
 pub use desk::RequestOrder;
@@ -53,8 +58,10 @@ pub use names::{Introduction, InvitationOrder, InvitationView, Met};
 pub use offering::OfferOrder;
 pub use party::{PartyView, Proof};
 pub use port::{Courier, Depth, NotDelivered, Registry, RegistryFault};
+pub use proposing::ProposalOrder;
 use refused::Refused;
 pub use refused::RefusedMessage;
+pub use rounds::{Change, RoundView};
 pub use settings::{Consent, Matter, Point, RecordConsent, Rule, Settings, Windows};
 pub use statement::StatementView;
 pub use store::{Commit, Dealings, Index, Kept, Mark, Order, Outgoing, Parked, Store, StoreFault};
@@ -74,6 +81,7 @@ pub(crate) mod kind {
     pub const CONTACT: &str = "contact";
     pub const STANDING: &str = "standing";
     pub const CATALOG: &str = "catalog";
+    pub const SHELF: &str = "shelf";
     pub const RECEIPT: &str = "receipt";
     pub const STATEMENT: &str = "statement";
     pub const MEMBER: &str = "member";

@@ -7,6 +7,7 @@ mod fees;
 mod fetch;
 mod goods;
 mod people;
+mod propose;
 mod show;
 mod talks;
 mod words;
@@ -37,6 +38,8 @@ pub enum Command {
     Assets(goods::Assets),
     Catalog(goods::Catalog),
     Request(talks::Request),
+    Propose(propose::Propose),
+    Counter(propose::Counter),
     Inbox(talks::Inbox),
     Negotiations(talks::Negotiations),
     Show(show::Show),
@@ -72,6 +75,8 @@ impl Command {
             Self::Assets(command) => command.run().await,
             Self::Catalog(command) => command.run().await,
             Self::Request(command) => command.run().await,
+            Self::Propose(command) => command.run().await,
+            Self::Counter(command) => command.run().await,
             Self::Inbox(command) => command.run().await,
             Self::Negotiations(command) => command.run().await,
             Self::Show(command) => command.run().await,
