@@ -52,7 +52,8 @@ pub use desk::RequestOrder;
 pub use fault::NodeFault;
 pub use force::{ContractView, Force, StandingView};
 pub use gatekeeper::{
-    Admission, Admitted, Delivery, GateSettings, Gatekeeper, ReceiptState, ServedAsset, Source, Standing,
+    Admission, Admitted, Carried, Delivery, ForwardSettings, GateSettings, Gatekeeper, Proxy, ReceiptState, Scheme,
+    ServedAsset, Source, Standing,
 };
 pub use names::{Introduction, InvitationOrder, InvitationView, Met};
 pub use offering::OfferOrder;
