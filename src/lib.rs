@@ -8,6 +8,8 @@ pub mod identity;
 pub mod policy;
 pub mod credential;
 pub mod negotiation;
+#[cfg(feature = "wallet")]
+pub mod dsp;
 pub mod inbox;
 pub mod gate;
 pub mod operator;

@@ -10,6 +10,7 @@ mod decide;
 mod event;
 mod input;
 mod paper;
+pub mod plain;
 mod state;
 
 pub use apply::Corrupt;

@@ -13,6 +13,7 @@ mod contacts;
 mod contract;
 mod deliver;
 mod desk;
+pub mod dsp;
 mod fault;
 mod force;
 mod flow;

@@ -5,6 +5,7 @@
 #![allow(dead_code, reason = "read by the derive that makes schemas of them")]
 
 mod books;
+mod dsp;
 mod fees;
 mod goods;
 mod negotiation;
@@ -12,6 +13,7 @@ mod people;
 mod word;
 
 pub(super) use books::*;
+pub(super) use dsp::*;
 pub(super) use fees::*;
 pub(super) use goods::*;
 pub(super) use negotiation::*;
