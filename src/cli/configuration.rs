@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use serde::Deserialize;
 
 use crate::credential::Trust;
+use crate::node::dsp::DspSettings;
 use crate::node::{Consent, GateSettings, Letterhead, Uncataloged, Windows};
 
 /// A node's configuration, as the file has it.
@@ -21,6 +22,8 @@ pub struct Configuration {
     pub trust: Trust,
     /// A contract desk's wallet, if this node is one.
     pub wallet: Option<WalletTable>,
+    /// The Dataspace Protocol, if this node's wallet speaks it.
+    pub dsp: Option<DspSettings>,
     /// A gate in front of data, if this node is one.
     pub gate: Option<GateSettings>,
     /// The operator's desk, if this node is one.

@@ -1,8 +1,10 @@
 //! Outbound messages over HTTP, to addresses that may be hostile.
 
 mod address;
+mod dsp;
 mod inbox;
 mod statement;
 
 pub use address::{AddressPolicy, client};
+pub use dsp::DspMessenger;
 pub use inbox::HttpCourier;

@@ -14,6 +14,7 @@ mod contacts;
 mod contract;
 mod deliver;
 mod desk;
+pub mod dsp;
 mod fault;
 mod force;
 mod flow;

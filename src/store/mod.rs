@@ -9,6 +9,7 @@ mod inbox;
 mod ledger;
 mod open;
 mod outbox;
+mod plain;
 mod port;
 mod transfers;
 #[cfg(test)]

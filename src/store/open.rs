@@ -8,6 +8,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{Connection as _, SqlSafeStr, SqlitePool};
 
 use super::damage::fault;
+use super::plain::Desk;
 use crate::node::StoreFault;
 
 const READERS: u32 = 4;
@@ -33,6 +34,7 @@ impl Default for InboxLimits {
 #[derive(Debug)]
 pub struct Sqlite {
     // Fields drop in this order: the lock is the last to go.
+    pub(super) desk: Desk,
     pub(super) writer: SqlitePool,
     pub(super) readers: SqlitePool,
     pub(super) limits: InboxLimits,
@@ -73,11 +75,12 @@ impl Sqlite {
             StoreFault::Failed(format!("{} was not written by this version of the program: {cause}", path.display()))
         })?;
         let readers = pool(READERS).connect_with(file.pragma("query_only", "ON")).await.map_err(fault)?;
-        Ok(Self { writer, readers, limits, _lock: lock })
+        Ok(Self { desk: Desk::open(writer.clone()), writer, readers, limits, _lock: lock })
     }
 
     /// Finishes what is under way, closes the file and lets another process have it.
     pub async fn close(self) {
+        drop(self.desk);
         self.readers.close().await;
         self.writer.close().await;
     }
@@ -98,9 +101,11 @@ fn migrations() -> Migrator {
     let ground = include_str!("migrations/0001_ground.sql").into_sql_str();
     let books = include_str!("migrations/0005_books.sql").into_sql_str();
     let transfers = include_str!("migrations/0035_transfers.sql").into_sql_str();
+    let dsp = include_str!("migrations/0030_dsp.sql").into_sql_str();
     Migrator::with_migrations(vec![
         Migration::new(1, "ground".into(), MigrationType::Simple, ground, false),
         Migration::new(5, "books".into(), MigrationType::Simple, books, false),
+        Migration::new(30, "dsp".into(), MigrationType::Simple, dsp, false),
         Migration::new(35, "transfers".into(), MigrationType::Simple, transfers, false),
     ])
 }

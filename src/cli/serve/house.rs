@@ -6,10 +6,11 @@ use url::Url;
 
 use super::super::configuration::Configuration;
 use super::super::home::Home;
-use super::{gate, operator, wallet};
+use super::{dsp, gate, operator, wallet};
 use crate::credential::RegistryUrn;
 use crate::http::{self, Api, Router};
 use crate::identity::Signer;
+use crate::node::dsp::PlainStore;
 use crate::node::{BookStore, Gatekeeper, Registry, Store};
 use crate::registry::{Client, ClientConfig};
 use crate::store::Sqlite;
@@ -17,6 +18,8 @@ use crate::store::Sqlite;
 /// A node put together: its two faces and its loops.
 pub(super) struct House {
     pub public: Router,
+    /// The Dataspace Protocol's part of the public face.
+    pub dsp: Router,
     pub management: Api,
     pub loops: JoinSet<()>,
     pub gatekeeper: Option<Arc<Gatekeeper>>,
@@ -31,6 +34,7 @@ pub(super) struct Ground<'a> {
     pub signer: Arc<dyn Signer>,
     pub store: Arc<dyn Store>,
     pub books: Arc<dyn BookStore>,
+    pub plain: Arc<dyn PlainStore>,
     pub registry: Arc<dyn Registry>,
 }
 
@@ -44,14 +48,19 @@ impl House {
             public_url,
             signer: Arc::new(home.signing_key()?),
             books: Arc::clone(&store) as Arc<dyn BookStore>,
+            plain: Arc::clone(&store) as Arc<dyn PlainStore>,
             store,
             registry: open_registry(home, configuration).await?,
         };
         // A gate says by itself whether it is ready: it is not while the chain cannot be read.
         let public = if configuration.gate.is_some() { Router::new() } else { http::alive_router() };
-        let mut house = Self { public, management: http::alive_api(), loops: JoinSet::new(), gatekeeper: None };
+        let mut house =
+            Self { public, dsp: Router::new(), management: http::alive_api(), loops: JoinSet::new(), gatekeeper: None };
         if let Some(table) = &configuration.wallet {
             wallet::move_in(&mut house, &ground, table)?;
+        }
+        if let Some(table) = &configuration.dsp {
+            dsp::move_in(&mut house, &ground, table)?;
         }
         if let Some(table) = &configuration.operator {
             operator::move_in(&mut house, &ground, table);

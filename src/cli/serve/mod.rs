@@ -1,3 +1,4 @@
+mod dsp;
 mod gate;
 mod house;
 mod operator;
@@ -50,7 +51,9 @@ impl Serve {
         let house = House::open(&home, &configuration, running.public.trim_end_matches('/')).await?;
         let key = ApiKey::new(&home.api_key()?);
         let within = Duration::from_secs(30);
-        let mut world = http::serve(public, http::with_share(house.public, Share::default()), within);
+        // The Dataspace Protocol's endpoints have a share of their own: who proves an id is not held up.
+        let world = http::with_share(house.public, Share::default()).merge(house.dsp);
+        let mut world = http::serve(public, world, within);
         let owner = http::serve(management, http::with_api_key(house.management, key)?, within);
         home.announce(&running)?;
         println!("{}", serde_json::to_string(&running)?);

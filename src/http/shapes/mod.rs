@@ -6,6 +6,7 @@
 
 mod books;
 mod contract;
+mod dsp;
 mod fees;
 mod goods;
 mod negotiation;
@@ -15,6 +16,7 @@ mod word;
 
 pub(super) use books::*;
 pub(super) use contract::*;
+pub(super) use dsp::*;
 pub(super) use fees::*;
 pub(super) use goods::*;
 pub(super) use negotiation::*;

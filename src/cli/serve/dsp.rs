@@ -1,0 +1,49 @@
+use std::fs;
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result, bail};
+
+use super::house::{Ground, House};
+use crate::courier::{AddressPolicy, DspMessenger};
+use crate::http::{self, Share};
+use crate::node::dsp::{Connector, DspSettings, Parts, Script};
+
+/// Puts the Dataspace Protocol into the house.
+pub(super) fn move_in(house: &mut House, ground: &Ground<'_>, settings: &DspSettings) -> Result<()> {
+    if ground.configuration.wallet.is_none() {
+        bail!("[dsp] needs a [wallet]: it offers what the wallet lists");
+    }
+    let script = match &settings.script {
+        None => Script::default(),
+        Some(file) => {
+            let path = ground.home.dir().join(file);
+            let text = fs::read(&path).with_context(|| format!("cannot read [dsp] script {}", path.display()))?;
+            serde_json::from_slice(&text).with_context(|| format!("[dsp] script {} does not read", path.display()))?
+        }
+    };
+    for known in &settings.literal {
+        let who = &known.participant;
+        tracing::error!(participant = %who, "[[dsp.literal]]: whoever sends a fixed text counts as this participant");
+        eprintln!(
+            "countersign: WARNING: [[dsp.literal]] takes anybody for {who} who sends a fixed text: no proof at all"
+        );
+    }
+    if settings.plain.0.iter().any(|name| name == "*") {
+        eprintln!("countersign: WARNING: [dsp] plain = [\"*\"] negotiates unsigned agreements with anybody");
+    }
+    let policy = AddressPolicy { private_networks: ground.configuration.network.private };
+    let connector = Arc::new(Connector::new(Parts {
+        signer: Arc::clone(&ground.signer),
+        settings: settings.clone(),
+        script,
+        public_url: ground.public_url.to_owned(),
+        store: Arc::clone(&ground.plain),
+        kept: Arc::clone(&ground.store),
+        messenger: Arc::new(DspMessenger::new(policy)?),
+    })?);
+    house.dsp = http::dsp_router(Arc::clone(&connector), Share::default());
+    house.management = std::mem::take(&mut house.management).merge(http::dsp_api(Arc::clone(&connector)));
+    let mut loops = connector.run();
+    house.loops.spawn(async move { while loops.join_next().await.is_some() {} });
+    Ok(())
+}
