@@ -44,6 +44,10 @@ struct Way {
 
 #[async_trait]
 impl Post for Way {
+    fn may_call(&self, url: &str) -> Result<(), String> {
+        if url.starts_with("https://") { Ok(()) } else { Err("only https".into()) }
+    }
+
     async fn post(&self, _: &str, url: &str, body: &Value) -> Result<Value, PostFault> {
         let lose = |which: fn(&mut (u32, u32)) -> &mut u32| {
             let mut lost = self.lost.lock().unwrap();
@@ -259,6 +263,9 @@ async fn a_request_needs_an_agreement_that_opens_its_data() {
     let ask = async |peer: &str, agreement: &str| desk.hear_request(peer, &request("urn:uuid:1", agreement)).await;
     assert_eq!(refused(ask(CONSUMER, "urn:uuid:none").await), &checks::AGREEMENT);
     assert_eq!(refused(ask("did:web:stranger.example", AGREEMENT).await), &checks::AGREEMENT);
+    let mut inward = request("urn:uuid:1", AGREEMENT);
+    inward["callbackAddress"] = json!("http://169.254.169.254/");
+    assert_eq!(refused(desk.hear_request(CONSUMER, &inward).await), &checks::CALLBACK);
     let change = |change: fn(&mut StandingAgreement)| change(&mut world.provider.agreed.0.lock().unwrap()[0]);
 
     change(|it| it.role = Role::Consumer);

@@ -71,6 +71,14 @@ impl TransferStore for Sqlite {
         notices.collect()
     }
 
+    async fn agreed(&self, agreement: &str) -> Result<Vec<String>, StoreFault> {
+        let found = query_scalar(
+            "SELECT DISTINCT negotiation FROM plain_events WHERE event ->> '$.said.word.kind' = 'agreement'
+             AND event ->> '$.said.word.agreement.\"@id\"' = ?",
+        );
+        found.bind(agreement).fetch_all(&mut *self.reading().await?).await.map_err(fault)
+    }
+
     async fn notice_tried(&self, id: &str, again: Option<Timestamp>) -> Result<(), StoreFault> {
         let mut db = self.writing().await?;
         let statement = match again {

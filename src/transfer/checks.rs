@@ -7,6 +7,7 @@ crate::checks! {
     TERMINAL = "transfer.terminal": "nothing moves a transfer that is COMPLETED or TERMINATED";
     ADDRESS = "transfer.address": "the first start of a pull says where the data is, as an http or https URL";
     FORMAT = "transfer.format": "the format is HttpData-PULL, without an address to push to";
+    CALLBACK = "transfer.callback": "a callback address is an http or https URL that this node may call";
     AGREEMENT = "transfer.agreement": "the agreement is FINALIZED here, with this counterparty, in these roles";
     PLAIN = "transfer.plain": "an unsigned agreement opens data only to counterparties that the configuration names";
     COUNTED = "transfer.counted": "an unsigned agreement whose terms count uses opens nothing: nobody presents anything that could be counted";

@@ -18,7 +18,8 @@ const SECRET: usize = 22;
 pub(super) async fn move_in(house: &mut House, ground: &Ground<'_>, table: &GateSettings) -> Result<()> {
     let (signer, store) = (Arc::clone(&ground.signer), Arc::clone(&ground.store));
     let gatekeeper = Gatekeeper::open(table.clone(), signer, store, Arc::clone(&ground.registry)).await?;
-    house.public = std::mem::take(&mut house.public).merge(http::gate::router(Arc::clone(&gatekeeper)));
+    house.public = std::mem::take(&mut house.public)
+        .merge(http::gate::router_with_transfers(Arc::clone(&gatekeeper), house.transfers.clone()));
     house.gatekeeper = Some(Arc::clone(&gatekeeper));
     if let Some(forward) = &table.forward {
         open_door(house, ground, forward, &gatekeeper).await?;

@@ -11,6 +11,7 @@ use crate::credential::RegistryUrn;
 use crate::http::{self, Api, Router};
 use crate::identity::Signer;
 use crate::node::dsp::PlainStore;
+use crate::node::transfers::{TransferStore, Transfers};
 use crate::node::{BookStore, Gatekeeper, Registry, Store};
 use crate::registry::{Client, ClientConfig};
 use crate::store::Sqlite;
@@ -23,6 +24,8 @@ pub(super) struct House {
     pub management: Api,
     pub loops: JoinSet<()>,
     pub gatekeeper: Option<Arc<Gatekeeper>>,
+    /// Transfers over the Dataspace Protocol, whose tokens the gate takes.
+    pub transfers: Option<Arc<Transfers>>,
 }
 
 /// What every part of a node is made of.
@@ -35,6 +38,7 @@ pub(super) struct Ground<'a> {
     pub store: Arc<dyn Store>,
     pub books: Arc<dyn BookStore>,
     pub plain: Arc<dyn PlainStore>,
+    pub transfers: Arc<dyn TransferStore>,
     pub registry: Arc<dyn Registry>,
 }
 
@@ -49,13 +53,20 @@ impl House {
             signer: Arc::new(home.signing_key()?),
             books: Arc::clone(&store) as Arc<dyn BookStore>,
             plain: Arc::clone(&store) as Arc<dyn PlainStore>,
+            transfers: Arc::clone(&store) as Arc<dyn TransferStore>,
             store,
             registry: open_registry(home, configuration).await?,
         };
         // A gate says by itself whether it is ready: it is not while the chain cannot be read.
         let public = if configuration.gate.is_some() { Router::new() } else { http::alive_router() };
-        let mut house =
-            Self { public, dsp: Router::new(), management: http::alive_api(), loops: JoinSet::new(), gatekeeper: None };
+        let mut house = Self {
+            public,
+            dsp: Router::new(),
+            management: http::alive_api(),
+            loops: JoinSet::new(),
+            gatekeeper: None,
+            transfers: None,
+        };
         if let Some(table) = &configuration.wallet {
             wallet::move_in(&mut house, &ground, table)?;
         }

@@ -12,6 +12,7 @@ mod goods;
 mod negotiation;
 mod people;
 mod round;
+mod transfer;
 mod word;
 
 pub(super) use books::*;
@@ -22,4 +23,5 @@ pub(super) use goods::*;
 pub(super) use negotiation::*;
 pub(super) use people::*;
 pub(super) use round::*;
+pub(super) use transfer::*;
 pub(super) use word::*;

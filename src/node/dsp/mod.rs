@@ -11,11 +11,12 @@ mod identity;
 mod messenger;
 mod reply;
 mod script;
-mod send;
+pub(super) mod send;
 mod settings;
 mod start;
 mod store;
 mod talk;
+mod transfers;
 mod view;
 mod watch;
 
@@ -31,6 +32,7 @@ pub use script::{Act, Door, Script, Scripted, Step};
 pub use settings::{Decide, DspSettings, Handling, Limit, Literal, PlainRule, Secret, Uncataloged, Waits, Who};
 pub use start::StartOrder;
 pub use store::{PlainCommit, PlainEntry, PlainIndex, PlainStore, Receipt};
+pub use transfers::PlainAgreements;
 pub use view::{PlainOfferView, PlainView};
 
 use decide::Next;

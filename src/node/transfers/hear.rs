@@ -26,6 +26,8 @@ impl Transfers {
         if let Some(id) = self.store.transfer_of(peer, &message.consumer_pid).await? {
             return self.asked_again(&id, &message).await;
         }
+        let hears_at = message.callback.unwrap_or_default().trim_end_matches('/').to_owned();
+        self.post.may_call(&hears_at).map_err(|why| checks::CALLBACK.refuse(why))?;
         let wanted = message.agreement.unwrap_or_default();
         let agreement = self.agreements.standing(&wanted, Some(peer)).await?;
         let agreement = agreement.filter(|it| it.role == Role::Provider && it.peer == peer);
@@ -37,7 +39,7 @@ impl Transfers {
         let opening = Opening {
             role: Role::Provider,
             peer: peer.to_owned(),
-            hears_at: message.callback.unwrap_or_default().trim_end_matches('/').to_owned(),
+            hears_at,
             agreement: agreement.id,
             asset: agreement.asset,
             consumer_pid: message.consumer_pid,

@@ -27,6 +27,8 @@ pub trait TransferStore: Send + Sync {
     async fn transfers_open(&self, agreement: &str) -> Result<u64, StoreFault>;
     /// The oldest notice of each transfer that is due.
     async fn notices_due(&self, now: Timestamp, limit: u32) -> Result<Vec<DueNotice>, StoreFault>;
+    /// The plain negotiations that came to an agreement of this id.
+    async fn agreed(&self, agreement: &str) -> Result<Vec<String>, StoreFault>;
     /// A notice was tried: it is told (`None`), or tried again then.
     async fn notice_tried(&self, id: &str, again: Option<Timestamp>) -> Result<(), StoreFault>;
 }
@@ -100,6 +102,11 @@ pub struct StandingAgreement {
 /// Posts messages of the Dataspace Protocol to a counterparty.
 #[async_trait]
 pub trait Post: Send + Sync {
+    /// Whether a URL may be called at all, as far as its text tells.
+    ///
+    /// # Errors
+    /// Why not.
+    fn may_call(&self, url: &str) -> Result<(), String>;
     /// Posts a message; the answer's body, `Null` where it has none that reads as JSON.
     async fn post(&self, peer: &str, url: &str, body: &Value) -> Result<Value, PostFault>;
 }

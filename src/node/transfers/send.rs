@@ -12,6 +12,7 @@ use tracing::warn;
 use super::{DueNotice, PostFault, Transfers, chance};
 use crate::negotiation::Role;
 use crate::node::NodeFault;
+use crate::node::dsp::send::escaped;
 use crate::transfer::{Kind, Transfer};
 
 /// How many messages are on their way at a time.
@@ -82,8 +83,10 @@ impl Transfers {
             let (base, path) = (&opening.hears_at, due.notice.kind.path());
             let url = match (due.notice.kind, opening.role, &opening.provider_pid) {
                 (Kind::Request, ..) => format!("{base}/transfers/{path}"),
-                (_, Role::Consumer, Some(pid)) => format!("{base}/transfers/{pid}/{path}"),
-                (_, Role::Provider, _) => format!("{base}/transfers/{}/{path}", opening.consumer_pid),
+                (_, Role::Consumer, Some(pid)) => format!("{base}/transfers/{}/{path}", escaped(pid)),
+                (_, Role::Provider, _) => {
+                    format!("{base}/transfers/{}/{path}", escaped(&opening.consumer_pid))
+                }
                 // The request was never answered, so that nobody knows of this transfer.
                 (_, Role::Consumer, None) => return Ok(self.store.notice_tried(&due.id, None).await?),
             };
