@@ -183,7 +183,7 @@ fn request(consumer_pid: &str, agreement: &str) -> Value {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_transfer_under_an_agreement_starts_by_itself_and_its_token_opens_the_data() {
     let world = world(Plan::default(), Plan::default(), true).await;
-    let id = world.consumer.desk.request(AGREEMENT).await.unwrap().id;
+    let id = world.consumer.desk.request(AGREEMENT, None).await.unwrap().id;
     let view = until(&world.consumer, &id, StateName::Started).await;
     assert_eq!((view.endpoint.as_deref(), view.asset.as_str()), (Some(URL), ASSET));
     let provider = at_provider(&world).await;
@@ -215,7 +215,7 @@ async fn a_transfer_under_an_agreement_starts_by_itself_and_its_token_opens_the_
 #[tokio::test(flavor = "multi_thread")]
 async fn a_contract_of_ones_own_gate_gets_no_token_by_transfer() {
     let world = world(Plan::default(), Plan::default(), false).await;
-    let id = world.consumer.desk.request(AGREEMENT).await.unwrap().id;
+    let id = world.consumer.desk.request(AGREEMENT, None).await.unwrap().id;
     until(&world.consumer, &id, StateName::Started).await;
     let address = world.consumer.desk.address(&id).await.unwrap();
     assert_eq!((address.endpoint.as_str(), address.token), (URL, None), "who holds the contract's key presents it");
@@ -230,7 +230,7 @@ async fn a_script_decides_by_asset_state_and_arrival() {
         (StateName::Suspended, None, Step::Start),
     ]);
     let world = world(provider, held(), true).await;
-    let id = world.consumer.desk.request(AGREEMENT).await.unwrap().id;
+    let id = world.consumer.desk.request(AGREEMENT, None).await.unwrap().id;
     let view = until(&world.consumer, &id, StateName::Completed).await;
     let states: Vec<_> = view.history.iter().map(|moved| moved.state.name()).collect();
     assert_eq!(states, ["REQUESTED", "STARTED", "SUSPENDED", "STARTED", "COMPLETED"]);
@@ -241,7 +241,7 @@ async fn what_is_lost_on_the_way_is_said_again_and_moves_once() {
     let world = world(Plan::default(), held(), true).await;
     *world.consumer.way.lost.lock().unwrap() = (2, 1);
     *world.provider.way.lost.lock().unwrap() = (1, 1);
-    let id = world.consumer.desk.request(AGREEMENT).await.unwrap().id;
+    let id = world.consumer.desk.request(AGREEMENT, None).await.unwrap().id;
     until(&world.consumer, &id, StateName::Started).await;
     assert_eq!(world.provider.desk.list().await.unwrap().len(), 1, "one request, however often it came");
     let starts = || world.provider.way.posts.lock().unwrap().iter().filter(|(url, _)| url.ends_with("/start")).count();
@@ -332,7 +332,7 @@ async fn a_restart_loses_no_message_and_no_token() {
     let world = world(Plan::default(), held(), true).await;
     // The consumer cannot be reached, so that the start waits in the provider's store.
     *world.provider.way.to.lock().unwrap() = Weak::new();
-    let id = world.consumer.desk.request(AGREEMENT).await.unwrap().id;
+    let id = world.consumer.desk.request(AGREEMENT, None).await.unwrap().id;
     let provider = at_provider(&world).await;
     until(&world.provider, &provider, StateName::Started).await;
     let World { provider: Side { store, agreed, way, settings, desk, _loops: loops }, consumer, _dir } = world;

@@ -1,6 +1,7 @@
 """Runs the conformance suite against a node, and judges what it says."""
 
 import argparse
+import hashlib
 import json
 import os
 import re
@@ -15,9 +16,9 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "peers"))
 
-from agreements import Agreements, SUITE  # noqa: E402
+from agreements import DECISIONS, SUITE, Agreements  # noqa: E402
 from jars import TARGET, compiled, jars, missing_tools  # noqa: E402
-from node import Node, Town, listed  # noqa: E402
+from node import Node, Town, free_ports, listed  # noqa: E402
 
 # 67 tests, of which the suite itself disables two.
 PASSED, SKIPPED = 65, 2
@@ -67,7 +68,8 @@ def main():
 def against_a_node(directory, command, part):
     town = Town(directory)
     try:
-        node = Node(town, "node", DIFFERENCES, {"HERE": HERE})
+        (port,) = free_ports(1)
+        node = Node(town, "node", DIFFERENCES, {"HERE": HERE, "PORT": port, "ASSETS": guarded()})
         began = time.monotonic()
         agreements = Agreements(node, AUTHORIZATION)
         ids = agreements.conclude() if part in (None, "tp") else {}
@@ -80,6 +82,14 @@ def against_a_node(directory, command, part):
             hook.server.shutdown()
     finally:
         town.stop()
+
+
+def guarded():
+    """The datasets of the transfers as the gate guards them."""
+    script = HERE / "decisions.json"
+    digest = hashlib.sha256(script.read_bytes()).hexdigest()
+    asset = '{{ id = "{0}", path = "/{0}", source = {{ file = "{1}" }}, media_type = "application/json", sha256 = "{2}" }}'
+    return ", ".join(asset.format(name, script, digest) for name in DECISIONS if name.startswith("ATP"))
 
 
 def settings(node, hook, agreements):
@@ -147,7 +157,8 @@ class Hook:
 
     def begin(self, node, path, asked):
         if path == "/transfers":
-            node.call("POST", "dsp/transfers", {"agreement": asked["agreementId"]})
+            order = {"agreement": asked["agreementId"], "address": asked["connectorAddress"]}
+            node.call("POST", "dsp/transfers", order)
         else:
             node.negotiate(asked["connectorAddress"], asked["providerId"], asked["datasetId"], asked["offerId"], USE)
 

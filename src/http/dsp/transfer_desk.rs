@@ -54,6 +54,9 @@ struct TransferOrder {
     /// The id of an agreement that is FINALIZED here, with this party as its consumer.
     #[schema(example = "urn:uuid:e8dc8655-44c2-46ef-b701-4cffdc2faa44")]
     agreement: String,
+    /// Where the provider takes messages, if that is elsewhere by now than when the agreement was made.
+    #[schema(nullable = false)]
+    address: Option<String>,
 }
 
 /// Asks for the data of an agreement
@@ -63,7 +66,7 @@ struct TransferOrder {
     (status = 201, description = "The transfer that began.", body = TransferProcess),
 ))]
 async fn transfer_request(State(desk): Owner, Body(order): Body<TransferOrder>) -> Answer {
-    created(json!(desk.request(&order.agreement).await?))
+    created(json!(desk.request(&order.agreement, order.address.as_deref()).await?))
 }
 
 #[derive(Default, Deserialize, ToSchema)]

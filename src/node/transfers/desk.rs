@@ -12,19 +12,22 @@ use crate::transfer::{Command, DataAddress, Opening, Reason, StateName, Transfer
 const ATTEMPTS: usize = 16;
 
 impl Transfers {
-    /// Asks for the data of an agreement, as its consumer; this node's pid of the transfer.
+    /// Asks for the data of an agreement, as its consumer. `address` is where the provider takes messages, if that is
+    /// elsewhere by now than when the agreement was made.
     ///
     /// # Errors
-    /// `transfer.agreement` where no such agreement is FINALIZED here with this node as consumer.
-    pub async fn request(self: &Arc<Self>, agreement: &str) -> Result<TransferView, NodeFault> {
+    /// `transfer.agreement` where no such agreement is FINALIZED here with this node as consumer; `transfer.callback`.
+    pub async fn request(self: &Arc<Self>, agreement: &str, address: Option<&str>) -> Result<TransferView, NodeFault> {
         let found = self.agreements.standing(agreement, None).await?.filter(|it| it.role == Role::Consumer);
         let unknown =
             || checks::AGREEMENT.refuse(format!("no agreement `{agreement}` is FINALIZED with you as consumer"));
         let found = found.ok_or_else(unknown)?;
+        let hears_at = address.unwrap_or(&found.hears_at).trim_end_matches('/').to_owned();
+        self.post.may_call(&hears_at).map_err(|why| checks::CALLBACK.refuse(why))?;
         let opening = Opening {
             role: Role::Consumer,
             peer: found.peer,
-            hears_at: found.hears_at.trim_end_matches('/').to_owned(),
+            hears_at,
             agreement: found.id,
             asset: found.asset,
             consumer_pid: chance::urn_uuid()?,

@@ -13,7 +13,7 @@ use super::{DueNotice, PostFault, Transfers, chance};
 use crate::negotiation::Role;
 use crate::node::NodeFault;
 use crate::node::dsp::send::escaped;
-use crate::transfer::{Kind, Transfer};
+use crate::transfer::{Kind, StateName, Transfer};
 
 /// How many messages are on their way at a time.
 const AT_ONCE: u32 = 64;
@@ -148,9 +148,13 @@ impl Transfers {
     }
 }
 
-/// Whether a notice need not be told any more: its transfer has ended, and not by it.
+/// Whether a notice need not be told any more: the transfer was ended by the other side, or broken off by this one.
 fn overtaken(transfer: &Transfer, due: &DueNotice) -> bool {
-    let ends = matches!(due.notice.kind, Kind::Termination | Kind::Completion);
     let by_us = transfer.history().last().is_some_and(|moved| moved.by == transfer.opening().role);
-    transfer.state().is_final() && !(by_us && (ends || due.notice.kind == Kind::Request))
+    match transfer.state() {
+        StateName::Requested | StateName::Started | StateName::Suspended => false,
+        StateName::Completed => !by_us,
+        // The request goes out all the same: without it nobody would know what is over.
+        StateName::Terminated => !(by_us && matches!(due.notice.kind, Kind::Request | Kind::Termination)),
+    }
 }
