@@ -3,6 +3,7 @@
 mod books;
 mod contracts;
 mod decisions;
+mod dsp;
 mod fees;
 mod fetch;
 mod goods;
@@ -60,6 +61,8 @@ pub enum Command {
     Pay(books::Pay),
     Payments(books::Payments),
     Open(books::Open),
+    #[command(subcommand)]
+    Dsp(dsp::Dsp),
 }
 
 impl Command {
@@ -95,6 +98,7 @@ impl Command {
             Self::Pay(command) => command.run().await,
             Self::Payments(command) => command.run().await,
             Self::Open(command) => command.run().await,
+            Self::Dsp(command) => command.run().await,
         };
         done.map_err(what_next)
     }
