@@ -85,7 +85,7 @@ async fn many_at_once() {
         }
         println!("one took {:?}", began.elapsed());
     }
-    let many = 3000;
+    let many = 300;
     let began = Instant::now();
     let ids: Vec<_> = (0..many)
         .map(|_| {
@@ -102,4 +102,112 @@ async fn many_at_once() {
         consumer.reaches(id, "FINALIZED").await;
     }
     println!("{many} took {:?}: {:.0} a second", began.elapsed(), f64::from(many) / began.elapsed().as_secs_f64());
+}
+
+/// Who provides, who consumes, who promises and to whom, as both sides show it.
+async fn roles(one: &Running, id: &str, other: &Running) -> [String; 4] {
+    let (view, theirs) = (one.reaches(id, "FINALIZED").await, other.only().await);
+    other.reaches(&theirs.id, "FINALIZED").await;
+    assert_eq!(view.parties, theirs.parties);
+    let p = view.parties;
+    [p.provider, p.consumer, p.promisor, p.promisee].map(|party| party.to_string())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cataloged_offer_is_the_providers_promise_to_the_consumer() {
+    let (alice, bob) = pair(AUTOMATIC, AUTOMATIC).await;
+    let id = bob.node.start(&order(&alice, json!({ "offer": "urn:offer:1" })), person()).await.unwrap();
+    let (a, b) = (alice.did.to_string(), bob.did.to_string());
+    assert_eq!(roles(&bob, &id, &alice).await, [a.clone(), b.clone(), a, b]);
+    assert_eq!(alice.only().await.cataloged, Some(true));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_must_be_able_to_alert_has_the_other_promise_to_take_what_it_sends() {
+    let (alice, bob) = pair(MANUAL, MANUAL).await;
+    let (a, b) = (alice.did.to_string(), bob.did.to_string());
+    let alert = json!({
+        "role": "provider", "terms": { "permission": [{ "action": "transfer" }] }, "promisor": b, "promisee": a,
+    });
+    let id = alice.node.start(&order(&bob, alert), person()).await.unwrap();
+    let theirs = bob.only().await;
+    assert!(theirs.person && theirs.cataloged != Some(true), "{theirs:?}");
+    bob.node.act(&theirs.id, Act::Accept, Order::default(), person()).await.unwrap();
+    assert_eq!(roles(&alice, &id, &bob).await, [a.clone(), b.clone(), b, a]);
+    assert_eq!(alice.view(&id).await.cataloged, Some(false));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_promises_to_alert_offers_it_unasked() {
+    let (alice, bob) = pair(MANUAL, MANUAL).await;
+    let (a, b) = (alice.did.to_string(), bob.did.to_string());
+    let alert = json!({ "role": "provider", "terms": { "permission": [{ "action": "inform" }] } });
+    let id = alice.node.start(&order(&bob, alert), person()).await.unwrap();
+    let theirs = bob.only().await;
+    bob.node.act(&theirs.id, Act::Accept, Order::default(), person()).await.unwrap();
+    assert_eq!(roles(&alice, &id, &bob).await, [a.clone(), b.clone(), a, b]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_catalog_does_not_have_is_refused_unless_the_configuration_takes_it() {
+    let (provider, consumer) = pair(AUTOMATIC, AUTOMATIC).await;
+    let other = json!({ "terms": { "permission": [{ "action": "read" }] } });
+    let id = consumer.node.start(&order(&provider, other.clone()), person()).await.unwrap();
+    let ended = consumer.reaches(&id, "TERMINATED").await;
+    assert!(format!("{:?}", ended.ending).contains("the catalog has no such offer"), "{:?}", ended.ending);
+    assert!(provider.node.views(false, 10).await.unwrap().is_empty());
+
+    let rules = "plain = ['*']\nuncataloged = 'rules'\n[[rule]]\nname = 'reading'\npoint = 'agree'\n\
+        terms = { permission = [{ action = 'read' }] }";
+    let (provider, consumer) = pair(rules, AUTOMATIC).await;
+    let id = consumer.node.start(&order(&provider, other), person()).await.unwrap();
+    consumer.reaches(&id, "FINALIZED").await;
+    let history = serde_json::to_string(&provider.only().await.history).unwrap();
+    assert!(history.contains("\"reading\""), "{history}");
+    let printing = json!({ "terms": { "permission": [{ "action": "print" }] } });
+    let held = consumer.node.start(&order(&provider, printing), person()).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert_eq!(consumer.view(&held).await.state.to_string(), "REQUESTED", "no rule fits: a person decides");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn either_side_ends_it_and_the_other_hears_why() {
+    let (provider, consumer) = pair(MANUAL, MANUAL).await;
+    for by_provider in [true, false] {
+        let id = consumer.node.start(&order(&provider, json!({ "terms": terms() })), person()).await.unwrap();
+        let theirs = loop {
+            let open = provider.node.views(true, 10).await.unwrap();
+            if let [one] = &open[..] {
+                break one.id.clone();
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        };
+        let why = Order { reason: Some("not today".into()), ..Order::default() };
+        let (by, id, other, theirs) =
+            if by_provider { (&provider, &theirs, &consumer, &id) } else { (&consumer, &id, &provider, &theirs) };
+        by.node.act(id, Act::Terminate, why, person()).await.unwrap();
+        let ended = other.reaches(theirs, "TERMINATED").await;
+        assert_eq!(ended.ending.unwrap().reason, [json!("not today")]);
+        assert!(by.node.act(id, Act::Terminate, Order::default(), person()).await.is_err());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crash_loses_no_decision_and_repeats_none() {
+    let (provider, consumer) = pair(MANUAL, AUTOMATIC).await;
+    let base = provider.base.clone();
+    // The provider is away: the request waits in the consumer's store, and so does a person's decision at the provider's.
+    let id = consumer.node.start(&order(&provider, json!({ "terms": terms() })), person()).await.unwrap();
+    let theirs = provider.only().await.id;
+    provider.node.act(&theirs, Act::Agree, Order::default(), person()).await.unwrap();
+    let provider_home = provider.crash().await;
+    let consumer_home = consumer.crash().await;
+    let consumer = connectors::connector_in(consumer_home, 2, AUTOMATIC, Default::default(), true).await;
+    let provider = connectors::connector_in(provider_home, 1, MANUAL, Default::default(), true).await;
+    println!("{base} is now {}", provider.base);
+    // Both still know it, in the same or the next state, and the log reads back.
+    let (ours, other) = (consumer.view(&id).await, provider.view(&theirs).await);
+    assert!(["REQUESTED", "AGREED", "VERIFIED", "FINALIZED"].contains(&ours.state.to_string().as_str()));
+    assert_eq!(other.offers.len(), 1);
+    assert_eq!(other.consumer_pid.as_deref(), Some(id.as_str()));
 }

@@ -3,6 +3,7 @@
 mod books;
 mod contracts;
 mod decisions;
+mod dsp;
 mod fees;
 mod fetch;
 mod goods;
@@ -63,6 +64,8 @@ pub enum Command {
     Pay(books::Pay),
     Payments(books::Payments),
     Open(books::Open),
+    #[command(subcommand)]
+    Dsp(dsp::Dsp),
 }
 
 impl Command {
@@ -100,6 +103,7 @@ impl Command {
             Self::Pay(command) => command.run().await,
             Self::Payments(command) => command.run().await,
             Self::Open(command) => command.run().await,
+            Self::Dsp(command) => command.run().await,
         };
         done.map_err(what_next)
     }

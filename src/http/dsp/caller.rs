@@ -6,7 +6,6 @@ use axum::http::{StatusCode, header};
 
 use super::Ground;
 use super::wrong::Wrong;
-use crate::dsp::Named;
 use crate::negotiation::plain::ParticipantId;
 
 /// Who sent a message, proven.
@@ -24,7 +23,7 @@ impl FromRequestParts<Ground> for Caller {
         let header = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
         ground.connector.recognise(header).map(Self).map_err(|refusal| {
             ground.strangers.charge(ip);
-            Wrong::of(refusal.into(), Named::default())
+            Wrong::nobody(&refusal)
         })
     }
 }

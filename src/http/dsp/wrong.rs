@@ -2,10 +2,13 @@ use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
-use crate::check::Check;
+use crate::check::{Check, Refusal};
 use crate::dsp::{Named, catalog_error, checks, negotiation_error};
 use crate::node::NodeFault;
 use crate::node::dsp::Unheard;
+
+/// What somebody hears who asks for what is not there, or not theirs, or does not prove who asks.
+const NOTHING: &str = "there is nothing here for who you proved to be";
 
 /// Why a message was not taken, as its sender reads it.
 #[derive(Debug)]
@@ -23,6 +26,13 @@ impl Wrong {
         Self { status, check: None, reason: reason.to_owned(), named: Named::default(), catalog: false }
     }
 
+    /// What somebody hears who does not prove who asks, or is nobody here.
+    pub(super) fn nobody(refusal: &Refusal) -> Self {
+        let check = refusal.check.id();
+        tracing::warn!(check, detail = refusal.detail, "a caller of the Dataspace Protocol was turned away");
+        Self::plain(StatusCode::NOT_FOUND, NOTHING)
+    }
+
     /// What a fault means to the sender. It is logged here, once.
     pub(super) fn of(fault: NodeFault, named: Named) -> Self {
         let (status, check, reason) = match fault {
@@ -32,10 +42,15 @@ impl Wrong {
                 let hidden = [&checks::PLAIN, &checks::PARTY, &checks::TOKEN].contains(&refusal.check)
                     || id.starts_with("jws.")
                     || id.starts_with("did.");
-                let status = if hidden { StatusCode::NOT_FOUND } else { StatusCode::BAD_REQUEST };
-                (status, Some(refusal.check), refusal.detail)
+                if hidden {
+                    return Self { named, ..Self::nobody(&refusal) };
+                }
+                (StatusCode::BAD_REQUEST, Some(refusal.check), refusal.detail)
             }
-            fault @ NodeFault::Unknown { .. } => (StatusCode::NOT_FOUND, None, fault.to_string()),
+            fault @ NodeFault::Unknown { .. } => {
+                tracing::warn!(%fault, "a caller of the Dataspace Protocol asked for what is not there");
+                return Self { named, ..Self::plain(StatusCode::NOT_FOUND, NOTHING) };
+            }
             fault => {
                 tracing::error!(%fault, "a message of the Dataspace Protocol failed inside");
                 let reason = "the node failed; send the message again later".to_owned();

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::act::hold_parties;
 use super::talk::{Draft, Talk};
-use super::{Connector, Next, Uncataloged};
+use super::{Connector, Next, PlainCommit, Uncataloged};
 use crate::check::Refusal;
 use crate::dsp::{self, Form, Letter, Named, checks};
 use crate::encoding::Timestamp;
@@ -85,10 +85,9 @@ impl Connector {
         if let Some(known) = self.talks.claim(from, opening.role, &pid, &opening.own_pid) {
             return self.begun_already(&known, &said, named).await;
         }
-        let id = opening.own_pid.clone();
         let done = self.begin_new(opening, said.clone(), now).await;
         if done.is_err() {
-            self.talks.forget(&id);
+            self.talks.unclaim(from, began.other(), &pid);
         }
         match done {
             // It is in the store, and memory had forgotten it.
@@ -129,7 +128,15 @@ impl Connector {
         machine::STATE.hold(negotiation.has_heard(said), || {
             format!("the negotiation has begun already, and is {}", negotiation.state().name())
         })?;
-        Ok(Answered { acknowledgement: dsp::acknowledge(negotiation), began: true })
+        let answered = Answered { acknowledgement: dsp::acknowledge(negotiation), began: true };
+        drop(slot);
+        self.written().await?;
+        Ok(answered)
+    }
+
+    /// Waits until everything that was decided so far is durable: a repetition is answered no sooner than what it repeats.
+    async fn written(&self) -> Result<(), NodeFault> {
+        Ok(self.store.submit(PlainCommit::default()).await?)
     }
 
     /// Takes a message about a negotiation, at the endpoint of this node's id of it.
@@ -159,7 +166,7 @@ impl Connector {
         };
         drop(slot);
         let heard = match heard {
-            Ok((answered, None)) => Ok(answered),
+            Ok((answered, None)) => self.written().await.map(|()| answered),
             Ok((answered, Some(settling))) => settling.settled().await.map(|()| answered),
             Err(fault) => Err(fault),
         };
@@ -238,8 +245,9 @@ impl Connector {
         self.read(&talk, &mut slot).await?;
         let party = slot.as_ref().is_some_and(|negotiation| negotiation.opening().peer == *from);
         drop(slot);
-        // Who is no party of it learns no more than who asks for one that does not exist.
-        if party { Ok(talk) } else { Err(unknown()) }
+        // The door tells who is no party of it no more than who asks for one that does not exist.
+        checks::PARTY.hold(party, || format!("{from} is no party of {id}"))?;
+        Ok(talk)
     }
 
     /// Where a negotiation stands, for a party of it.

@@ -41,8 +41,8 @@ pub struct PlainEntry {
     pub id: String,
 }
 
-/// One decision on its way into the store.
-#[derive(Clone, Debug)]
+/// One decision on its way into the store; an empty one writes nothing, and is done when those before it are.
+#[derive(Clone, Debug, Default)]
 pub struct PlainCommit {
     /// This node's id of the negotiation.
     pub id: String,

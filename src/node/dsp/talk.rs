@@ -97,6 +97,10 @@ impl Talks {
         }
     }
 
+    pub(super) fn unclaim(&self, peer: &ParticipantId, role: Role, pid: &str) {
+        held(&self.by_peer).remove(&(peer.clone(), role, pid.to_owned()));
+    }
+
     pub(super) fn open_with(&self, peer: &ParticipantId) -> u64 {
         held(&self.open).get(peer).copied().unwrap_or_default()
     }
