@@ -44,7 +44,7 @@ class Pair:
         edc_ports = free_ports(7)
         (port,) = free_ports(1)
         self.town = None
-        self.edc = Edc("edc", edc_ports, directory, LOOP_MS)
+        self.edc = Edc("edc-peer", edc_ports, directory, LOOP_MS)
         try:
             self.town = Town(directory)
             words = {"PORT": port, "ADDRESS": f"http://127.0.0.1:{port}/dsp/2025-1", "EDC": self.edc.address}
@@ -98,7 +98,7 @@ def one_each_way(pair, checks):
     checks.hold("we buy an offer of its catalog: both FINALIZED", (ours["state"], theirs) == ("FINALIZED", "FINALIZED"), (ours, theirs))
     agreement = ours["agreement"] or {}
     roles = (agreement.get("assigner"), agreement.get("assignee"), agreement.get("target"))
-    checks.hold("the agreement names provider, consumer and asset", roles == ("edc", node.did, "edc-road"), agreement)
+    checks.hold("the agreement names provider, consumer and asset", roles == (edc.name, node.did, "edc-road"), agreement)
 
     sold = pair.sell("open-road")
     theirs = until(lambda: edc.state(sold), lambda it: it in FINAL)
@@ -106,7 +106,7 @@ def one_each_way(pair, checks):
     checks.hold("it buys an offer of our catalog: both FINALIZED", (state_of(ours), theirs) == ("FINALIZED", "FINALIZED"), (ours, theirs))
     agreement = (ours or {}).get("agreement") or {}
     roles = (agreement.get("assigner"), agreement.get("assignee"), agreement.get("target"))
-    checks.hold("our agreement is the one that it holds", roles == (node.did, "edc", "open-road"), agreement)
+    checks.hold("our agreement is the one that it holds", roles == (node.did, edc.name, "open-road"), agreement)
 
 
 def endings(pair, checks):

@@ -11,6 +11,7 @@ mod people;
 mod propose;
 mod show;
 mod talks;
+mod transfer;
 mod words;
 
 use std::io::Read as _;
@@ -66,6 +67,8 @@ pub enum Command {
     Open(books::Open),
     #[command(subcommand)]
     Dsp(dsp::Dsp),
+    #[command(subcommand)]
+    Transfer(transfer::Transfer),
 }
 
 impl Command {
@@ -104,6 +107,7 @@ impl Command {
             Self::Payments(command) => command.run().await,
             Self::Open(command) => command.run().await,
             Self::Dsp(command) => command.run().await,
+            Self::Transfer(command) => command.run().await,
         };
         done.map_err(what_next)
     }
