@@ -73,8 +73,16 @@ pub async fn connector_in(home: TempDir, key: u8, configuration: &str, script: S
     Running { base: node.base().to_owned(), node, did, served, loops, home }
 }
 
+/// Opens a store once nobody holds it any more.
 async fn open(dir: &Path) -> Sqlite {
-    Sqlite::open(&dir.join("store.sqlite")).await.unwrap()
+    let until = Instant::now() + Duration::from_secs(20);
+    loop {
+        match Sqlite::open(&dir.join("store.sqlite")).await {
+            Ok(store) => return store,
+            Err(fault) => assert!(Instant::now() < until, "{fault}"),
+        }
+        sleep(Duration::from_millis(20)).await;
+    }
 }
 
 impl Running {

@@ -124,7 +124,7 @@ impl Connector {
     /// Does what comes next after a time, unless something else has happened by then.
     pub(super) fn later(self: &Arc<Self>, talk: &Arc<Talk>, negotiation: &Negotiation, after: Duration) {
         let (connector, talk, entered) = (Arc::clone(self), Arc::clone(talk), negotiation.history().len());
-        tokio::spawn(async move {
+        self.beside(async move {
             tokio::time::sleep(after).await;
             if let Err(fault) = connector.resume(&talk, entered).await {
                 tracing::warn!(negotiation = talk.id, %fault, "what was to happen later did not");

@@ -10,7 +10,7 @@ use super::{Connector, Literal};
 use crate::check::{Refusal, Trail};
 use crate::dsp::checks;
 use crate::encoding::{Digest, Timestamp};
-use crate::identity::{Did, DidUrl, Documents, Jws, Method, PublicKey, Signer, sign_jws};
+use crate::identity::{Did, DidUrl, Documents, Jws, Method, PublicKey, Signer, sign_token};
 use crate::negotiation::plain::ParticipantId;
 use crate::node::{NodeFault, chance};
 
@@ -73,7 +73,7 @@ impl Identity {
         let claims = json!({
             "iss": did, "sub": did, "aud": peer, "iat": now, "exp": now.plus(LASTS), "jti": chance::nonce()?,
         });
-        Ok(format!("Bearer {}", sign_jws(&*self.signer, TYP, true, claims.to_string().as_bytes())?))
+        Ok(format!("Bearer {}", sign_token(&*self.signer, TYP, claims.to_string().as_bytes())?))
     }
 
     /// Who sent a message, by its header `Authorization`.

@@ -23,6 +23,7 @@ mod watch;
 use std::sync::Arc;
 
 use tokio::sync::{Notify, Semaphore};
+use tokio_util::sync::CancellationToken;
 
 pub use act::Order;
 pub use hear::{Answered, Unheard};
@@ -60,6 +61,8 @@ pub struct Connector {
     shelf: catalog::Shelf,
     lanes: Semaphore,
     watch: Notify,
+    /// Ends what is under way when its loops end: messages and timers; the store has what they were for.
+    stopping: CancellationToken,
 }
 
 /// What a connector is made of.
@@ -101,7 +104,19 @@ impl Connector {
             shelf: catalog::Shelf::default(),
             lanes: Semaphore::new(AT_ONCE),
             watch: Notify::new(),
+            stopping: CancellationToken::new(),
         })
+    }
+
+    /// Lets something go on beside its caller, until this node's loops end.
+    fn beside(&self, work: impl Future<Output = ()> + Send + 'static) {
+        let stopping = self.stopping.clone();
+        tokio::spawn(async move {
+            tokio::select! {
+                () = stopping.cancelled() => {}
+                () = work => {}
+            }
+        });
     }
 
     /// Its participant id.

@@ -45,7 +45,7 @@ impl Connector {
         }
         out.busy = true;
         drop(out);
-        tokio::spawn(send_all(Arc::clone(self), Arc::clone(talk)));
+        self.beside(send_all(Arc::clone(self), Arc::clone(talk)));
     }
 
     async fn deliver(&self, talk: &Talk, parcel: &Parcel) -> Result<Outcome, NodeFault> {

@@ -78,6 +78,7 @@ impl Connector {
 }
 
 async fn watch(connector: Arc<Connector>) {
+    let _stops = connector.stopping.clone().drop_guard();
     if let Err(fault) = connector.take_up().await {
         tracing::error!(%fault, "plain negotiations were not taken up");
     }
