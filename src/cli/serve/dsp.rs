@@ -6,13 +6,13 @@ use anyhow::{Context as _, Result, bail};
 use super::house::{Ground, House};
 use crate::courier::{AddressPolicy, DspMessenger};
 use crate::http::{self, Share};
-use crate::node::dsp::{Connector, DspSettings, Parts, Script};
+use crate::node::dsp::{Connector, DspSettings, Parts, Script, introduce};
 
 /// Puts the Dataspace Protocol into the house.
 pub(super) fn move_in(house: &mut House, ground: &Ground<'_>, settings: &DspSettings) -> Result<()> {
-    if ground.configuration.wallet.is_none() {
+    let Some(wallet) = house.wallet.clone() else {
         bail!("[dsp] needs a [wallet]: it offers what the wallet lists");
-    }
+    };
     let script = match &settings.script {
         None => Script::default(),
         Some(file) => {
@@ -41,6 +41,7 @@ pub(super) fn move_in(house: &mut House, ground: &Ground<'_>, settings: &DspSett
         kept: Arc::clone(&ground.store),
         messenger: Arc::new(DspMessenger::new(policy)?),
     })?);
+    introduce(&wallet, &connector);
     house.dsp = http::dsp_router(Arc::clone(&connector), Share::default());
     house.management = std::mem::take(&mut house.management).merge(http::dsp_api(Arc::clone(&connector)));
     let mut loops = connector.run();

@@ -11,7 +11,7 @@ use crate::credential::RegistryUrn;
 use crate::http::{self, Api, Router};
 use crate::identity::Signer;
 use crate::node::dsp::PlainStore;
-use crate::node::{BookStore, Gatekeeper, Registry, Store};
+use crate::node::{BookStore, Gatekeeper, Node, Registry, Store};
 use crate::registry::{Client, ClientConfig};
 use crate::store::Sqlite;
 
@@ -23,6 +23,7 @@ pub(super) struct House {
     pub management: Api,
     pub loops: JoinSet<()>,
     pub gatekeeper: Option<Arc<Gatekeeper>>,
+    pub wallet: Option<Arc<Node>>,
 }
 
 /// What every part of a node is made of.
@@ -54,8 +55,14 @@ impl House {
         };
         // A gate says by itself whether it is ready: it is not while the chain cannot be read.
         let public = if configuration.gate.is_some() { Router::new() } else { http::alive_router() };
-        let mut house =
-            Self { public, dsp: Router::new(), management: http::alive_api(), loops: JoinSet::new(), gatekeeper: None };
+        let mut house = Self {
+            public,
+            dsp: Router::new(),
+            management: http::alive_api(),
+            loops: JoinSet::new(),
+            gatekeeper: None,
+            wallet: None,
+        };
         if let Some(table) = &configuration.wallet {
             wallet::move_in(&mut house, &ground, table)?;
         }
