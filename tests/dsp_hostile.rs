@@ -362,6 +362,16 @@ async fn plain_mode_is_for_those_whom_the_configuration_names_and_no_more_than_i
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_signed_message_never_becomes_a_plain_one() {
+    let node = provider().await;
+    let stranger = Stranger::of(12, &node);
+    let mut message = stranger.request();
+    message["countersign"] = json!({ "signed": "{}" });
+    refused(&stranger.say("/negotiations/request", &message).await, checks::SIGNED.id(), "no wallet here");
+    assert!(node.node.views(false, 10).await.unwrap().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_catalog_filter_that_nobody_knows_is_refused() {
     let node = provider().await;
     let stranger = Stranger::of(12, &node);

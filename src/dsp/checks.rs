@@ -11,5 +11,6 @@ crate::checks! {
     ROLES = "dsp.roles": "provider and consumer of an offer are the two that negotiate, and promisor and promisee are those two";
     CALLBACK = "dsp.callback": "a callback address is an http or https URL that this node may call";
     FILTER = "dsp.filter": "a catalog request brings no filter that this node does not know";
+    SIGNED = "dsp.signed": "a signed message that travels in a message of the Dataspace Protocol is signed by who sent it";
     OPEN = "dsp.open": "a counterparty has no more negotiations open than the configuration allows";
 }

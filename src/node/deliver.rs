@@ -57,6 +57,12 @@ impl Node {
     }
 
     async fn send(&self, outgoing: &Outgoing) -> Result<Result<Taken, String>, NodeFault> {
+        if let Some(connector) = self.connector()
+            && let Some(address) = connector.address_of(&outgoing.to).await?
+            && let Some(carried) = connector.carry(&address, &outgoing.to, &outgoing.signed).await
+        {
+            return Ok(carried.map(|()| Taken::ByInbox));
+        }
         let Some(reach) = self.reach(&outgoing.to).await? else {
             return Ok(Err(format!("no contact of {} is known", outgoing.to)));
         };

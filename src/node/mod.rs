@@ -39,7 +39,7 @@ mod wallet;
 mod watch;
 pub mod wire;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock, Weak};
 
 pub use auditor::{AdmissionOrder, Approval, At, Audited, Auditor, Member};
 pub use books::{
@@ -102,6 +102,8 @@ pub struct Node {
     courier: Arc<dyn Courier>,
     bells: Bells,
     refused: Refused,
+    /// What carries signed messages over the Dataspace Protocol.
+    connector: OnceLock<Weak<dsp::Connector>>,
 }
 
 /// Who is woken when there is something to do.
@@ -132,6 +134,7 @@ impl Node {
             courier,
             bells: Bells::default(),
             refused: Refused::default(),
+            connector: OnceLock::new(),
         }
     }
 

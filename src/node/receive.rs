@@ -96,7 +96,7 @@ impl Node {
     }
 
     /// Deals with one signed message: verified, decided, answered.
-    async fn hear(&self, opened: &Opened) -> Result<(), NodeFault> {
+    pub(super) async fn hear(&self, opened: &Opened) -> Result<(), NodeFault> {
         let now = chance::now()?;
         let message = opened.verify(self.did(), &self.documents(), now, &mut Trail::default())?;
         if let Some(answer) = self.store.answered(&message.from, &message.id).await? {

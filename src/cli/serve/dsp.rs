@@ -6,14 +6,14 @@ use anyhow::{Context as _, Result, bail};
 use super::house::{Ground, House};
 use crate::courier::{AddressPolicy, DspMessenger};
 use crate::http::{self, Share};
-use crate::node::dsp::{Connector, DspSettings, Parts, PlainAgreements, Script};
+use crate::node::dsp::{Connector, DspSettings, Parts, PlainAgreements, Script, introduce};
 use crate::node::transfers::{Plan, Post, TransferSettings, Transfers};
 
 /// Puts the Dataspace Protocol into the house.
 pub(super) fn move_in(house: &mut House, ground: &Ground<'_>, settings: &DspSettings) -> Result<()> {
-    if ground.configuration.wallet.is_none() {
+    let Some(wallet) = house.wallet.clone() else {
         bail!("[dsp] needs a [wallet]: it offers what the wallet lists");
-    }
+    };
     let script = match &settings.script {
         None => Script::default(),
         Some(file) => {
@@ -43,6 +43,7 @@ pub(super) fn move_in(house: &mut House, ground: &Ground<'_>, settings: &DspSett
         kept: Arc::clone(&ground.store),
         messenger: Arc::new(DspMessenger::new(policy)?),
     })?);
+    introduce(&wallet, &connector);
     house.dsp = http::dsp_router(Arc::clone(&connector), Share::default());
     house.management = std::mem::take(&mut house.management).merge(http::dsp_api(Arc::clone(&connector)));
     let mut loops = connector.run();

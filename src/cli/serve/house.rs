@@ -12,7 +12,7 @@ use crate::http::{self, Api, Router};
 use crate::identity::Signer;
 use crate::node::dsp::PlainStore;
 use crate::node::transfers::{TransferStore, Transfers};
-use crate::node::{BookStore, Gatekeeper, Registry, Store};
+use crate::node::{BookStore, Gatekeeper, Node, Registry, Store};
 use crate::registry::{Client, ClientConfig};
 use crate::store::Sqlite;
 
@@ -26,6 +26,7 @@ pub(super) struct House {
     pub gatekeeper: Option<Arc<Gatekeeper>>,
     /// Transfers over the Dataspace Protocol, whose tokens the gate takes.
     pub transfers: Option<Arc<Transfers>>,
+    pub wallet: Option<Arc<Node>>,
 }
 
 /// What every part of a node is made of.
@@ -66,6 +67,7 @@ impl House {
             loops: JoinSet::new(),
             gatekeeper: None,
             transfers: None,
+            wallet: None,
         };
         if let Some(table) = &configuration.wallet {
             wallet::move_in(&mut house, &ground, table)?;

@@ -33,5 +33,6 @@ pub(super) fn move_in(house: &mut House, ground: &Ground<'_>, table: &WalletTabl
         .merge(http::wallet_api(Arc::clone(&node)))
         .merge(http::operator::provider_api(Arc::clone(&node)));
     house.loops = node.run();
+    house.wallet = Some(node);
     Ok(())
 }

@@ -53,6 +53,7 @@ pub fn dsp_router(connector: Arc<Connector>, share: Share) -> Router {
         .route("/negotiations/{pid}/agreement", post(negotiations::agreement))
         .route("/negotiations/{pid}/agreement/verification", post(negotiations::verification))
         .route("/negotiations/{pid}/events", post(negotiations::event))
+        .route("/negotiations/{pid}/state", post(negotiations::signed_state))
         .route("/negotiations/{pid}/termination", post(negotiations::termination))
         .layer(DefaultBodyLimit::max(MAX_MESSAGE))
         .with_state(Ground { connector, strangers: Strangers::new(share) });

@@ -66,6 +66,16 @@ pub(super) async fn termination(node: Here, from: Caller, pid: Path<String>, bod
     hear(node, from, pid, Form::Termination, body).await
 }
 
+/// `POST /negotiations/{pid}/state`: a wallet's signed answer. No part of the Dataspace Protocol.
+pub(super) async fn signed_state(
+    State(node): Here,
+    Caller(from): Caller,
+    Path(pid): Path<String>,
+    body: Body,
+) -> Answer {
+    Ok(answered(node.hear_state(&from, &pid, &whole(body)?).await?))
+}
+
 async fn hear(State(node): Here, Caller(from): Caller, Path(pid): Path<String>, form: Form, body: Body) -> Answer {
     Ok(answered(node.hear(&from, &pid, form, &whole(body)?).await?))
 }

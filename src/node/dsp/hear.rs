@@ -43,6 +43,9 @@ impl Connector {
         form: Form,
         body: &[u8],
     ) -> Result<Answered, Unheard> {
+        if let Some(answer) = self.hear_signed(from, body).await {
+            return answer;
+        }
         let letter = dsp::read(body, form).map_err(|(refusal, named)| Unheard { fault: refusal.into(), named })?;
         let mut named = letter.named();
         let fault = match self.begin(from, form, letter, &mut named).await {
@@ -150,6 +153,9 @@ impl Connector {
         form: Form,
         body: &[u8],
     ) -> Result<Answered, Unheard> {
+        if let Some(answer) = self.hear_signed(from, body).await {
+            return answer;
+        }
         let nobody = Named { consumer_pid: None, provider_pid: None };
         let talk = match self.talk_with(from, id).await {
             Ok(talk) => talk,
@@ -248,6 +254,15 @@ impl Connector {
         // The door tells who is no party of it no more than who asks for one that does not exist.
         checks::PARTY.hold(party, || format!("{from} is no party of {id}"))?;
         Ok(talk)
+    }
+
+    /// Takes a wallet's signed word about where a negotiation stands.
+    ///
+    /// # Errors
+    /// `Unknown` for what is not signed: the protocol itself knows no such message.
+    pub async fn hear_state(&self, from: &ParticipantId, id: &str, body: &[u8]) -> Result<Answered, Unheard> {
+        let unknown = || Unheard { fault: NodeFault::unknown("negotiation", id), named: Named::default() };
+        self.hear_signed(from, body).await.ok_or_else(unknown)?
     }
 
     /// Where a negotiation stands, for a party of it.

@@ -13,6 +13,7 @@ mod reply;
 mod script;
 pub(super) mod send;
 mod settings;
+mod signed;
 mod start;
 mod store;
 mod talk;
@@ -20,7 +21,7 @@ mod transfers;
 mod view;
 mod watch;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
@@ -30,7 +31,8 @@ pub use hear::{Answered, Unheard};
 pub use identity::Identity;
 pub use messenger::{Messenger, Posted};
 pub use script::{Act, Door, Script, Scripted, Step};
-pub use settings::{Decide, DspSettings, Handling, Limit, Literal, PlainRule, Secret, Uncataloged, Waits, Who};
+pub use settings::{Decide, DspSettings, Handling, Limit, Literal, Peer, PlainRule, Secret, Uncataloged, Waits, Who};
+pub use signed::{address_at, introduce};
 pub use start::StartOrder;
 pub use store::{PlainCommit, PlainEntry, PlainIndex, PlainStore, Receipt};
 pub use transfers::PlainAgreements;
@@ -63,6 +65,8 @@ pub struct Connector {
     watch: Notify,
     /// Ends what is under way when its loops end: messages and timers; the store has what they were for.
     stopping: CancellationToken,
+    /// The wallet that takes signed messages.
+    wallet: OnceLock<Arc<super::Node>>,
 }
 
 /// What a connector is made of.
@@ -93,7 +97,7 @@ impl Connector {
         let us = settings.participant_id.clone().unwrap_or_else(|| ParticipantId::from(signer.did()));
         Ok(Self {
             identity: Identity::new(signer, settings.literal.clone(), super::chance::now()?),
-            base: format!("{public_url}{PATH}"),
+            base: address_at(&public_url),
             us,
             settings,
             script,
@@ -105,6 +109,7 @@ impl Connector {
             lanes: Semaphore::new(AT_ONCE),
             watch: Notify::new(),
             stopping: CancellationToken::new(),
+            wallet: OnceLock::new(),
         })
     }
 

@@ -21,6 +21,9 @@ pub struct DspSettings {
     pub rules: Vec<PlainRule>,
     /// Parties that prove themselves by a literal value instead of a DID.
     pub literal: Vec<Literal>,
+    /// Parties whose signed messages travel over the Dataspace Protocol instead of the inbox.
+    #[serde(rename = "peer")]
+    pub peers: Vec<Peer>,
     /// A file with scripted decisions, beside the configuration.
     pub script: Option<PathBuf>,
     /// To whom an agreement that nobody signed opens data, by transfers; to nobody when empty.
@@ -134,6 +137,16 @@ pub struct PlainRule {
     /// The terms that it decides for, word for word: members of an ODRL policy; any when absent.
     #[serde(default)]
     pub terms: Option<serde_json::Map<String, serde_json::Value>>,
+}
+
+/// A party that is reached over the Dataspace Protocol in credential mode.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Peer {
+    /// Its DID.
+    pub participant: crate::identity::Did,
+    /// The base of its endpoints, the version path included.
+    pub address: String,
 }
 
 /// A party that proves itself by a literal value of the header `Authorization`.
