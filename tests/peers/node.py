@@ -16,16 +16,13 @@ from jars import ROOT
 
 
 def binary():
-    """The release binary; built where it is not there. `COUNTERSIGN_BINARY` names another one."""
+    """The release binary of these sources, built where it is not. `COUNTERSIGN_BINARY` names another one."""
     named = os.environ.get("COUNTERSIGN_BINARY")
     if named:
         return Path(named)
     target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
-    built = target / "release" / "countersign"
-    if not built.exists():
-        print("building the release binary", file=sys.stderr, flush=True)
-        subprocess.run(["cargo", "build", "--release", "--locked"], cwd=ROOT, check=True, stdout=sys.stderr)
-    return built
+    subprocess.run(["cargo", "build", "--release", "--locked", "--quiet"], cwd=ROOT, check=True, stdout=sys.stderr)
+    return target / "release" / "countersign"
 
 
 class Town:
