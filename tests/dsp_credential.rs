@@ -29,6 +29,9 @@ fn a_contract_is_made_by_messages_of_the_dataspace_protocol() {
     configure(&mut street.consumer, &peer);
     configure(&mut street.provider, "[dsp]");
     let (provider, consumer) = (&street.provider, &street.consumer);
+    let offered = provider.get("/api/dsp/datasets");
+    assert_eq!(offered[0]["id"], ASSET, "what the wallet lists is in the catalog: {offered}");
+    assert_eq!(offered[0]["offers"][0]["terms"]["permission"][0]["constraint"][0]["rightOperand"], "3");
     let order = json!({ "provider": provider.did, "asset": ASSET });
     let own = consumer.post("/api/requests", &order)["id"].as_str().unwrap().to_owned();
     let id = provider.reach("REQUESTED")["id"].as_str().unwrap().to_owned();

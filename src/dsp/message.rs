@@ -208,6 +208,22 @@ pub fn write(opening: &Opening, said: &Said, first: Option<&str>) -> Value {
     message
 }
 
+/// Writes numbers and truth values among a policy's operands as texts: the protocol's schema has no others.
+pub fn spell_operands(policy: &mut Value) {
+    match policy {
+        Value::Object(members) => {
+            for (name, value) in members {
+                match value {
+                    Value::Number(_) | Value::Bool(_) if name == "rightOperand" => *value = json!(value.to_string()),
+                    value => spell_operands(value),
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(spell_operands),
+        _ => {}
+    }
+}
+
 /// The answer to a first message, and to whoever asks where a negotiation stands.
 pub fn acknowledge(negotiation: &Negotiation) -> Value {
     let opening = negotiation.opening();

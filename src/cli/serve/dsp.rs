@@ -22,6 +22,12 @@ pub(super) fn move_in(house: &mut House, ground: &Ground<'_>, settings: &DspSett
             serde_json::from_slice(&text).with_context(|| format!("[dsp] script {} does not read", path.display()))?
         }
     };
+    for door in &script.doors {
+        let path = &door.path;
+        if !path.starts_with('/') || path.starts_with("/api/") || path.contains(['{', '*']) {
+            bail!("[dsp] script: a door has a plain path that begins with `/` and not with `/api/`, not `{path}`");
+        }
+    }
     for known in &settings.literal {
         let who = &known.participant;
         tracing::error!(participant = %who, "[[dsp.literal]]: whoever sends a fixed text counts as this participant");

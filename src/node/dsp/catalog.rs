@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::Connector;
 use crate::dsp::{self, Dataset, Distribution, OfferTerms};
 use crate::encoding::{Digest, Timestamp};
+use crate::identity::Jws;
 use crate::node::consent::Listing;
 use crate::node::{NodeFault, StoreFault, chance, kind};
+use crate::policy::{Blanks, Template};
 
 /// How many datasets one page of the catalog has.
 const PAGE: usize = 100;
@@ -58,7 +60,7 @@ impl Connector {
         for (id, value) in self.kept.all(kind::ASSET).await? {
             let listing: Listing =
                 serde_json::from_value(value).map_err(|cause| StoreFault::Damaged(format!("asset {id}: {cause}")))?;
-            datasets.insert(id, self.listed(&listing).await?);
+            datasets.extend(self.listed(&listing).await?.map(|dataset| (id, dataset)));
         }
         for (id, value) in self.kept.all(PLAIN_DATASET).await? {
             let dataset =
@@ -71,32 +73,29 @@ impl Connector {
         Ok(datasets)
     }
 
-    /// A listed asset as a dataset: its template's terms, with the values of the listing.
-    async fn listed(&self, listing: &Listing) -> Result<Dataset, NodeFault> {
+    /// A listed asset as a dataset: its template's rules, with the values of the listing.
+    async fn listed(&self, listing: &Listing) -> Result<Option<Dataset>, NodeFault> {
         let approval = self.kept.one(kind::TEMPLATE, &listing.template).await?;
         let approval = approval.as_ref().and_then(|kept| kept.get("approval")?.as_str()).unwrap_or_default();
-        let claims = crate::identity::Jws::parse(approval).and_then(|jws| jws.claims()).unwrap_or_default();
-        let terms = claims.get("template").and_then(|template| template.get("terms")).or_else(|| claims.get("terms"));
+        // It was verified when it was taken in, and is again before anything is signed.
+        let Ok(template) = Jws::parse(approval).and_then(|jws| Template::parse(jws.payload())) else { return Ok(None) };
+        // Nobody knows yet to whom it will be offered; what names the parties is left out below.
+        let own = self.identity.did();
+        let blanks = Blanks { asset: &listing.asset.id, provider: own, consumer: own, contract_id: dsp::NOBODY };
+        let Ok(mut terms) = template.fill(&blanks, &listing.parameters) else { return Ok(None) };
+        dsp::spell_operands(&mut terms);
         let names = ["permission", "prohibition", "obligation", "profile"];
-        let mut rules: Map<String, Value> = terms
-            .and_then(Value::as_object)
-            .into_iter()
-            .flatten()
-            .filter(|(name, _)| names.contains(&name.as_str()))
-            .map(|(name, value)| (name.clone(), value.clone()))
-            .collect();
-        if !rules.contains_key("permission") && !rules.contains_key("prohibition") {
-            rules.insert("permission".into(), json!([{ "action": "use" }]));
-        }
+        let rules = terms.as_object().into_iter().flatten().filter(|(name, _)| names.contains(&name.as_str()));
+        let rules = rules.map(|(name, value)| (name.clone(), value.clone())).collect();
         let id = Digest::of(format!("{} {}", listing.asset.id, listing.template)).b64u();
         let extra = [("countersign".to_owned(), json!({ "listing": listing }))].into_iter().collect();
-        Ok(Dataset {
+        Ok(Some(Dataset {
             id: listing.asset.id.clone(),
             title: listing.asset.title.clone(),
             offers: vec![OfferTerms { id: format!("urn:countersign:offer:{id}"), terms: rules, promisor: None }],
             distributions: vec![Distribution { format: PULL.into() }],
             extra,
-        })
+        }))
     }
 
     /// A page of the catalog, and whether there are more behind it.

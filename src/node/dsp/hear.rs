@@ -12,7 +12,10 @@ use crate::dsp::{self, Form, Letter, Named, checks};
 use crate::encoding::Timestamp;
 use crate::negotiation::plain::{Negotiation, Opening, ParticipantId, Said, Word};
 use crate::negotiation::{Role, checks as machine};
-use crate::node::{NodeFault, StoreFault, chance};
+use crate::node::{NodeFault, StoreFault, chance, checks as limits};
+
+/// How many messages a negotiation takes; each is kept.
+const MOST: u64 = 256;
 
 /// What a message that was taken is answered with.
 #[derive(Clone, Debug, PartialEq)]
@@ -189,6 +192,9 @@ impl Connector {
         let negotiation = slot.as_ref().ok_or_else(|| NodeFault::unknown("negotiation", &talk.id))?;
         let opening = negotiation.opening();
         hold_side(opening.role, form, &letter)?;
+        let (heard, ends) = (negotiation.events(), matches!(letter.word, Word::Termination { .. }));
+        limits::RATE
+            .hold(heard < MOST || ends, || format!("the negotiation has {heard} messages; it can only be ended"))?;
         let learned = negotiation.hold_pids(letter.consumer_pid.as_deref(), letter.provider_pid.as_deref())?;
         let own = match opening.role {
             Role::Consumer => &letter.consumer_pid,

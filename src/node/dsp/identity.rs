@@ -60,6 +60,11 @@ impl Identity {
         Self { signer, literal, started, used: Mutex::default(), keys: Mutex::default() }
     }
 
+    /// This node's DID.
+    pub fn did(&self) -> &Did {
+        self.signer.did()
+    }
+
     /// What a message to `peer` proves this node by: the whole header `Authorization`.
     ///
     /// # Errors

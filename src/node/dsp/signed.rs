@@ -70,6 +70,7 @@ impl Connector {
         let mut body = message.body.clone();
         body["@id"] = json!(message.id);
         body["countersign"] = json!({ "signed": signed });
+        dsp::spell_operands(&mut body);
         if body.get("callbackAddress").is_some() {
             body["callbackAddress"] = json!(self.base);
         }

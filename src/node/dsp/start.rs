@@ -138,7 +138,7 @@ impl Connector {
         };
         let offers = dataset.get("hasPolicy").and_then(Value::as_array).cloned().unwrap_or_default();
         pick(
-            offers.into_iter().map(|mut offer| {
+            offers.into_iter().filter(Value::is_object).map(|mut offer| {
                 offer["target"] = json!(order.dataset);
                 offer["@type"] = json!("Offer");
                 offer
