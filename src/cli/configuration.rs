@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use crate::credential::Trust;
 use crate::identity::Did;
+use crate::node::dsp::DspSettings;
 use crate::node::{Consent, GateSettings, Letterhead, MediatedBy, MediatorSettings, Uncataloged, Windows};
 
 /// A node's configuration, as the file has it.
@@ -29,6 +30,8 @@ pub struct Configuration {
     pub store: StoreTable,
     /// A contract desk's wallet, if this node is one.
     pub wallet: Option<WalletTable>,
+    /// The Dataspace Protocol, if this node's wallet speaks it.
+    pub dsp: Option<DspSettings>,
     /// A gate in front of data, if this node is one.
     pub gate: Option<GateSettings>,
     /// A mediator for parties that cannot always be reached, if this node is one.

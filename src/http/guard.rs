@@ -138,6 +138,30 @@ pub fn with_share(router: Router, share: Share) -> Router {
     }))
 }
 
+/// How much an address may ask without proving who it is; who proves it is not held up.
+#[derive(Clone)]
+pub(super) struct Strangers(Buckets, Share);
+
+impl Strangers {
+    /// Strangers that have `share` each.
+    pub(super) fn new(share: Share) -> Self {
+        Self(Buckets::default(), share)
+    }
+
+    /// Whether an address has not used up its share: before anything is computed for it.
+    pub(super) fn has_some_left(&self, ip: IpAddr) -> bool {
+        // As in `spend`.
+        let buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let refilled = |(tokens, at): &(f64, Instant)| tokens + at.elapsed().as_secs_f64() * self.1.per_second;
+        buckets.get(&subscriber(ip)).is_none_or(|bucket| refilled(bucket) >= 1.0)
+    }
+
+    /// Takes a failed attempt off an address's share.
+    pub(super) fn charge(&self, ip: IpAddr) {
+        let _ = spend(&self.0, subscriber(ip), self.1);
+    }
+}
+
 /// Who shares a bucket: an IPv6 subscriber has a whole /64 to send from.
 fn subscriber(ip: IpAddr) -> IpAddr {
     match ip.to_canonical() {

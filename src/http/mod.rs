@@ -8,6 +8,7 @@ pub mod api;
 mod books;
 mod did;
 mod doors;
+mod dsp;
 pub mod gate;
 mod guard;
 mod inbox;
@@ -26,6 +27,7 @@ pub use api::{Api, Scope};
 pub use axum::Router;
 pub use books::books_api;
 pub use did::did_router;
+pub use dsp::{dsp_api, dsp_router, transfer_api, transfer_router};
 pub use guard::{Names, Share, with_keys, with_share};
 pub use inbox::inbox_router;
 pub use keys::keys_api;
@@ -45,7 +47,11 @@ pub fn document(parts: &[Part]) -> Result<serde_json::Value, api::DocumentError>
     parts
         .iter()
         .fold(Api::<()>::new().describe(alive::doors()), |all, part| match part {
-            Part::Wallet => all.describe(wallet::doors()).describe(operator::provider_doors()),
+            Part::Wallet => all
+                .describe(wallet::doors())
+                .describe(dsp::management::doors())
+                .describe(dsp::transfer_desk::doors())
+                .describe(operator::provider_doors()),
             Part::Operator => all.describe(operator::management_doors()).describe(books::doors()),
             Part::Mediator => all.describe(mediation::mediator_doors()),
             Part::Gate => all,

@@ -144,6 +144,22 @@ pub fn verify_signed_by(
 /// # Errors
 /// When the key cannot be used.
 pub fn sign_jws(signer: &dyn Signer, typ: &str, with_kid: bool, payload: &[u8]) -> Result<String, SigningFailed> {
+    let signed = signing_input(signer, typ, with_kid, payload);
+    let signature = signer.sign(signed.as_bytes())?;
+    Ok(format!("{signed}.{}", encoding::encode(signature)))
+}
+
+/// Signs the `payload` of a token that lives for seconds, as [`sign_jws`] does, by the quicker way.
+///
+/// # Errors
+/// When the key cannot be used.
+pub fn sign_token(signer: &dyn Signer, typ: &str, payload: &[u8]) -> Result<String, SigningFailed> {
+    let signed = signing_input(signer, typ, true, payload);
+    let signature = signer.sign_quickly(signed.as_bytes())?;
+    Ok(format!("{signed}.{}", encoding::encode(signature)))
+}
+
+fn signing_input(signer: &dyn Signer, typ: &str, with_kid: bool, payload: &[u8]) -> String {
     let mut header = serde_json::Map::new();
     let alg = match signer.public_key().algorithm() {
         Algorithm::Es256 => "ES256",
@@ -154,7 +170,5 @@ pub fn sign_jws(signer: &dyn Signer, typ: &str, with_kid: bool, payload: &[u8]) 
     if with_kid {
         header.insert("kid".into(), signer.kid().to_string().into());
     }
-    let signed = format!("{}.{}", encoding::encode(Value::Object(header).to_string()), encoding::encode(payload));
-    let signature = signer.sign(signed.as_bytes())?;
-    Ok(format!("{signed}.{}", encoding::encode(signature)))
+    format!("{}.{}", encoding::encode(Value::Object(header).to_string()), encoding::encode(payload))
 }

@@ -1,7 +1,11 @@
+use std::sync::OnceLock;
+
 use ed25519_dalek::Signer as _;
+use ring::rand::SystemRandom;
+use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
 use zeroize::Zeroizing;
 
-use super::key::own_kid;
+use super::key::{low_s, own_kid};
 use super::{Algorithm, Did, DidUrl, PublicKey};
 
 /// Something that signs for a DID; a file's key today, a hardware module tomorrow.
@@ -17,6 +21,14 @@ pub trait Signer: Send + Sync {
     /// # Errors
     /// When the key cannot be reached; never because of the message.
     fn sign(&self, message: &[u8]) -> Result<[u8; 64], SigningFailed>;
+    /// A canonical signature as well, but other bytes each time, and quicker where that is possible: for what lives for
+    /// seconds, and for every message.
+    ///
+    /// # Errors
+    /// As [`Signer::sign`].
+    fn sign_quickly(&self, message: &[u8]) -> Result<[u8; 64], SigningFailed> {
+        self.sign(message)
+    }
 }
 
 /// The key could not be used.
@@ -35,7 +47,8 @@ pub struct SecretKey {
 }
 
 enum Half {
-    P256(p256::ecdsa::SigningKey),
+    /// The key; ring's form of it is made when it is first needed, and is not erased but when the process ends.
+    P256(p256::ecdsa::SigningKey, OnceLock<Option<EcdsaKeyPair>>),
     Ed25519(ed25519_dalek::SigningKey),
 }
 
@@ -44,7 +57,7 @@ impl SecretKey {
     pub fn p256(secret: &[u8; 32]) -> Option<Self> {
         let key = p256::ecdsa::SigningKey::from_slice(secret).ok()?;
         let public = PublicKey::from_sec1(&key.verifying_key().to_sec1_point(false).to_bytes()).ok()?;
-        Self::new(Half::P256(key), public)
+        Self::new(Half::P256(key, OnceLock::new()), public)
     }
 
     /// The Ed25519 key of 32 secret bytes.
@@ -77,7 +90,7 @@ impl SecretKey {
     /// The 32 secret bytes, for keeping; erased when dropped.
     pub fn secret(&self) -> Zeroizing<[u8; 32]> {
         Zeroizing::new(match &self.half {
-            Half::P256(key) => key.to_bytes().into(),
+            Half::P256(key, _) => key.to_bytes().into(),
             Half::Ed25519(key) => key.to_bytes(),
         })
     }
@@ -99,12 +112,28 @@ impl Signer for SecretKey {
     fn sign(&self, message: &[u8]) -> Result<[u8; 64], SigningFailed> {
         let failed = |_| SigningFailed(self.did.clone());
         Ok(match &self.half {
-            Half::P256(key) => {
+            Half::P256(key, _) => {
                 let signature: p256::ecdsa::Signature = key.try_sign(message).map_err(failed)?;
                 signature.normalize_s().to_bytes().into()
             }
             Half::Ed25519(key) => key.try_sign(message).map_err(failed)?.to_bytes(),
         })
+    }
+
+    fn sign_quickly(&self, message: &[u8]) -> Result<[u8; 64], SigningFailed> {
+        let Half::P256(key, quick) = &self.half else { return self.sign(message) };
+        let PublicKey::P256(point) = &self.public else { return self.sign(message) };
+        let random = SystemRandom::new();
+        let quick = quick.get_or_init(|| {
+            let secret = Zeroizing::new(<[u8; 32]>::from(key.to_bytes()));
+            let algorithm = &ECDSA_P256_SHA256_FIXED_SIGNING;
+            EcdsaKeyPair::from_private_key_and_public_key(algorithm, &*secret, point, &random).ok()
+        });
+        let signed = quick.as_ref().and_then(|quick| quick.sign(&random, message).ok());
+        match signed.and_then(|signature| low_s(signature.as_ref())) {
+            Some(signature) => Ok(signature),
+            None => self.sign(message),
+        }
     }
 }
 
@@ -117,5 +146,19 @@ impl std::fmt::Debug for SecretKey {
 impl From<&SecretKey> for Algorithm {
     fn from(key: &SecretKey) -> Self {
         key.public.algorithm()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quick_signature_is_canonical_and_verifies() {
+        for key in [SecretKey::p256(&[7; 32]).unwrap(), SecretKey::ed25519(&[7; 32]).unwrap()] {
+            for message in [&b"one"[..], b"two", b"three", b"four", b"five", b"six"] {
+                key.public_key().verify(message, &key.sign_quickly(message).unwrap()).unwrap();
+            }
+        }
     }
 }

@@ -10,5 +10,6 @@ crate::checks! {
     SAME_ACCEPTANCE = "negotiation.same-acceptance": "an offer has one acceptance";
     ENTRY = "negotiation.entry": "an entry or an acknowledgement is about this contract: hash, id, recorder, registry";
     RECORDED = "negotiation.recorded": "a provider does not terminate what it has handed to the registry";
+    AGREEMENT = "negotiation.agreement": "a plain agreement has the terms of the offer that stands, and names both parties";
     REQUEST = "negotiation.request": "a request brings one asset, a key with its statement, and the sender's participant credential";
 }

@@ -12,6 +12,7 @@ mod input;
 mod paper;
 mod proposal;
 mod round;
+pub mod plain;
 mod state;
 
 pub use apply::Corrupt;

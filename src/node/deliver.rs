@@ -63,16 +63,22 @@ impl Node {
     }
 
     async fn send(&self, outgoing: &Outgoing) -> Result<Result<Taken, String>, NodeFault> {
+        let signed = self.signed_now(&outgoing.signed)?;
+        if signed != outgoing.signed {
+            self.store.signed_anew(&outgoing.id, &signed).await?;
+        }
+        if let Some(connector) = self.connector()
+            && let Some(address) = connector.address_of(&outgoing.to).await?
+            && let Some(carried) = connector.carry(&address, &outgoing.to, &signed).await
+        {
+            return Ok(carried.map(|()| Taken::ByInbox));
+        }
         // What is sealed for a key of a little while ago is not lost: a rotated key still opens.
         let looked_up = self.directory.acquaint(&outgoing.to, Acquaintance::Known).await;
         let Some(reach) = self.reach(&outgoing.to).await? else {
             let why = looked_up.err().map_or_else(|| "no contact of it is known".to_owned(), |why| why.to_string());
             return Ok(Err(format!("{} cannot be reached: {why}", outgoing.to)));
         };
-        let signed = self.signed_now(&outgoing.signed)?;
-        if signed != outgoing.signed {
-            self.store.signed_anew(&outgoing.id, &signed).await?;
-        }
         let curve = reach.keys.first().map(AgreementPublic::curve).transpose()?;
         let keys: Vec<_> = reach.keys.into_iter().filter(|key| key.curve().ok() == curve).collect();
         // Sealing draws no more than a few dozen bytes; a system without randomness fails below.

@@ -18,6 +18,7 @@ mod deliver;
 mod desk;
 mod directory;
 mod doorkeeper;
+pub mod dsp;
 mod fault;
 mod force;
 mod flow;
@@ -43,12 +44,13 @@ mod settings;
 mod statement;
 mod store;
 mod timepiece;
+pub mod transfers;
 mod view;
 mod wallet;
 mod watch;
 pub mod wire;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock, Weak};
 
 pub use auditor::{AdmissionOrder, Approval, At, Audited, Auditor, Member};
 pub use books::{
@@ -132,6 +134,8 @@ pub struct Node {
     timepiece: Arc<Timepiece>,
     stuck: consent::Stuck,
     mediated: mediated::Mediated,
+    /// What carries signed messages over the Dataspace Protocol.
+    connector: OnceLock<Weak<dsp::Connector>>,
 }
 
 /// Who is woken when there is something to do.
@@ -167,6 +171,7 @@ impl Node {
             refused: Refused::default(),
             stuck: consent::Stuck::default(),
             mediated: mediated::Mediated::default(),
+            connector: OnceLock::new(),
         }
     }
 

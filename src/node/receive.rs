@@ -109,7 +109,7 @@ impl Node {
     }
 
     /// Deals with one signed message: verified, decided, answered.
-    async fn hear(&self, opened: &Opened) -> Result<(), NodeFault> {
+    pub(super) async fn hear(&self, opened: &Opened) -> Result<(), NodeFault> {
         self.acquaint_with(opened.signer_kid()).await?;
         self.acquaint_trusted().await;
         let now = chance::now()?;

@@ -280,7 +280,7 @@ pub enum Kept {
 }
 
 /// Why the store did not do it.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreFault {
     /// Somebody else committed to this negotiation meanwhile: read again and decide again.
     #[error("the negotiation has moved meanwhile")]

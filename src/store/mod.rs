@@ -14,9 +14,11 @@ mod mediator;
 mod news;
 mod open;
 mod outbox;
+mod plain;
 mod port;
 mod seal;
 mod tally;
+mod transfers;
 #[cfg(test)]
 mod tests;
 

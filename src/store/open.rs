@@ -8,6 +8,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{Connection as _, SqlSafeStr, SqlitePool};
 
 use super::damage::fault;
+use super::plain::Desk;
 use super::{SealingKey, documents};
 use crate::node::StoreFault;
 
@@ -36,6 +37,7 @@ impl Default for InboxLimits {
 #[derive(Debug)]
 pub struct Sqlite {
     // Fields drop in this order: the lock is the last to go.
+    pub(super) desk: Desk,
     pub(super) writer: SqlitePool,
     pub(super) readers: SqlitePool,
     pub(super) limits: InboxLimits,
@@ -90,13 +92,15 @@ impl Sqlite {
             )),
         })?;
         let readers = pool(READERS).connect_with(file.pragma("query_only", "ON")).await.map_err(fault)?;
-        let store = Self { writer, readers, limits, seal, _lock: lock };
+        let desk = Desk::open(writer.clone());
+        let store = Self { desk, writer, readers, limits, seal, _lock: lock };
         documents::try_seal(&mut *store.reading().await?, &store.seal, &path.display().to_string()).await?;
         Ok(store)
     }
 
     /// Finishes what is under way, closes the file and lets another process have it.
     pub async fn close(self) {
+        drop(self.desk);
         self.readers.close().await;
         self.writer.close().await;
     }
@@ -119,12 +123,18 @@ fn migrations() -> Migrator {
     let books = include_str!("migrations/0005_books.sql").into_sql_str();
     let mediator = include_str!("migrations/0010_mediator.sql").into_sql_str();
     let interface = include_str!("migrations/0020_interface.sql").into_sql_str();
+    let dsp = include_str!("migrations/0030_dsp.sql").into_sql_str();
+    let transfers = include_str!("migrations/0035_transfers.sql").into_sql_str();
+    let agreements = include_str!("migrations/0036_agreements.sql").into_sql_str();
     Migrator::with_migrations(vec![
         Migration::new(1, "ground".into(), MigrationType::Simple, ground, false),
         Migration::new(5, "books".into(), MigrationType::Simple, books, false),
         Migration::new(10, "mediator".into(), MigrationType::Simple, mediator, false),
         Migration::new(20, "interface".into(), MigrationType::Simple, interface, false),
         Migration::new(25, "goods".into(), MigrationType::Simple, goods, false),
+        Migration::new(30, "dsp".into(), MigrationType::Simple, dsp, false),
+        Migration::new(35, "transfers".into(), MigrationType::Simple, transfers, false),
+        Migration::new(36, "agreements".into(), MigrationType::Simple, agreements, false),
     ])
 }
 

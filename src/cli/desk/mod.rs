@@ -4,6 +4,7 @@ mod api_keys;
 mod books;
 mod contracts;
 mod decisions;
+mod dsp;
 mod fees;
 mod fetch;
 mod goods;
@@ -21,6 +22,7 @@ mod show;
 mod talks;
 mod watch;
 mod templates;
+mod transfer;
 mod words;
 
 use std::io::Read as _;
@@ -89,6 +91,10 @@ pub enum Command {
     Pay(books::Pay),
     Payments(books::Payments),
     Open(books::Open),
+    #[command(subcommand)]
+    Dsp(dsp::Dsp),
+    #[command(subcommand)]
+    Transfer(transfer::Transfer),
 }
 
 impl Command {
@@ -136,6 +142,8 @@ impl Command {
             Self::Pay(command) => command.run().await,
             Self::Payments(command) => command.run().await,
             Self::Open(command) => command.run().await,
+            Self::Dsp(command) => command.run().await,
+            Self::Transfer(command) => command.run().await,
         };
         done.map_err(what_next)
     }

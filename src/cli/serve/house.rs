@@ -9,12 +9,14 @@ use super::super::configuration::Configuration;
 use super::super::home::{Home, Keyring, STORE};
 use super::super::identity;
 use super::mediator::{self, Place};
-use super::{gate, operator, wallet};
+use super::{dsp, gate, operator, wallet};
 use crate::courier::{AddressPolicy, WebResolver};
 use crate::credential::RegistryUrn;
 use crate::encoding::Timestamp;
 use crate::http::{self, Api, Conditions, Router, Sources, Traffic};
 use crate::identity::{DidDocument, Method, Signer};
+use crate::node::dsp::PlainStore;
+use crate::node::transfers::{TransferStore, Transfers};
 use crate::node::{
     BookStore, Directory, Doorkeeper, Gatekeeper, KeyStore, MediatorStore, Node, Registry, Store, StoreFault,
     Timepiece, chance,
@@ -25,9 +27,13 @@ use crate::store::{InboxLimits, Sqlite};
 /// A node put together: its two faces and its loops.
 pub(super) struct House {
     pub public: Router,
+    /// The Dataspace Protocol's part of the public face.
+    pub dsp: Router,
     pub management: Api,
     pub loops: JoinSet<()>,
     pub gatekeeper: Option<Arc<Gatekeeper>>,
+    /// Transfers over the Dataspace Protocol, whose tokens the gate takes.
+    pub transfers: Option<Arc<Transfers>>,
     pub wallet: Option<Arc<Node>>,
     pub doorkeeper: Arc<Doorkeeper>,
     pub traffic: Traffic,
@@ -48,6 +54,8 @@ pub(super) struct Ground<'a> {
     pub store: Arc<dyn Store>,
     pub mediation: Arc<dyn MediatorStore>,
     pub books: Arc<dyn BookStore>,
+    pub plain: Arc<dyn PlainStore>,
+    pub transfers: Arc<dyn TransferStore>,
     pub registry: Arc<dyn Registry>,
 }
 
@@ -64,9 +72,11 @@ impl House {
         let doorkeeper = Doorkeeper::open(Arc::clone(&store) as Arc<dyn KeyStore>, &home.api_key()?).await?;
         let mut house = Self {
             public: Router::new(),
+            dsp: Router::new(),
             management: http::keys_api(Arc::clone(&doorkeeper)),
             loops: JoinSet::new(),
             gatekeeper: None,
+            transfers: None,
             wallet: None,
             doorkeeper,
             traffic: Traffic::default(),
@@ -96,11 +106,16 @@ impl House {
             signer,
             mediation,
             books: Arc::clone(&store) as Arc<dyn BookStore>,
+            plain: Arc::clone(&store) as Arc<dyn PlainStore>,
+            transfers: Arc::clone(&store) as Arc<dyn TransferStore>,
             store,
             registry: open_registry(keyring, configuration).await?,
         };
         if let Some(table) = &configuration.wallet {
             wallet::move_in(&mut house, &ground, table)?;
+        }
+        if let Some(table) = &configuration.dsp {
+            dsp::move_in(&mut house, &ground, table)?;
         }
         if let Some(table) = &configuration.operator {
             operator::move_in(&mut house, &ground, table);

@@ -1,3 +1,4 @@
+mod dsp;
 mod gate;
 mod house;
 mod mediator;
@@ -56,7 +57,9 @@ impl Serve {
         let names = configuration.listen.management_url.as_ref().map(Names::with).unwrap_or_default();
         let within = Duration::from_secs(30);
         let traffic = house.traffic;
-        let outside = traffic.counted(http::with_share(house.public, Share::default()), Face::Public);
+        // The Dataspace Protocol's endpoints have a share of their own: who proves an id is not held up.
+        let outside = http::with_share(house.public, Share::default()).merge(house.dsp);
+        let outside = traffic.counted(outside, Face::Public);
         let inside = traffic.counted(http::with_keys(house.management, house.doorkeeper, names)?, Face::Management);
         let mut world = http::serve(public, outside, within);
         let owner = http::serve(management, inside, within);

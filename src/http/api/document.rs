@@ -15,9 +15,10 @@ holds the owner's key, `countersign api-key add` makes others with less scope. E
 decide, admin.\n\nTimes are RFC 3339 in UTC. Ids are URNs; write them percent-encoded or as they are. A call that fails \
 answers with an `Error`, whose `check` names the rule that did not hold, if it was one.";
 
-const TAGS: [(&str, &str); 9] = [
+const TAGS: [(&str, &str); 10] = [
     ("negotiations", "From a request to a contract: what waits for whom, and the decisions."),
     ("contracts", "What is done with a contract: present it, end it, withdraw from it."),
+    ("dsp", "Plain negotiations over the Dataspace Protocol, with any connector; nobody signs anything in them."),
     ("goods", "What this party lists, and the catalogs of others."),
     ("people", "Who this party is, and whom it reaches."),
     ("fees", "What a provider states, and what an operator audits."),

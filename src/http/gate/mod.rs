@@ -9,6 +9,7 @@ mod denial;
 mod forward;
 mod range;
 mod source;
+mod transfer;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,6 +33,7 @@ use super::Problem;
 use crate::check::Refusal;
 use crate::encoding::{self, checks as spelling};
 use crate::gate::{Answer, checks};
+use crate::node::transfers::Transfers;
 use crate::node::{Gatekeeper, NodeFault, ReceiptState};
 
 /// The longest answer to a challenge: core and presentation, each at most 256 KiB, and their JSON.
@@ -45,8 +47,13 @@ const WITHIN: Duration = Duration::from_secs(30);
 
 /// A gate's interface to the world, with its limits on body, time and concurrency.
 pub fn router(gatekeeper: Arc<Gatekeeper>) -> Router {
+    router_with_transfers(gatekeeper, None)
+}
+
+/// The same, open also to the tokens of transfers under unsigned agreements.
+pub fn router_with_transfers(gatekeeper: Arc<Gatekeeper>, transfers: Option<Arc<Transfers>>) -> Router {
     let deliveries = Arc::new(Semaphore::new(MAX_DELIVERIES));
-    let gate = Gate { sources: Sources::new(), gatekeeper, deliveries };
+    let gate = Gate { sources: Sources::new(), gatekeeper, deliveries, transfers };
     Router::new()
         .route("/challenge", post(challenge))
         .route("/token", post(token))
@@ -66,6 +73,7 @@ struct Gate {
     gatekeeper: Arc<Gatekeeper>,
     sources: Sources,
     deliveries: Arc<Semaphore>,
+    transfers: Option<Arc<Transfers>>,
 }
 
 async fn challenge(State(gate): State<Gate>) -> Result<Response, Problem> {
@@ -147,12 +155,15 @@ async fn data(State(gate): State<Gate>, request: Request) -> Result<Response, De
         return Err(Problem::new(StatusCode::METHOD_NOT_ALLOWED, "data is read with GET or HEAD").into());
     }
     let carried = carried(request.method().as_str(), path, request.headers());
+    let wanted = Wanted { asset, below, head, headers: request.headers() };
+    if let Some(opened) = gate.by_transfer(&carried, &asset.id).await.map_err(denied)? {
+        return gate.deliver(&wanted, opened).await;
+    }
     let admitted = gatekeeper.check(&carried, &asset.id).await.map_err(denied)?;
     let proves = admitted.key.is_some();
     let Ok(place) = Arc::clone(&gate.deliveries).try_acquire_owned() else {
         return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too many deliveries run; try again later").into());
     };
-    let wanted = Wanted { asset, below, head, headers: request.headers() };
     let found = gate.sources.open(&wanted).await?;
     let mut response = Response::builder().status(found.status);
     for (name, value) in &found.headers {

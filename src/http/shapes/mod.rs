@@ -6,6 +6,7 @@
 
 mod books;
 mod contract;
+mod dsp;
 mod fees;
 mod goods;
 mod mediation;
@@ -13,10 +14,12 @@ mod negotiation;
 mod node;
 mod people;
 mod round;
+mod transfer;
 mod word;
 
 pub(super) use books::*;
 pub(super) use contract::*;
+pub(super) use dsp::*;
 pub(super) use fees::*;
 pub(super) use goods::*;
 pub(super) use mediation::*;
@@ -24,4 +27,5 @@ pub(super) use negotiation::*;
 pub(super) use node::*;
 pub(super) use people::*;
 pub(super) use round::*;
+pub(super) use transfer::*;
 pub(super) use word::*;

@@ -1,0 +1,21 @@
+//! The Dataspace Protocol 2025-1: its messages, read strictly and written as its schemas have them.
+//!
+//! Plain JSON, as the specification allows; what travels is the compacted form. Members that nobody knows are kept.
+
+mod catalog;
+pub mod checks;
+mod message;
+mod schema;
+mod tolerated;
+
+pub use catalog::{Dataset, Distribution, OfferTerms, catalog, catalog_error, read_filter};
+pub use message::{Form, Letter, MAX_MESSAGE, Named, acknowledge, negotiation_error, read, spell_operands, write};
+pub use schema::{hold, is_valid};
+pub use tolerated::{filters_nothing, tolerate};
+
+/// The JSON-LD context of every message.
+pub const CONTEXT: &str = "https://w3id.org/dspace/2025/1/context.jsonld";
+/// The version that this module speaks.
+pub const VERSION: &str = "2025-1";
+/// The id of nothing: an error has to name two processes, known or not.
+pub const NOBODY: &str = "urn:uuid:00000000-0000-0000-0000-000000000000";

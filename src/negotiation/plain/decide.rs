@@ -1,0 +1,124 @@
+use serde_json::Value;
+
+use super::super::{Kind, Role, StateName, checks};
+use super::{Event, Negotiation, Opening, Said, State, Word, arrow, same_terms};
+use crate::check::Refusal;
+
+impl Negotiation {
+    /// The first message of a negotiation: the consumer's request, or an offer that the provider was not asked for.
+    ///
+    /// # Errors
+    /// `negotiation.state` for another message.
+    pub fn begin(opening: Opening, said: Said) -> Result<Event, Refusal> {
+        let begins = said.sender == opening.began && arrow(None, said.sender, said.word.kind()).is_some();
+        checks::STATE.hold(begins, || format!("a {} begins no negotiation", said.word.kind().name()))?;
+        Ok(Event::Began { opening, said })
+    }
+
+    /// Whether the counterparty has sent this very message before.
+    pub fn has_heard(&self, said: &Said) -> bool {
+        said.sender != self.opening.role && said.id.as_ref().is_some_and(|id| self.heard.contains(id))
+    }
+
+    /// Whether the counterparty only says again what its state rests on. EDC does, under another id, when its loop is
+    /// quicker than the answer; a refusal would make it terminate what stands here.
+    fn knows(&self, said: &Said) -> bool {
+        let state = self.state.name();
+        said.sender != self.opening.role
+            && match (&said.word, said.sender) {
+                (Word::Agreement { agreement }, Role::Provider) => {
+                    !matches!(self.state, State::Terminated(..))
+                        && self.agreement().is_some_and(|plain| plain.agreement == *agreement)
+                }
+                (Word::Verification, Role::Consumer) => matches!(state, StateName::Verified | StateName::Finalized),
+                (Word::Finalization, Role::Provider) => state == StateName::Finalized,
+                _ => false,
+            }
+    }
+
+    /// What follows from a message, of either side. `None`: it is known already, and nothing follows.
+    ///
+    /// # Errors
+    /// A [`Refusal`] of `negotiation.*`; the negotiation is as it was.
+    pub fn decide(&self, said: Said) -> Result<Option<Event>, Refusal> {
+        if self.has_heard(&said) || self.knows(&said) {
+            return Ok(None);
+        }
+        let (state, kind) = (self.state.name(), said.word.kind());
+        checks::TERMINAL.hold(!self.is_over(), || format!("it is {state} and takes no {}", kind.name()))?;
+        checks::STATE.hold(arrow(Some(state), said.sender, kind).is_some(), || {
+            format!("a {} of the {} is no arrow of {state}", kind.name(), side(said.sender))
+        })?;
+        match &said.word {
+            Word::Acceptance { offer: Some(named) } => {
+                let stands = self.offer().and_then(|offer| text(&offer.offer, "@id"));
+                checks::SUPERSEDED.hold(stands == Some(named), || {
+                    format!("it accepts {named}, and {} stands", stands.unwrap_or("no offer"))
+                })?;
+            }
+            Word::Agreement { agreement } => self.hold_agreement(agreement)?,
+            Word::Request { offer } | Word::Offer { offer } => {
+                let target = text(offer, "target");
+                checks::STATE.hold(target == Some(&self.opening.dataset), || {
+                    format!("the negotiation is about {}, not {}", self.opening.dataset, target.unwrap_or("nothing"))
+                })?;
+            }
+            _ => {}
+        }
+        Ok(Some(Event::Said { said }))
+    }
+
+    /// An agreement is the offer that stands, with the two parties named.
+    fn hold_agreement(&self, agreement: &Value) -> Result<(), Refusal> {
+        let stands = self.offer().map(|offer| &offer.offer);
+        checks::AGREEMENT.hold(stands.is_some_and(|offer| same_terms(offer, agreement)), || {
+            "the agreement has other terms than the offer that stands".into()
+        })?;
+        for (member, role) in [("assigner", Role::Provider), ("assignee", Role::Consumer)] {
+            let party = self.opening.party(role).as_str();
+            checks::AGREEMENT.hold(text(agreement, member) == Some(party), || {
+                format!("{member} is {}, expected {party}", text(agreement, member).unwrap_or("nobody"))
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Holds the ids that a message names to those that are known; the event that learns the counterparty's first one.
+    ///
+    /// # Errors
+    /// `negotiation.pids`.
+    pub fn hold_pids(&self, consumer: Option<&str>, provider: Option<&str>) -> Result<Option<Event>, Refusal> {
+        let (own, peer) = match self.opening.role {
+            Role::Consumer => (consumer, provider),
+            Role::Provider => (provider, consumer),
+        };
+        checks::PIDS.hold(own.is_none_or(|own| own == self.opening.own_pid), || {
+            "the message is about another negotiation of this node".into()
+        })?;
+        match (&self.opening.peer_pid, peer) {
+            (Some(known), Some(named)) => {
+                checks::PIDS.hold(known == named, || format!("{named} is another negotiation than {known}"))?;
+                Ok(None)
+            }
+            (None, Some(named)) => Ok(Some(Event::Named { pid: named.to_owned() })),
+            (_, None) => Ok(None),
+        }
+    }
+
+    /// Which messages of this node's own side are arrows now.
+    pub fn turns(&self) -> Vec<Kind> {
+        let state = Some(self.state.name());
+        Kind::ALL.into_iter().filter(|kind| arrow(state, self.opening.role, *kind).is_some()).collect()
+    }
+}
+
+const fn side(role: Role) -> &'static str {
+    match role {
+        Role::Provider => "provider",
+        Role::Consumer => "consumer",
+    }
+}
+
+fn text<'v>(policy: &'v Value, name: &str) -> Option<&'v str> {
+    policy.get(name).and_then(Value::as_str)
+}

@@ -1,0 +1,171 @@
+//! What follows by itself from where a negotiation stands: by script, by preset, by configuration; or a person decides.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use super::talk::{Draft, Talk};
+use super::{Act, Connector, Handling, Order, PlainRule, Uncataloged};
+use crate::negotiation::plain::{Negotiation, same_terms};
+use crate::negotiation::{Decider, Role, StateName};
+use crate::node::{NodeFault, chance};
+
+/// How many decisions can follow from one another without a message between them.
+const IN_A_ROW: usize = 4;
+
+/// Whose turn it is.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Next {
+    /// This node does something by itself.
+    Itself { act: Act, by: Decider, after: Duration, terms: Option<Map<String, Value>>, code: Option<&'static str> },
+    /// A person of this side decides.
+    Person,
+    /// The counterparty, or nobody any more.
+    Other,
+}
+
+impl Next {
+    fn rule(act: Act, name: &str) -> Self {
+        Self::Itself { act, by: Decider::Rule(name.to_owned()), after: Duration::ZERO, terms: None, code: None }
+    }
+}
+
+impl Connector {
+    /// Whose turn it is in a negotiation.
+    pub(super) fn next(&self, negotiation: &Negotiation) -> Next {
+        if negotiation.is_over() {
+            return Next::Other;
+        }
+        if let Some(step) = self.script.step(negotiation) {
+            return match step.act {
+                Act::Hold => Next::Other,
+                act => Next::Itself {
+                    act,
+                    by: Decider::Rule("script".into()),
+                    after: Duration::from_millis(step.after_ms),
+                    terms: step.terms.clone(),
+                    code: None,
+                },
+            };
+        }
+        let decide = &self.settings.decide;
+        let by = |handling: Handling, act: Act, name: &str| match handling {
+            Handling::Automatic => Next::rule(act, name),
+            Handling::Manual => Next::Person,
+        };
+        match (negotiation.opening().role, negotiation.state().name()) {
+            (Role::Provider, StateName::Requested) => self.on_request(negotiation),
+            (Role::Consumer, StateName::Offered) => self.on_offer(negotiation),
+            (Role::Provider, StateName::Accepted) => by(decide.confirm, Act::Agree, "decide.confirm"),
+            (Role::Consumer, StateName::Agreed) => by(decide.verify, Act::Verify, "decide.verify"),
+            (Role::Provider, StateName::Verified) => by(decide.finalize, Act::Finalize, "decide.finalize"),
+            _ => Next::Other,
+        }
+    }
+
+    fn on_request(&self, negotiation: &Negotiation) -> Next {
+        let cataloged = negotiation.offer().and_then(|offer| offer.cataloged) == Some(true);
+        if let Some(rule) = self.preset(negotiation, cataloged, &[Act::Agree, Act::Terminate]) {
+            return Next::rule(rule.point, &rule.name);
+        }
+        match (cataloged, self.settings.uncataloged, self.settings.decide.agree) {
+            (true, _, Handling::Automatic) => Next::rule(Act::Agree, "decide.agree"),
+            (false, Uncataloged::Reject, _) => uncataloged(),
+            _ => Next::Person,
+        }
+    }
+
+    fn on_offer(&self, negotiation: &Negotiation) -> Next {
+        let offers = negotiation.offers();
+        let asked = offers.iter().rev().find(|offer| offer.by == Role::Consumer);
+        let as_asked =
+            asked.zip(negotiation.offer()).is_some_and(|(asked, offer)| same_terms(&asked.offer, &offer.offer));
+        let cataloged = negotiation.offer().and_then(|offer| offer.cataloged) == Some(true);
+        if let Some(rule) = self.preset(negotiation, cataloged || as_asked, &[Act::Accept, Act::Terminate]) {
+            return Next::rule(rule.point, &rule.name);
+        }
+        match (as_asked, self.settings.decide.accept) {
+            (true, Handling::Automatic) => Next::rule(Act::Accept, "decide.accept"),
+            _ if !as_asked && !cataloged && self.settings.uncataloged == Uncataloged::Reject => uncataloged(),
+            _ => Next::Person,
+        }
+    }
+
+    fn preset(&self, negotiation: &Negotiation, known: bool, points: &[Act]) -> Option<&PlainRule> {
+        if !known && self.settings.uncataloged != Uncataloged::Rules {
+            return None;
+        }
+        self.settings.rules.iter().find(|rule| points.contains(&rule.point) && rule.decides(negotiation))
+    }
+
+    /// Lets everything that follows by itself happen in the same decision; what has a delay comes later.
+    pub(super) async fn follow(self: &Arc<Self>, talk: &Arc<Talk>, mut draft: Draft) -> Result<Draft, NodeFault> {
+        for _ in 0..IN_A_ROW {
+            let Next::Itself { act, by, after, terms, code } = self.next(&draft.negotiation) else { break };
+            if !after.is_zero() {
+                self.later(talk, &draft.negotiation, after);
+                break;
+            }
+            let order = Order { terms, code: code.map(str::to_owned), ..Order::default() };
+            let said = self.word(&draft.negotiation, act, &order, by, chance::now()?).await?;
+            match draft.negotiation.decide(said) {
+                Ok(Some(event)) => draft = draft.add(event)?,
+                Ok(None) => break,
+                Err(refusal) => {
+                    tracing::warn!(negotiation = talk.id, %refusal, ?act, "what a rule decides is not possible");
+                    break;
+                }
+            }
+        }
+        Ok(draft)
+    }
+
+    /// Does what comes next after a time, unless something else has happened by then.
+    pub(super) fn later(self: &Arc<Self>, talk: &Arc<Talk>, negotiation: &Negotiation, after: Duration) {
+        let (connector, talk, entered) = (Arc::clone(self), Arc::clone(talk), negotiation.history().len());
+        self.beside(async move {
+            tokio::time::sleep(after).await;
+            if let Err(fault) = connector.resume(&talk, entered).await {
+                tracing::warn!(negotiation = talk.id, %fault, "what was to happen later did not");
+            }
+        });
+    }
+
+    async fn resume(self: &Arc<Self>, talk: &Arc<Talk>, entered: usize) -> Result<(), NodeFault> {
+        let mut slot = talk.standing.lock().await;
+        self.read(talk, &mut slot).await?;
+        let Some(negotiation) = slot.as_ref().filter(|standing| standing.history().len() == entered) else {
+            return Ok(());
+        };
+        let Next::Itself { act, by, terms, code, .. } = self.next(negotiation) else { return Ok(()) };
+        let order = Order { terms, code: code.map(str::to_owned), ..Order::default() };
+        let said = self.word(negotiation, act, &order, by, chance::now()?).await?;
+        let Some(event) = negotiation.decide(said)? else { return Ok(()) };
+        let Some(negotiation) = slot.take() else { return Ok(()) };
+        let draft = self.follow(talk, Draft::further(negotiation).add(event)?).await?;
+        let settling = self.submit(talk, &mut slot, draft)?;
+        drop(slot);
+        settling.settled().await
+    }
+}
+
+fn uncataloged() -> Next {
+    let by = Decider::Rule("uncataloged".into());
+    Next::Itself { act: Act::Terminate, by, after: Duration::ZERO, terms: None, code: Some("dsp.uncataloged") }
+}
+
+impl PlainRule {
+    fn decides(&self, negotiation: &Negotiation) -> bool {
+        let names_something = self.counterparties.is_some() || self.datasets.is_some() || self.terms.is_some();
+        let opening = negotiation.opening();
+        names_something
+            && self.counterparties.as_ref().is_none_or(|who| who.has(&opening.peer))
+            && self.datasets.as_ref().is_none_or(|ids| ids.contains(&opening.dataset))
+            && self.terms.as_ref().is_none_or(|terms| {
+                let mut wanted = Value::Object(terms.clone());
+                wanted["target"] = Value::from(opening.dataset.clone());
+                negotiation.offer().is_some_and(|offer| same_terms(&wanted, &offer.offer))
+            })
+    }
+}

@@ -1,0 +1,144 @@
+//! The Dataspace Protocol as a node speaks it: identity, catalog, plain negotiations, and the messages on their way.
+//!
+//! A decision is committed with the messages that follow from it, and only then does anything leave. Everything moves at
+//! once: a message, a decision and a timer each lead to the next step; nothing here is polled.
+
+mod act;
+mod catalog;
+mod decide;
+mod hear;
+mod identity;
+mod messenger;
+mod reply;
+mod script;
+pub(super) mod send;
+mod settings;
+mod signed;
+mod start;
+mod store;
+mod talk;
+mod transfers;
+mod view;
+mod watch;
+
+use std::sync::{Arc, OnceLock};
+
+use tokio::sync::{Notify, Semaphore};
+use tokio_util::sync::CancellationToken;
+
+pub use act::Order;
+pub use hear::{Answered, Unheard};
+pub use identity::Identity;
+pub use messenger::{Messenger, Posted};
+pub use script::{Act, Door, Script, Scripted, Step};
+pub use settings::{Decide, DspSettings, Handling, Limit, Literal, Peer, PlainRule, Secret, Uncataloged, Waits, Who};
+pub use signed::{address_at, introduce};
+pub use start::StartOrder;
+pub use store::{PlainCommit, PlainEntry, PlainIndex, PlainStore, Receipt};
+pub use transfers::PlainAgreements;
+pub use view::{PlainOfferView, PlainView};
+
+use decide::Next;
+
+use super::Store;
+use crate::identity::Signer;
+use crate::negotiation::plain::ParticipantId;
+
+/// How many messages are on their way at once.
+const AT_ONCE: usize = 96;
+
+/// A party's connector: it negotiates over the Dataspace Protocol.
+pub struct Connector {
+    /// Who it is, and who others are.
+    pub identity: Identity,
+    settings: DspSettings,
+    script: Script,
+    us: ParticipantId,
+    /// Where it takes messages: what others call, without a slash at its end.
+    base: String,
+    store: Arc<dyn PlainStore>,
+    kept: Arc<dyn Store>,
+    messenger: Arc<dyn Messenger>,
+    talks: talk::Talks,
+    shelf: catalog::Shelf,
+    lanes: Semaphore,
+    watch: Notify,
+    /// Ends what is under way when its loops end: messages and timers; the store has what they were for.
+    stopping: CancellationToken,
+    /// The wallet that takes signed messages.
+    wallet: OnceLock<Arc<super::Node>>,
+}
+
+/// What a connector is made of.
+pub struct Parts {
+    /// Who signs for it.
+    pub signer: Arc<dyn Signer>,
+    /// How it behaves.
+    pub settings: DspSettings,
+    /// What is decided by script.
+    pub script: Script,
+    /// How the world reaches this node, without a slash at its end.
+    pub public_url: String,
+    /// What keeps its negotiations.
+    pub store: Arc<dyn PlainStore>,
+    /// What keeps its goods.
+    pub kept: Arc<dyn Store>,
+    /// What carries its messages.
+    pub messenger: Arc<dyn Messenger>,
+}
+
+impl Connector {
+    /// Puts a connector together.
+    ///
+    /// # Errors
+    /// When the clock cannot be read.
+    pub fn new(parts: Parts) -> Result<Self, super::NodeFault> {
+        let Parts { signer, settings, script, public_url, store, kept, messenger } = parts;
+        let us = settings.participant_id.clone().unwrap_or_else(|| ParticipantId::from(signer.did()));
+        Ok(Self {
+            identity: Identity::new(signer, settings.literal.clone(), super::chance::now()?),
+            base: address_at(&public_url),
+            us,
+            settings,
+            script,
+            store,
+            kept,
+            messenger,
+            talks: talk::Talks::default(),
+            shelf: catalog::Shelf::default(),
+            lanes: Semaphore::new(AT_ONCE),
+            watch: Notify::new(),
+            stopping: CancellationToken::new(),
+            wallet: OnceLock::new(),
+        })
+    }
+
+    /// Lets something go on beside its caller, until this node's loops end.
+    fn beside(&self, work: impl Future<Output = ()> + Send + 'static) {
+        let stopping = self.stopping.clone();
+        tokio::spawn(async move {
+            tokio::select! {
+                () = stopping.cancelled() => {}
+                () = work => {}
+            }
+        });
+    }
+
+    /// Its participant id.
+    pub const fn participant(&self) -> &ParticipantId {
+        &self.us
+    }
+
+    /// Where it takes messages.
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
+    /// What its script starts from outside.
+    pub fn script(&self) -> &Script {
+        &self.script
+    }
+}
+
+/// Where the protocol's endpoints stand on the public listener.
+pub const PATH: &str = "/dsp/2025-1";

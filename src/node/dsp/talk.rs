@@ -1,0 +1,275 @@
+//! Negotiations in memory, and one decision on its way from there into the store and out to the counterparty.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::task::JoinHandle;
+
+use super::{Connector, PlainCommit, PlainIndex, Receipt};
+use crate::encoding::Timestamp;
+use crate::negotiation::Role;
+use crate::negotiation::plain::{Event, Negotiation, ParticipantId, Said};
+use crate::node::{NodeFault, StoreFault, chance};
+
+/// How many negotiations are kept in memory; beyond it those that nobody holds are read again when they are needed.
+const IN_MEMORY: usize = 20_000;
+
+/// A negotiation in memory. The store is the truth: what is not here is read from there.
+pub(super) struct Talk {
+    pub id: String,
+    /// As its log has it; `None` until it is read, and after a write failed.
+    pub standing: tokio::sync::Mutex<Option<Negotiation>>,
+    out: Mutex<Out>,
+}
+
+/// What goes out to the counterparty, in order.
+#[derive(Default)]
+pub(super) struct Out {
+    pub queue: VecDeque<Parcel>,
+    /// Whether somebody is sending.
+    pub busy: bool,
+}
+
+/// A message on its way out.
+#[derive(Clone, Debug)]
+pub(super) struct Parcel {
+    pub place: u64,
+    pub said: Said,
+    /// Whether it begins the negotiation.
+    pub first: bool,
+}
+
+impl Talk {
+    pub(super) fn new(id: &str) -> Arc<Self> {
+        Arc::new(Self { id: id.to_owned(), standing: tokio::sync::Mutex::default(), out: Mutex::default() })
+    }
+
+    pub(super) fn out(&self) -> MutexGuard<'_, Out> {
+        // A queue of plain values cannot be left half-written by a panic elsewhere.
+        self.out.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+type PeerPid = (ParticipantId, Role, String);
+
+/// The negotiations in memory, by this node's id and by the counterparty's.
+#[derive(Default)]
+pub(super) struct Talks {
+    by_id: Mutex<HashMap<String, Arc<Talk>>>,
+    by_peer: Mutex<HashMap<PeerPid, String>>,
+    open: Mutex<HashMap<ParticipantId, u64>>,
+}
+
+fn held<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Maps of plain values cannot be left half-written by a panic elsewhere.
+    lock.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Talks {
+    pub(super) fn get(&self, id: &str) -> Option<Arc<Talk>> {
+        held(&self.by_id).get(id).cloned()
+    }
+
+    /// Keeps a talk, unless somebody was quicker; the one that is kept.
+    pub(super) fn keep(&self, talk: Arc<Talk>) -> Arc<Talk> {
+        let mut by_id = held(&self.by_id);
+        if by_id.len() >= IN_MEMORY {
+            by_id.retain(|_, talk| Arc::strong_count(talk) > 1);
+            held(&self.by_peer).retain(|_, id| by_id.contains_key(id));
+        }
+        by_id.entry(talk.id.clone()).or_insert(talk).clone()
+    }
+
+    pub(super) fn forget(&self, id: &str) {
+        held(&self.by_id).remove(id);
+        held(&self.by_peer).retain(|_, known| known != id);
+    }
+
+    /// Claims a counterparty's id for a negotiation; the one that has it already, if one does.
+    pub(super) fn claim(&self, peer: &ParticipantId, role: Role, pid: &str, id: &str) -> Option<String> {
+        let mut by_peer = held(&self.by_peer);
+        match by_peer.entry((peer.clone(), role, pid.to_owned())) {
+            std::collections::hash_map::Entry::Occupied(known) => Some(known.get().clone()),
+            std::collections::hash_map::Entry::Vacant(place) => {
+                place.insert(id.to_owned());
+                None
+            }
+        }
+    }
+
+    pub(super) fn unclaim(&self, peer: &ParticipantId, role: Role, pid: &str) {
+        held(&self.by_peer).remove(&(peer.clone(), role, pid.to_owned()));
+    }
+
+    pub(super) fn open_with(&self, peer: &ParticipantId) -> u64 {
+        held(&self.open).get(peer).copied().unwrap_or_default()
+    }
+
+    pub(super) fn count(&self, peer: &ParticipantId, more: bool) {
+        let mut open = held(&self.open);
+        let count = open.entry(peer.clone()).or_default();
+        *count = if more { count.saturating_add(1) } else { count.saturating_sub(1) };
+        if *count == 0 {
+            open.remove(peer);
+        }
+    }
+}
+
+/// A decision that is being put together: what happened so far, and what of it goes out.
+pub(super) struct Draft {
+    pub negotiation: Negotiation,
+    place: u64,
+    events: Vec<String>,
+    parcels: Vec<Parcel>,
+    began: bool,
+}
+
+impl Draft {
+    /// The first decision of a negotiation.
+    pub(super) fn begin(event: Event) -> Result<Self, NodeFault> {
+        let (text, parcel) = (written(&event)?, outgoing(&event, None, 0));
+        let negotiation = Negotiation::replay([event]).map_err(damaged)?;
+        Ok(Self { negotiation, place: 0, events: vec![text], parcels: parcel.into_iter().collect(), began: true })
+    }
+
+    /// A further decision.
+    pub(super) fn further(negotiation: Negotiation) -> Self {
+        Self { place: negotiation.events(), negotiation, events: vec![], parcels: vec![], began: false }
+    }
+
+    pub(super) fn add(mut self, event: Event) -> Result<Self, NodeFault> {
+        let place = self.place + self.events.len() as u64;
+        self.events.push(written(&event)?);
+        self.parcels.extend(outgoing(&event, Some(self.negotiation.opening().role), place));
+        self.negotiation = self.negotiation.apply(event).map_err(damaged)?;
+        Ok(self)
+    }
+}
+
+/// The message that an event is, where this side said it.
+fn outgoing(event: &Event, role: Option<Role>, place: u64) -> Option<Parcel> {
+    match event {
+        Event::Began { opening, said } if said.sender == opening.role => {
+            Some(Parcel { place, said: said.clone(), first: true })
+        }
+        Event::Said { said } if Some(said.sender) == role => Some(Parcel { place, said: said.clone(), first: false }),
+        _ => None,
+    }
+}
+
+fn written(event: &Event) -> Result<String, NodeFault> {
+    serde_json::to_string(event).map_err(|cause| StoreFault::Failed(cause.to_string()).into())
+}
+
+fn damaged(what: String) -> NodeFault {
+    StoreFault::Damaged(format!("a decision does not follow from its log: {what}")).into()
+}
+
+impl Connector {
+    /// The negotiation of an id; `None` where there is none.
+    pub(super) async fn talk(&self, id: &str) -> Result<Option<Arc<Talk>>, NodeFault> {
+        if let Some(talk) = self.talks.get(id) {
+            return Ok(Some(talk));
+        }
+        let Some(events) = self.store.plain_log(id).await? else { return Ok(None) };
+        let talk = Talk::new(id);
+        *talk.standing.lock().await = Some(Negotiation::replay(events).map_err(damaged)?);
+        Ok(Some(self.talks.keep(talk)))
+    }
+
+    /// Reads the negotiation where memory does not have it.
+    pub(super) async fn read(&self, talk: &Talk, slot: &mut Option<Negotiation>) -> Result<(), NodeFault> {
+        if slot.is_none() {
+            let events = self.store.plain_log(&talk.id).await?;
+            let events = events.ok_or_else(|| NodeFault::unknown("negotiation", &talk.id))?;
+            *slot = Some(Negotiation::replay(events).map_err(damaged)?);
+        }
+        Ok(())
+    }
+
+    /// Hands a decision to the store, and whatever follows to a task that outlives an impatient caller.
+    ///
+    /// Memory goes ahead at once, so that the next message does not wait for this one's fsync; the store writes in order.
+    pub(super) fn submit(
+        self: &Arc<Self>,
+        talk: &Arc<Talk>,
+        slot: &mut Option<Negotiation>,
+        draft: Draft,
+    ) -> Result<Settling, NodeFault> {
+        let Draft { negotiation, place, events, parcels, began } = draft;
+        let now = chance::now()?;
+        let peer = &negotiation.opening().peer;
+        if began {
+            self.talks.count(peer, true);
+        }
+        if negotiation.is_over() && !events.is_empty() {
+            self.talks.count(peer, false);
+        }
+        let commit = PlainCommit {
+            id: talk.id.clone(),
+            place,
+            send: parcels.iter().map(|parcel| parcel.place).collect(),
+            events,
+            done: vec![],
+            index: Some(self.index(&negotiation, now)),
+        };
+        tracing::debug!(negotiation = talk.id, state = %negotiation.state().name(), "committed");
+        *slot = Some(negotiation);
+        let receipt = self.store.submit(commit);
+        Ok(Settling(tokio::spawn(settle(Arc::clone(self), Arc::clone(talk), receipt, parcels, began))))
+    }
+
+    fn index(&self, negotiation: &Negotiation, at: Timestamp) -> PlainIndex {
+        let opening = negotiation.opening();
+        let waits = i64::from(self.settings.waits.0);
+        PlainIndex {
+            role: opening.role,
+            peer: opening.peer.clone(),
+            peer_pid: opening.peer_pid.clone(),
+            dataset: opening.dataset.clone(),
+            state: negotiation.state().name(),
+            at,
+            lapses: (!negotiation.is_over()).then(|| at.plus(waits)),
+        }
+    }
+}
+
+/// A decision that is being written.
+pub(super) struct Settling(JoinHandle<Result<(), StoreFault>>);
+
+impl Settling {
+    /// Waits until it is durable.
+    pub(super) async fn settled(self) -> Result<(), NodeFault> {
+        let ended = self.0.await.map_err(|cause| StoreFault::Failed(cause.to_string()))?;
+        Ok(ended?)
+    }
+}
+
+async fn settle(
+    connector: Arc<Connector>,
+    talk: Arc<Talk>,
+    receipt: Receipt,
+    parcels: Vec<Parcel>,
+    began: bool,
+) -> Result<(), StoreFault> {
+    match receipt.await {
+        Ok(()) => {
+            if !parcels.is_empty() {
+                talk.out().queue.extend(parcels);
+                connector.send(&talk);
+            }
+            connector.watch.notify_one();
+            Ok(())
+        }
+        Err(fault) => {
+            tracing::error!(negotiation = talk.id, %fault, "a decision was not written");
+            // Memory went ahead of the store: it is read again.
+            let before = talk.standing.lock().await.take();
+            if began {
+                connector.talks.forget(&talk.id);
+                before.iter().for_each(|negotiation| connector.talks.count(&negotiation.opening().peer, false));
+            }
+            Err(fault)
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! Credential mode over the Dataspace Protocol: two wallets as real processes, whose signed messages travel in its messages.
+
+#[path = "support/wallets.rs"]
+mod wallets;
+
+use std::fs;
+use std::io::Write as _;
+
+use serde_json::{Value, json};
+use wallets::{ASSET, Street, Wallet};
+
+fn configure(wallet: &mut Wallet, table: &str) {
+    let mut file = fs::OpenOptions::new().append(true).open(wallet.home.join("countersign.toml")).unwrap();
+    writeln!(file, "\n{table}").unwrap();
+    wallet.crash();
+}
+
+fn carried(wallet: &Wallet) -> usize {
+    let log = fs::read_to_string(wallet.home.join("node.log")).unwrap();
+    log.matches("a signed message came over the Dataspace Protocol").count()
+}
+
+#[test]
+fn a_contract_is_made_by_messages_of_the_dataspace_protocol() {
+    let mut street = Street::open("");
+    let running: Value = serde_json::from_slice(&fs::read(street.provider.home.join("running.json")).unwrap()).unwrap();
+    let address = format!("{}/dsp/2025-1", running["public"].as_str().unwrap());
+    let peer = format!("[dsp]\n[[dsp.peer]]\nparticipant = \"{}\"\naddress = \"{address}\"", street.provider.did);
+    configure(&mut street.consumer, &peer);
+    configure(&mut street.provider, "[dsp]");
+    let (provider, consumer) = (&street.provider, &street.consumer);
+    let offered = provider.get("/api/dsp/datasets");
+    assert_eq!(offered[0]["id"], ASSET, "what the wallet lists is in the catalog: {offered}");
+    assert_eq!(offered[0]["offers"][0]["terms"]["permission"][0]["constraint"][0]["rightOperand"], "3");
+    let order = json!({ "provider": provider.did, "asset": ASSET });
+    let own = consumer.post("/api/requests", &order)["id"].as_str().unwrap().to_owned();
+    let id = provider.reach("REQUESTED")["id"].as_str().unwrap().to_owned();
+    provider.post(&format!("/api/negotiations/{id}/offer"), &json!({}));
+    consumer.reach("OFFERED");
+    consumer.post(&format!("/api/negotiations/{own}/accept"), &json!({}));
+    provider.reach("FINALIZED");
+    consumer.reach("FINALIZED");
+    let file = consumer.get(&format!("/api/negotiations/{own}/contract"));
+    assert!(file["core"].is_string());
+    // Request, acceptance, verification and an answer each to offer, agreement and finalisation; and the other way round.
+    assert!(carried(provider) >= 3, "{}", carried(provider));
+    assert!(carried(consumer) >= 3, "{}", carried(consumer));
+    assert!(consumer.get("/api/dsp/negotiations").as_array().unwrap().is_empty(), "nothing fell to plain mode");
+}
