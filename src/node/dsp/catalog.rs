@@ -22,7 +22,10 @@ const PULL: &str = "HttpData-PULL";
 
 /// The datasets in memory, as of a second.
 #[derive(Default)]
-pub(super) struct Shelf(Mutex<Option<(Timestamp, Arc<BTreeMap<String, Dataset>>)>>);
+pub(super) struct Shelf(Mutex<Option<(Timestamp, Datasets)>>);
+
+/// What a catalog shows, by id.
+type Datasets = Arc<BTreeMap<String, Dataset>>;
 
 impl Shelf {
     fn of(&self, now: Timestamp) -> Option<Arc<BTreeMap<String, Dataset>>> {
