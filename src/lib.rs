@@ -8,6 +8,7 @@ pub mod identity;
 pub mod policy;
 pub mod credential;
 pub mod negotiation;
+pub mod transfer;
 #[cfg(feature = "wallet")]
 pub mod dsp;
 pub mod inbox;

@@ -15,6 +15,7 @@ const MODULES: &[(&str, &[&Check])] = &[
     ("policy", countersign::policy::checks::ALL),
     ("credential", countersign::credential::checks::ALL),
     ("negotiation", countersign::negotiation::checks::ALL),
+    ("transfer", countersign::transfer::checks::ALL),
     ("dsp", countersign::dsp::checks::ALL),
     ("inbox", countersign::inbox::checks::ALL),
     ("operator", countersign::operator::checks::ALL),

@@ -368,7 +368,7 @@ fn messages_of_the_negotiation_are_read_or_refused() {
         role: Role::Provider,
         us: parties.provider.did().clone(),
         peer: parties.consumer.did().clone(),
-        consumer_pid: deal.pid.clone(),
+        consumer_pid: Some(deal.pid.clone()),
         provider_pid: Some("urn:uuid:p".into()),
         began: Role::Consumer,
     };

@@ -1,210 +1,21 @@
 //! The gate over real HTTP, in front of real files, with a store of its own and a chain that the test writes.
 
 mod support {
+    pub mod gate_scene;
     pub mod gate_world;
 }
 
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::PathBuf;
 use std::time::Duration;
 
-use countersign::check::Trail;
-use countersign::credential::Asset;
-use countersign::encoding::{Digest, Timestamp};
-use countersign::gate::{Answer, ByteRange, Receipt};
-use countersign::http::{self, Served};
-use countersign::identity::{Documents, Signer as _};
-use countersign::node::{GateSettings, Gatekeeper, RegistryFault, ServedAsset, Source, chance};
-use countersign::store::Sqlite;
-use reqwest::{Method, Response, StatusCode};
+use countersign::encoding::Digest;
+use countersign::gate::{Answer, ByteRange};
+use countersign::node::{RegistryFault, ServedAsset, Source, chance};
+use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
-use support::gate_world::{Contract, RECORDER, ScriptedChain, World, free, head, key, under};
-use tempfile::TempDir;
+use support::gate_scene::{DATA, SHOWN, Scene, check, link};
+use support::gate_world::{RECORDER, ScriptedChain, free, head, key, under};
 use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
-
-const DATA: &[u8] = b"<OpenDRIVE><header revMajor=\"1\" revMinor=\"7\"/></OpenDRIVE>";
-const SHOWN: [&str; 2] = ["asset", "terms"];
-
-/// A gate that runs, and everything around it.
-struct Scene {
-    world: World,
-    chain: Arc<ScriptedChain>,
-    home: TempDir,
-    origin: String,
-    client: reqwest::Client,
-    settings: GateSettings,
-    running: Option<Running>,
-}
-
-struct Running {
-    gate: Arc<Gatekeeper>,
-    served: Served,
-    stop: CancellationToken,
-    poll: JoinHandle<()>,
-}
-
-impl Scene {
-    async fn new() -> Self {
-        Self::with(|_, _| {}).await
-    }
-
-    async fn with(change: impl FnOnce(&mut GateSettings, &Path)) -> Self {
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let now = chance::now().unwrap();
-        let (world, home) = (World::at(now), tempfile::tempdir().unwrap());
-        let data = home.path().join("junction.xodr");
-        std::fs::write(&data, DATA).unwrap();
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let origin = format!("http://{}", listener.local_addr().unwrap());
-        let asset = world.asset(&origin, DATA);
-        let served = ServedAsset {
-            id: asset.id,
-            sha256: asset.sha256,
-            media_type: asset.media_type,
-            path: "/assets/junction".into(),
-            source: Source::File(data),
-        };
-        let mut settings = GateSettings {
-            origin: origin.clone(),
-            providers: vec![world.provider.did().clone()],
-            recorders: vec![RECORDER],
-            assets: vec![served],
-            poll_ms: 50,
-            max_head_age: 600,
-            challenge_ttl: 120,
-            token_ttl: 300,
-        };
-        change(&mut settings, home.path());
-        let chain = Arc::new(ScriptedChain::new(now));
-        let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        let mut scene = Self { world, chain, home, origin, client, settings, running: None };
-        scene.start(listener).await;
-        scene
-    }
-
-    async fn start(&mut self, listener: TcpListener) {
-        let store = Sqlite::open(&self.home.path().join("gate.db")).await.unwrap();
-        let gate = Gatekeeper::open(self.settings.clone(), Arc::new(key(5)), Arc::new(store), self.chain.clone());
-        let gate = gate.await.unwrap();
-        let served = http::serve(listener, http::gate::router(gate.clone()), Duration::from_secs(10));
-        let stop = CancellationToken::new();
-        let poll = tokio::spawn(gate.clone().run(stop.clone().cancelled_owned()));
-        self.running = Some(Running { gate, served, stop, poll });
-        self.until_ready().await;
-    }
-
-    async fn restart(&mut self) {
-        let Running { gate, served, stop, poll } = self.running.take().unwrap();
-        stop.cancel();
-        poll.await.unwrap();
-        served.shutdown().await;
-        gate.settled().await;
-        // The store is free once nobody holds the gate.
-        while Arc::strong_count(&gate) > 1 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-        drop(gate);
-        let address = self.origin.strip_prefix("http://").unwrap();
-        self.start(TcpListener::bind(address).await.unwrap()).await;
-    }
-
-    /// A restart does not wait for the first look at the chain; the stories do.
-    async fn until_ready(&self) {
-        for _ in 0..200 {
-            if self.get("/ready", None).await.status() == StatusCode::OK {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        panic!("the gate never became ready");
-    }
-
-    fn asset(&self) -> Asset {
-        self.world.asset(&self.origin, DATA)
-    }
-
-    /// A contract whose entry is final.
-    fn concluded(&self, number: u8, permission: Value) -> Contract {
-        let contract = self.world.contract(number, self.asset(), permission);
-        self.chain.record(&contract, 90, self.world.now);
-        contract
-    }
-
-    async fn nonce(&self) -> String {
-        let challenge: Value =
-            self.client.post(format!("{}/challenge", self.origin)).send().await.unwrap().json().await.unwrap();
-        assert_eq!(challenge["aud"], self.origin.as_str());
-        let expires = Timestamp::parse_rfc3339(challenge["expires"].as_str().unwrap()).unwrap();
-        assert!(expires > self.world.now.plus(100));
-        challenge["nonce"].as_str().unwrap().to_owned()
-    }
-
-    async fn answer(&self, contract: &Contract) -> Answer {
-        contract.answer(&self.origin, &self.nonce().await, &SHOWN, chance::now().unwrap())
-    }
-
-    async fn send(&self, answer: &Answer) -> Response {
-        let body = serde_json::to_string(answer).unwrap();
-        self.client.post(format!("{}/token", self.origin)).body(body).send().await.unwrap()
-    }
-
-    async fn token(&self, contract: &Contract) -> String {
-        let granted = self.send(&self.answer(contract).await).await;
-        assert_eq!(granted.status(), StatusCode::OK);
-        granted.json::<Value>().await.unwrap()["token"].as_str().unwrap().to_owned()
-    }
-
-    /// The check that denies an answer.
-    async fn denied(&self, answer: &Answer) -> String {
-        check(self.send(answer).await, StatusCode::FORBIDDEN).await
-    }
-
-    async fn get(&self, path: &str, token: Option<&str>) -> Response {
-        self.request(Method::GET, path, token, None).await
-    }
-
-    async fn request(&self, method: Method, path: &str, token: Option<&str>, range: Option<&str>) -> Response {
-        let mut request = self.client.request(method, format!("{}{path}", self.origin));
-        if let Some(token) = token {
-            request = request.bearer_auth(token);
-        }
-        if let Some(range) = range {
-            request = request.header("range", range);
-        }
-        request.send().await.unwrap()
-    }
-
-    async fn receipt(&self, link: &str, token: &str, contract: &Contract) -> Receipt {
-        let path = link.strip_prefix('<').unwrap().split('>').next().unwrap();
-        assert!(link.ends_with("rel=\"receipt\""));
-        for _ in 0..200 {
-            let answer = self.get(path, Some(token)).await;
-            if answer.status() == StatusCode::OK {
-                assert_eq!(answer.headers()["content-type"], "application/jose");
-                let text = answer.text().await.unwrap();
-                let (gate, core) = (key(5), &contract.core.hash);
-                let trail = &mut Trail::default();
-                return Receipt::verify(&text, gate.did(), core, &Documents::default(), trail).unwrap().into_inner();
-            }
-            assert_eq!(answer.status(), StatusCode::ACCEPTED);
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        panic!("no receipt");
-    }
-}
-
-async fn check(response: Response, status: StatusCode) -> String {
-    assert_eq!(response.status(), status);
-    let error: Value = response.json().await.unwrap();
-    assert!(error["error"]["message"].is_string(), "{error}");
-    error["error"]["check"].as_str().unwrap_or_default().to_owned()
-}
-
-fn link(response: &Response) -> String {
-    response.headers()["link"].to_str().unwrap().to_owned()
-}
 
 #[tokio::test]
 async fn a_contract_opens_the_data_and_the_gate_signs_what_it_delivered() {
@@ -417,7 +228,8 @@ async fn a_token_is_for_its_asset_and_its_time() {
     .await;
     let contract = scene.concluded(1, free());
     let missing = scene.get("/assets/junction", None).await;
-    assert_eq!(missing.headers()["www-authenticate"], "Bearer");
+    assert_eq!(missing.headers()["www-authenticate"], "DPoP algs=\"ES256 EdDSA\", Bearer");
+    assert_eq!(missing.headers()["countersign-check"], "gate.token.missing");
     assert_eq!(check(missing, StatusCode::UNAUTHORIZED).await, "gate.token.missing");
     let unknown = scene.get("/assets/junction", Some("bm9ib2R5")).await;
     assert_eq!(check(unknown, StatusCode::UNAUTHORIZED).await, "gate.token.unknown");
@@ -493,4 +305,88 @@ async fn an_upstream_is_reached_through_the_gate() {
     assert_eq!(data.bytes().await.unwrap(), DATA);
     assert_eq!(scene.receipt(&link, &token, &contract).await.bytes, DATA.len() as u64);
     assert_eq!(scene.get("/assets/junction/none", Some(&token)).await.status(), StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn a_directory_says_what_is_in_it_and_conditions_are_kept() {
+    let sums = b"9f  tiles/a.bin\n";
+    let scene = Scene::with(|settings, home| {
+        let below: PathBuf = home.join("data/tiles");
+        std::fs::create_dir_all(&below).unwrap();
+        std::fs::write(below.join("a.bin"), b"tile").unwrap();
+        std::fs::write(home.join("data/SHA256SUMS"), sums).unwrap();
+        settings.assets[0].source = Source::Directory(home.join("data"));
+    })
+    .await;
+    let token = scene.token(&scene.concluded(1, free())).await;
+    let ask = async |path: &str, name: &str, value: &str| {
+        let request = scene.client.get(format!("{}/assets/junction{path}", scene.origin)).bearer_auth(&token);
+        request.header(name, value).send().await.unwrap()
+    };
+    let own = scene.get("/assets/junction", Some(&token)).await;
+    assert_eq!(own.headers()["etag"], format!("\"{}\"", scene.asset().sha256));
+    assert_eq!(own.bytes().await.unwrap(), &sums[..]);
+
+    let tile = scene.get("/assets/junction/tiles/a.bin", Some(&token)).await;
+    let etag = tile.headers()["etag"].to_str().unwrap().to_owned();
+    assert_eq!(tile.bytes().await.unwrap(), "tile");
+    let known = ask("/tiles/a.bin", "if-none-match", &etag).await;
+    assert_eq!((known.status(), known.headers().get("link")), (StatusCode::NOT_MODIFIED, None));
+    assert!(known.bytes().await.unwrap().is_empty());
+    assert_eq!(ask("/tiles/a.bin", "if-match", "\"other\"").await.status(), StatusCode::PRECONDITION_FAILED);
+    // Another version is another thing: neither known, nor continued.
+    std::fs::write(scene.home.path().join("data/tiles/a.bin"), b"another tile").unwrap();
+    assert_eq!(ask("/tiles/a.bin", "if-none-match", &etag).await.status(), StatusCode::OK);
+    let request = scene.client.get(format!("{}/assets/junction/tiles/a.bin", scene.origin)).bearer_auth(&token);
+    let continued = request.header("range", "bytes=2-").header("if-range", &etag).send().await.unwrap();
+    assert_eq!((continued.status(), continued.text().await.unwrap()), (StatusCode::OK, "another tile".into()));
+    let head = scene.request(Method::HEAD, "/assets/junction/tiles/a.bin", Some(&token), Some("bytes=0-3")).await;
+    assert_eq!((head.status(), head.headers()["content-length"].as_bytes()), (StatusCode::PARTIAL_CONTENT, &b"4"[..]));
+}
+
+#[tokio::test]
+async fn looking_costs_no_use_and_neither_does_what_is_known() {
+    let scene = Scene::new().await;
+    let contract = scene.concluded(1, under("count", "lteq", json!(1)));
+    let token = scene.token(&contract).await;
+    let etag = format!("\"{}\"", scene.asset().sha256);
+    let request = scene.client.get(format!("{}/assets/junction", scene.origin)).bearer_auth(&token);
+    let known = request.header("if-none-match", etag).send().await.unwrap();
+    assert_eq!(known.status(), StatusCode::NOT_MODIFIED);
+    let outside = scene.request(Method::GET, "/assets/junction", Some(&token), Some("bytes=5000-")).await;
+    assert_eq!(outside.status(), StatusCode::RANGE_NOT_SATISFIABLE);
+    assert_eq!(scene.get("/assets/junction", Some(&token)).await.status(), StatusCode::OK);
+    let again = scene.get("/assets/junction", Some(&token)).await;
+    assert_eq!(check(again, StatusCode::FORBIDDEN).await, "gate.token.spent");
+}
+
+#[tokio::test]
+async fn a_purpose_is_declared_and_one_that_cannot_be_said_is_refused() {
+    let scene = Scene::new().await;
+    let contract = scene.concluded(1, under("purpose", "eq", json!("https://example.org/research")));
+    let declared = async |purpose: &str| Answer { purpose: Some(purpose.into()), ..scene.answer(&contract).await };
+    assert_eq!(scene.denied(&scene.answer(&contract).await).await, "policy.undecidable");
+    assert_eq!(scene.denied(&declared("https://example.org/resale").await).await, "policy.constraint");
+    for purpose in ["", "a\nb", &"x".repeat(2049)] {
+        assert_eq!(scene.denied(&declared(purpose).await).await, "gate.purpose");
+    }
+    assert_eq!(scene.send(&declared("https://example.org/research").await).await.status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn elapsed_time_runs_from_the_first_use_through_a_restart() {
+    let mut scene = Scene::new().await;
+    let contract = scene.concluded(1, under("elapsedTime", "lteq", json!("PT3S")));
+    // Nothing runs before the first use.
+    tokio::time::sleep(Duration::from_millis(3200)).await;
+    assert_eq!(scene.send(&scene.answer(&contract).await).await.status(), StatusCode::OK);
+    scene.restart().await;
+    assert_eq!(scene.send(&scene.answer(&contract).await).await.status(), StatusCode::OK);
+    tokio::time::sleep(Duration::from_millis(4200)).await;
+    assert_eq!(scene.denied(&scene.answer(&contract).await).await, "policy.constraint");
+    scene.restart().await;
+    assert_eq!(scene.denied(&scene.answer(&contract).await).await, "policy.constraint");
+    // Another contract of the same terms has a time of its own.
+    let other = scene.concluded(2, under("elapsedTime", "lteq", json!("PT3S")));
+    assert_eq!(scene.send(&scene.answer(&other).await).await.status(), StatusCode::OK);
 }

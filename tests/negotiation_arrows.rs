@@ -88,7 +88,7 @@ impl World {
             role,
             us: self.own(role).did().clone(),
             peer: self.own(role.other()).did().clone(),
-            consumer_pid: self.deal.pid.clone(),
+            consumer_pid: Some(self.deal.pid.clone()),
             provider_pid: Some("urn:uuid:provider".into()),
             began: Role::Consumer,
         }
@@ -232,7 +232,7 @@ fn each_command_does_what_the_protocol_allows() {
     let world = World::new();
     let offered = &world.deal.offers[0];
     let offer = || Command::Offer(Box::new(world.deal.offers[1].paper.clone()), person());
-    let counter = || Command::CounterRequest(world.deal.request.clone());
+    let counter = || Command::CounterRequest(world.deal.request.clone(), person());
     let accept = || Command::Accept(offered.papers[0].clone(), person());
     let record = || Command::Record(person());
     let end = || Command::Terminate { code: "cancelled".into(), reason: "changed plans".into(), by: person() };

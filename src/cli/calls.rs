@@ -1,16 +1,26 @@
 //! A node's management interface and a gate, as callers see them.
 
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
+use reqwest::header::{AUTHORIZATION, HeaderMap};
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
+use zeroize::Zeroizing;
 
 use super::audit_table::readable;
+use crate::credential;
+use crate::gate::{self, Proof, Proven};
+use crate::identity::SecretKey;
+use crate::node::chance;
 
 /// How long a gate may take to sign its receipt once everything was delivered.
 const RECEIPT_WITHIN: Duration = Duration::from_secs(15);
+
+/// The longest nonce that is taken from a gate.
+const NONCE: usize = 256;
 
 /// The longest answer of a gate that is no data.
 const SHORT: usize = 256 * 1024;
@@ -115,11 +125,26 @@ impl Desk {
 pub struct GateCaller {
     client: Client,
     base: String,
+    holder: Option<Arc<Holder>>,
+}
+
+/// A key that tokens are bound to (RFC 9449), made for the calls of one caller.
+struct Holder {
+    key: SecretKey,
+    /// What the gate asked the next proof to answer.
+    nonce: Mutex<Option<String>>,
+}
+
+/// A token that a gate gave out.
+pub struct Token {
+    text: String,
+    /// Whether it is good only with a proof of the caller's key.
+    bound: bool,
 }
 
 /// What a gate said to an answer.
 pub enum Said {
-    Token(String),
+    Token(Token),
     Denied { check: String, reason: String },
 }
 
@@ -131,11 +156,22 @@ pub enum Fetched {
 
 impl GateCaller {
     pub fn new(client: Client, base: String) -> Self {
-        Self { client, base }
+        Self { client, base, holder: None }
+    }
+
+    /// The same, asking for tokens that are bound to a fresh key.
+    pub fn proving(self) -> Result<Self> {
+        let key = loop {
+            if let Some(key) = SecretKey::p256(&*Zeroizing::new(chance::random()?)) {
+                break key;
+            }
+        };
+        Ok(Self { holder: Some(Arc::new(Holder { key, nonce: Mutex::default() })), ..self })
     }
 
     pub async fn challenge(&self) -> Result<Value> {
-        let answer = self.client.post(format!("{}/challenge", self.base)).send().await?;
+        let sent = self.client.post(format!("{}/challenge", self.base)).send().await;
+        let answer = sent.with_context(|| format!("no gate answers at {}", self.base))?;
         if !answer.status().is_success() {
             return Err(declined(answer).await.into());
         }
@@ -144,19 +180,27 @@ impl GateCaller {
 
     /// Hands an answer to a challenge in.
     pub async fn answer(&self, answer: &Value) -> Result<Said> {
-        let reply = self.client.post(format!("{}/token", self.base)).json(answer).send().await?;
+        let url = format!("{}/token", self.base);
+        let reply = self.send("POST", &url, None, |client| client.post(&url).json(answer)).await?;
         if reply.status().is_success() {
             let body: Value =
                 serde_json::from_str(&short_text(reply).await?).context("the gate's answer is no JSON")?;
-            return Ok(Said::Token(body["token"].as_str().context("no token in the gate's answer")?.to_owned()));
+            let text = body["token"].as_str().context("no token in the gate's answer")?.to_owned();
+            let bound = body["token_type"].as_str().is_some_and(|kind| kind.eq_ignore_ascii_case("DPoP"));
+            return Ok(Said::Token(Token { text, bound }));
         }
         let (check, reason) = denial(reply).await?;
         Ok(Said::Denied { check, reason })
     }
 
+    /// Asks for data.
+    pub async fn get(&self, endpoint: &str, token: &Token, headers: HeaderMap) -> Result<Response> {
+        self.send("GET", endpoint, Some(token), |client| client.get(endpoint).headers(headers.clone())).await
+    }
+
     /// Downloads with a token, and takes the receipt.
-    pub async fn fetch(&self, endpoint: &str, token: &str) -> Result<Fetched> {
-        let reply = self.client.get(endpoint).bearer_auth(token).send().await?;
+    pub async fn fetch(&self, endpoint: &str, token: &Token) -> Result<Fetched> {
+        let reply = self.get(endpoint, token, HeaderMap::new()).await?;
         if !reply.status().is_success() {
             let (check, reason) = denial(reply).await?;
             return Ok(Fetched::Denied { check, reason });
@@ -167,10 +211,10 @@ impl GateCaller {
     }
 
     /// Takes the receipt at `path` once it is signed.
-    pub async fn receipt(&self, path: &str, token: &str) -> Result<String> {
-        let until = Instant::now() + RECEIPT_WITHIN;
+    pub async fn receipt(&self, path: &str, token: &Token) -> Result<String> {
+        let (url, until) = (format!("{}{path}", self.base), Instant::now() + RECEIPT_WITHIN);
         while Instant::now() < until {
-            let reply = self.client.get(format!("{}{path}", self.base)).bearer_auth(token).send().await?;
+            let reply = self.send("GET", &url, Some(token), |client| client.get(&url)).await?;
             match reply.status() {
                 StatusCode::OK => return short_text(reply).await,
                 StatusCode::ACCEPTED => sleep(Duration::from_millis(50)).await,
@@ -178,6 +222,54 @@ impl GateCaller {
             }
         }
         bail!("the gate gave no receipt for {path}");
+    }
+
+    /// Sends a request with its token and the proof of the key; once more if the gate wants the proof to answer a nonce.
+    async fn send(
+        &self,
+        method: &str,
+        url: &str,
+        token: Option<&Token>,
+        request: impl Fn(&Client) -> RequestBuilder,
+    ) -> Result<Response> {
+        let mut again = true;
+        loop {
+            let mut request = request(&self.client);
+            if let Some(token) = token {
+                let scheme = if token.bound { "DPoP" } else { "Bearer" };
+                request = request.header(AUTHORIZATION, format!("{scheme} {}", token.text));
+            }
+            let proves = token.is_none_or(|token| token.bound);
+            if let Some(holder) = self.holder.as_ref().filter(|_| proves) {
+                request = request.header("dpop", holder.proof(method, url, token)?);
+            }
+            let reply = request.send().await?;
+            let Some(holder) = &self.holder else { return Ok(reply) };
+            let text = |name: &str| reply.headers().get(name).and_then(|value| value.to_str().ok());
+            let fresh = text("dpop-nonce").filter(|nonce| nonce.len() <= NONCE).map(str::to_owned);
+            let wanted = text("www-authenticate").is_some_and(|value| value.contains("use_dpop_nonce"))
+                || text("countersign-check") == Some("gate.proof.nonce");
+            let given = fresh.is_some();
+            if given {
+                *holder.nonce() = fresh;
+            }
+            if !(wanted && given && std::mem::take(&mut again)) {
+                return Ok(reply);
+            }
+        }
+    }
+}
+
+impl Holder {
+    fn nonce(&self) -> MutexGuard<'_, Option<String>> {
+        // A text is whole whatever happened to whoever held it.
+        self.nonce.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn proof(&self, method: &str, url: &str, token: Option<&Token>) -> Result<String> {
+        let about = Proven { method, url, token: token.map(|token| token.text.as_str()) };
+        let nonce = self.nonce().clone();
+        Ok(Proof::make(&self.key, &about, &chance::nonce()?, chance::now()?, nonce.as_deref())?)
     }
 }
 
@@ -202,12 +294,19 @@ async fn short_text(mut reply: Response) -> Result<String> {
 /// An answer that says no, taken apart.
 pub async fn declined(reply: Response) -> Declined {
     let status = reply.status();
+    // A proxy that asked a gate passes on which check denied, and no body.
+    let named = reply.headers().get("countersign-check").and_then(|check| check.to_str().ok());
+    let named = named.map(|check| readable(check, 100));
     let text = short_text(reply).await.unwrap_or_default();
     let body: Value = serde_json::from_str(&text).unwrap_or_default();
     let found = |name: &str| body["error"][name].as_str().map(|text| readable(text, 2000));
+    let lists = [gate::checks::ALL, credential::checks::ALL];
+    let known = |id: &String| lists.into_iter().flatten().find(|check| check.id() == id).map(|check| check.rule());
+    let rule = named.as_ref().and_then(known).map(str::to_owned);
     // Requests that do not read are answered in plain text.
-    let message = found("message").unwrap_or_else(|| format!("the answer was {status} {}", readable(&text, 400)));
-    Declined { status, check: found("check"), message }
+    let message =
+        found("message").or(rule).unwrap_or_else(|| format!("the answer was {status} {}", readable(&text, 400)));
+    Declined { status, check: found("check").or(named), message }
 }
 
 async fn denial(reply: Response) -> Result<(String, String)> {

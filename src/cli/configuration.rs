@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use crate::credential::Trust;
 use crate::node::dsp::DspSettings;
-use crate::node::{Consent, GateSettings, Letterhead, Windows};
+use crate::node::{Consent, GateSettings, Letterhead, Uncataloged, Windows};
 
 /// A node's configuration, as the file has it.
 #[derive(Clone, Debug, Deserialize)]
@@ -65,12 +65,19 @@ pub struct WalletTable {
     pub windows: Windows,
     /// What is decided without a person.
     pub consent: Consent,
+    /// What becomes of terms of the other side that are not in the catalog.
+    pub uncataloged: Uncataloged,
     /// How often the chain is read, in milliseconds.
     pub poll_ms: u64,
 }
 
 impl Default for WalletTable {
     fn default() -> Self {
-        Self { windows: Windows::default(), consent: Consent::default(), poll_ms: 2000 }
+        Self {
+            windows: Windows::default(),
+            consent: Consent::default(),
+            uncataloged: Uncataloged::default(),
+            poll_ms: 2000,
+        }
     }
 }

@@ -102,6 +102,9 @@ pinned = []
 [wallet]
 # How often the chain is read, in milliseconds.
 poll_ms = 2000
+# Requests and proposals of others whose terms are not in the catalog: "reject" turns them away, "manual" holds them for a
+# person until they lapse, "rules" lets the rules below with `uncataloged = true` decide and turns the rest away.
+uncataloged = "reject"
 
 [wallet.windows]
 # Seconds from an offer's making: until it is accepted, until it is recorded, until the contract ends.
@@ -120,6 +123,8 @@ record = "automatic"
 # counterparties = ["did:key:…"]
 # templates = ["urn:uuid:…"]
 # price_ceiling = { amount = "1000.00", currency = "EUR" }
+# price_floor = { amount = "100.00", currency = "EUR" }
+# uncataloged = false                      # true: decides terms beyond the catalog as well
 "#
         }
         Purpose::Gate => {

@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::{CONTEXT, checks};
+use super::{CONTEXT, checks, filters_nothing};
 use crate::check::{Check, Refusal};
 use crate::negotiation::plain::{ParticipantId, same_terms};
 
@@ -121,9 +121,11 @@ pub fn catalog(id: &str, participant: &ParticipantId, base: &str, datasets: Vec<
 /// # Errors
 /// `dsp.filter` for a filter of another form.
 pub fn read_filter(request: &Value) -> Result<Option<Vec<String>>, Refusal> {
-    let Some(items) = request.get("filter").and_then(Value::as_array).filter(|items| !items.is_empty()) else {
+    let items = request.get("filter").and_then(Value::as_array).into_iter().flatten();
+    let items: Vec<&Value> = items.filter(|item| !filters_nothing(item)).collect();
+    if items.is_empty() {
         return Ok(None);
-    };
+    }
     let ids: Option<Vec<String>> = items
         .iter()
         .map(|item| match item {

@@ -14,6 +14,16 @@ pub fn tolerate(message: &mut Value) {
     }
 }
 
+/// Whether an item of a catalog request's filter filters by nothing.
+///
+/// EDC sends a QuerySpec, which no specification names, with every request; without expressions it asks for everything.
+/// Its paging is not followed: pages come with the header `Link`, as the specification has it.
+pub fn filters_nothing(item: &Value) -> bool {
+    let kind = item.get("@type").and_then(Value::as_str);
+    let by = item.get("filterExpression").and_then(Value::as_array);
+    kind == Some("QuerySpec") && by.is_none_or(Vec::is_empty)
+}
+
 fn without_empty_lists(policy: &mut Value) {
     let Some(members) = policy.as_object_mut() else { return };
     members.retain(|name, value| {

@@ -12,6 +12,9 @@ use crate::encoding::{self, Digest, Timestamp};
 use crate::identity::Thumbprint;
 use crate::policy::{Facts, Policy};
 
+/// The longest purpose, in bytes.
+const MAX_PURPOSE: usize = 2048;
+
 /// The answer to a challenge (`protocol.md` 8).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -80,7 +83,7 @@ pub struct Grant {
 /// `known` is the core if it was verified before, or verified for this; its text has to be the answer's.
 ///
 /// # Errors
-/// `gate.provider`, `presentation.*`, `kb.*`, `jws.*`, `sdjwt.*`, `gate.challenge.*`, `gate.asset.*`,
+/// `gate.provider`, `gate.purpose`, `presentation.*`, `kb.*`, `jws.*`, `sdjwt.*`, `gate.challenge.*`, `gate.asset.*`,
 /// `gate.terms.disclosed`, `gate.registry`, `gate.recorder`, `policy.*`.
 pub fn recognise(
     answer: &Answer,
@@ -96,6 +99,10 @@ pub fn recognise(
     trail.hold(&checks::PROVIDER, policy.providers.contains(&claims.iss), || {
         format!("a contract of {}, whose data is not guarded here", claims.iss)
     })?;
+    if let Some(purpose) = &answer.purpose {
+        let sayable = !purpose.is_empty() && purpose.len() <= MAX_PURPOSE && !purpose.contains(char::is_control);
+        trail.hold(&checks::PURPOSE, sayable, || format!("a purpose of {} bytes", purpose.len()))?;
+    }
     let nonce = nonce(&answer.presentation)?;
     let presentation = &answer.presentation;
     let (challenge, shown) = match shown_again(presentation, &known, policy, &nonce, now, trail)? {

@@ -5,12 +5,16 @@
 mod admit;
 mod challenge;
 pub mod checks;
+mod forward;
 mod known;
 mod policy;
+mod proof;
 mod receipt;
 
 pub use admit::{Answer, Grant, Recognised, Usage, fresh_head, recognise};
 pub use challenge::{Challenge, ChallengeKey};
+pub use forward::{of_origin, one_reading};
 pub use known::{Known, KnownCores, Shown};
 pub use policy::{GatePolicy, GuardedAsset};
+pub use proof::{MAX_PROOF, PROOF_WITHIN, Proof, Proven, asks_for_proof};
 pub use receipt::{ByteRange, Receipt};

@@ -21,7 +21,7 @@ pub use alive::{alive_api, alive_router};
 pub use api::{Api, Scope};
 pub use axum::Router;
 pub use books::books_api;
-pub use dsp::{dsp_api, dsp_router};
+pub use dsp::{dsp_api, dsp_router, transfer_api, transfer_router};
 pub use guard::{ApiKey, Share, with_api_key, with_share};
 pub use inbox::inbox_router;
 pub use problem::Problem;
@@ -37,9 +37,11 @@ pub fn document(parts: &[Part]) -> Result<serde_json::Value, api::DocumentError>
     parts
         .iter()
         .fold(Api::<()>::new().merge(alive::doors()), |all, part| match part {
-            Part::Wallet => {
-                all.describe(wallet::doors()).describe(dsp::management::doors()).describe(operator::provider_doors())
-            }
+            Part::Wallet => all
+                .describe(wallet::doors())
+                .describe(dsp::management::doors())
+                .describe(dsp::transfer_desk::doors())
+                .describe(operator::provider_doors()),
             Part::Operator => all.describe(operator::management_doors()).describe(books::doors()),
             Part::Gate => all,
         })

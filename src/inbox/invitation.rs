@@ -95,8 +95,7 @@ impl Invitation {
                 "its type is `{shown}`, and this wallet takes {KIND}: it is an invitation of another kind of wallet"
             )
         })?;
-        let message =
-            Message::read(json).map_err(|refusal| checks::INVITATION.refuse(format!("{}", refusal.detail)))?;
+        let message = Message::read(json).map_err(|refusal| checks::INVITATION.refuse(refusal.detail.clone()))?;
         let accepts = match message.body.get("accept") {
             None => true,
             Some(Value::Array(profiles)) => profiles.iter().any(|profile| profile == ACCEPTED),

@@ -1,4 +1,4 @@
-use super::{Act, Countersigned, Decided, Decider, Event, Moved, Negotiation, State, StateName};
+use super::{Act, Countersigned, Decided, Decider, Event, Moved, Negotiation, Round, State};
 use crate::encoding::Timestamp;
 
 /// The log does not replay: it was cut or changed outside the program.
@@ -18,18 +18,24 @@ impl Negotiation {
     /// [`Corrupt`] for a log that this program did not write.
     pub fn replay(events: impl IntoIterator<Item = Event>) -> Result<Self, Corrupt> {
         let mut events = events.into_iter().enumerate();
-        let Some((_, Event::Requested { opening, request, at })) = events.next() else {
-            return Err(Corrupt { index: 0, what: "a log begins with a request".into() });
+        let (opening, at, by, request, state, round) = match events.next() {
+            Some((_, Event::Requested { opening, request, at })) => {
+                let round = Round::Request(Box::new(request.clone()));
+                (opening, at, None, Some(request), State::Requested, round)
+            }
+            Some((_, Event::Proposed { opening, proposal, by, at })) => {
+                (opening, at, by, None, State::Proposed((*proposal).clone()), Round::Proposal(proposal))
+            }
+            _ => return Err(Corrupt { index: 0, what: "a log begins with a request or a proposal".into() }),
         };
-        let first = Moved { state: StateName::Requested, at, decided: None };
         let mut negotiation = Self {
             opening,
             began_at: at,
             request,
-            offers: vec![],
-            state: State::Requested,
-            history: vec![first],
-            decisions: vec![],
+            rounds: vec![(at, round)],
+            history: vec![Moved { state: state.name(), at, decided: by.clone() }],
+            state,
+            decisions: by.map(|by| Decided { act: Act::Offer, by, at, on: None }).into_iter().collect(),
             cancel_asked: None,
             record_ordered: false,
             entry_despite_termination: None,
@@ -59,6 +65,10 @@ impl Negotiation {
                 self.opening.provider_pid = Some(provider_pid);
                 return Ok(self);
             }
+            (Event::Joined { consumer_pid }, _) => {
+                self.opening.consumer_pid = Some(consumer_pid);
+                return Ok(self);
+            }
             (Event::CancelAsked { reason, .. }, State::Accepted(_)) => {
                 self.cancel_asked = Some(reason);
                 return Ok(self);
@@ -74,12 +84,13 @@ impl Negotiation {
                 self.entry_despite_termination = Some(entry);
                 return Ok(self);
             }
-            (Event::CounterRequested { request, at }, State::Offered(_)) => {
-                self.request = request;
-                (State::Requested, at, None)
+            (Event::CounterRequested { request, by, at }, State::Offered(_) | State::Proposed(_)) => {
+                self.rounds.push((at, Round::Request(Box::new(request.clone()))));
+                self.request = Some(request);
+                (State::Requested, at, by)
             }
             (Event::Offered { offer, by, at }, State::Requested) => {
-                self.offers.push((*offer).clone());
+                self.rounds.push((at, Round::Offer(offer.clone())));
                 (State::Offered(*offer), at, by)
             }
             (Event::Accepted { core, by, at }, State::Offered(offer)) => {
@@ -95,7 +106,7 @@ impl Negotiation {
                 let entry = entry.unwrap_or(known);
                 (State::Finalized(countersigned, entry, [first, acknowledgement]), at, None)
             }
-            (Event::Terminated { ending, decided, at }, State::Requested | State::Offered(_)) => {
+            (Event::Terminated { ending, decided, at }, State::Requested | State::Proposed(_) | State::Offered(_)) => {
                 (State::Terminated(ending, None), at, decided)
             }
             (
@@ -113,6 +124,7 @@ impl Negotiation {
 /// The decision of this side that an event is, if it is one.
 fn decided_in(event: &Event) -> Option<(Act, &Decider, Timestamp)> {
     let (act, by, at) = match event {
+        Event::CounterRequested { by, at, .. } => (Act::Ask, by.as_ref(), at),
         Event::Offered { by, at, .. } => (Act::Offer, by.as_ref(), at),
         Event::Accepted { by, at, .. } => (Act::Accept, by.as_ref(), at),
         Event::RecordOrdered { by, at } => (Act::Record, Some(by), at),
@@ -129,7 +141,9 @@ impl Event {
     const fn name(&self) -> &'static str {
         match self {
             Self::Requested { .. } => "requested",
+            Self::Proposed { .. } => "proposed",
             Self::Named { .. } => "named",
+            Self::Joined { .. } => "joined",
             Self::CounterRequested { .. } => "counter-requested",
             Self::Offered { .. } => "offered",
             Self::Accepted { .. } => "accepted",

@@ -2,7 +2,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Arrow, Command, CorePaper, Countersigned, Decider, Ending, Event, Input, Kind, Negotiation, Observation,
-    OfferPaper, Opening, Received, RequestPaper, Role, State, StateName, arrow, checks,
+    OfferPaper, Opening, ProposalPaper, Received, RequestPaper, Role, State, StateName, arrow, checks,
 };
 use crate::check::Refusal;
 use crate::credential::{ContractId, Entry};
@@ -32,6 +32,8 @@ pub enum Effect {
 pub enum Notice {
     /// The consumer's request, first or anew.
     Request(Box<RequestPaper>),
+    /// The provider's proposal, with which it begins.
+    Proposal(Box<ProposalPaper>),
     /// The provider's offer.
     Offer(Box<OfferPaper>),
     /// The consumer's acceptance.
@@ -65,7 +67,7 @@ impl Notice {
     pub const fn kind(&self) -> Kind {
         match self {
             Self::Request(_) => Kind::Request,
-            Self::Offer(_) => Kind::Offer,
+            Self::Proposal(_) | Self::Offer(_) => Kind::Offer,
             Self::Acceptance(_) => Kind::Acceptance,
             Self::Agreement { .. } => Kind::Agreement,
             Self::Verification { .. } => Kind::Verification,
@@ -113,6 +115,17 @@ impl Negotiation {
         }
     }
 
+    /// The first decision of a negotiation that the provider begins: it proposes terms, or its consumer takes them in.
+    pub fn propose(opening: Opening, proposal: ProposalPaper, by: Option<Decider>, at: Timestamp) -> Decision {
+        let tells = opening.role == Role::Provider;
+        let notice = tells.then(|| Notice::Proposal(Box::new(proposal.clone())));
+        let decision = Decision::moved(Event::Proposed { opening, proposal: Box::new(proposal), by, at });
+        match notice {
+            Some(notice) => decision.telling(notice),
+            None => decision,
+        }
+    }
+
     /// What follows from `input` at `now`. An empty decision means: known already, nothing to do.
     ///
     /// # Errors
@@ -134,7 +147,13 @@ impl Negotiation {
             Arrow::To(_) | Arrow::Noted => {}
         }
         match received {
-            Received::CounterRequest(request) => Ok(Decision::moved(Event::CounterRequested { request, at: now })),
+            Received::CounterRequest(request) => {
+                if let State::Proposed(proposal) = &self.state {
+                    let in_time = now <= proposal.answer_by;
+                    checks::ACCEPT_BY.hold(in_time, || format!("the proposal stood until {}", proposal.answer_by))?;
+                }
+                Ok(Decision::moved(Event::CounterRequested { request, by: None, at: now }))
+            }
             Received::Offer(offer) => {
                 checks::ACCEPT_BY
                     .hold(now <= offer.accept_by, || format!("accept_by {} has passed", offer.accept_by))?;
@@ -215,10 +234,10 @@ impl Negotiation {
                 let notice = Notice::Offer(offer.clone());
                 Ok(Decision::moved(Event::Offered { offer, by: Some(by), at: now }).telling(notice))
             }
-            Command::CounterRequest(request) => {
+            Command::CounterRequest(request, by) => {
                 expect(role == Role::Consumer && state == StateName::Offered, "ask anew")?;
                 let notice = Notice::Request(Box::new(request.clone()));
-                Ok(Decision::moved(Event::CounterRequested { request, at: now }).telling(notice))
+                Ok(Decision::moved(Event::CounterRequested { request, by: Some(by), at: now }).telling(notice))
             }
             Command::Accept(core, by) => {
                 expect(role == Role::Consumer && state == StateName::Offered, "accept")?;
@@ -320,6 +339,10 @@ impl Negotiation {
 
     fn lapse(&self, now: Timestamp) -> Decision {
         match &self.state {
+            State::Proposed(proposal) if now > proposal.answer_by => {
+                let reason = format!("nobody took it up by {}", proposal.answer_by);
+                self.terminating(Ending { by: self.opening.role, code: "timeout.answer-by".into(), reason }, None, now)
+            }
             State::Offered(offer) if now > offer.accept_by => {
                 let reason = format!("nobody accepted by {}", offer.accept_by);
                 self.terminating(Ending { by: self.opening.role, code: "timeout.accept-by".into(), reason }, None, now)

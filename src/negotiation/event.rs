@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use super::{CorePaper, Ending, OfferPaper, Opening, RequestPaper};
+use super::{CorePaper, Ending, OfferPaper, Opening, ProposalPaper, RequestPaper};
 use crate::credential::{Entry, rfc3339};
 use crate::encoding::Timestamp;
 
@@ -28,15 +28,35 @@ pub enum Event {
         #[serde(with = "rfc3339")]
         at: Timestamp,
     },
+    /// The provider proposed terms of its own accord; the first event of a negotiation that it began.
+    Proposed {
+        /// Who with whom.
+        opening: Opening,
+        /// What it proposed.
+        proposal: Box<ProposalPaper>,
+        /// Who decided to, on the provider's side.
+        by: Option<Decider>,
+        /// When.
+        #[serde(with = "rfc3339")]
+        at: Timestamp,
+    },
     /// The consumer learned the provider's id.
     Named {
         /// The provider's pid.
         provider_pid: String,
     },
+    /// The provider learned the consumer's id.
+    Joined {
+        /// The consumer's pid.
+        consumer_pid: String,
+    },
     /// The consumer asked anew instead of accepting.
     CounterRequested {
         /// What it asks now.
         request: RequestPaper,
+        /// Who decided to, on the consumer's side; absent in logs of the first version.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<Decider>,
         /// When.
         #[serde(with = "rfc3339")]
         at: Timestamp,

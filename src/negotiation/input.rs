@@ -40,8 +40,8 @@ pub enum Received {
 pub enum Command {
     /// Provider: make this offer.
     Offer(Box<OfferPaper>, Decider),
-    /// Consumer: ask anew.
-    CounterRequest(RequestPaper),
+    /// Consumer: ask anew, or take a proposal up.
+    CounterRequest(RequestPaper, Decider),
     /// Consumer: accept the offer that stands.
     Accept(CorePaper, Decider),
     /// Provider: record the contract.

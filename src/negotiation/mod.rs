@@ -10,6 +10,8 @@ mod decide;
 mod event;
 mod input;
 mod paper;
+mod proposal;
+mod round;
 pub mod plain;
 mod state;
 
@@ -19,4 +21,6 @@ pub use decide::{Decision, Effect, Notice};
 pub use event::{Decider, Event};
 pub use input::{Command, Input, Observation, Received};
 pub use paper::{CorePaper, OfferPaper, RequestPaper};
+pub use proposal::ProposalPaper;
+pub use round::Round;
 pub use state::{Act, Countersigned, Decided, Ending, Moved, Negotiation, Opening, Role, State, StateName};

@@ -24,6 +24,9 @@ pub struct RequestPaper {
     pub promisor: Option<Did>,
     /// To whom; the consumer when absent.
     pub promisee: Option<Did>,
+    /// The id of what it asks for: of the proposal that it takes up, or its own where it names terms of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offer_id: Option<String>,
     /// The fresh key of this contract.
     pub consumer_key: Jwk,
     /// The consumer key statement, a JWS.

@@ -2,7 +2,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{CorePaper, Decider, OfferPaper, RequestPaper};
+use super::{CorePaper, Decider, OfferPaper, ProposalPaper, RequestPaper, Round};
 use crate::credential::Entry;
 use crate::encoding::{Digest, Timestamp};
 use crate::identity::Did;
@@ -40,9 +40,9 @@ pub struct Opening {
     pub us: Did,
     /// The counterparty.
     pub peer: Did,
-    /// The consumer's id of the negotiation.
-    pub consumer_pid: String,
-    /// The provider's id of it; the consumer learns it from the first answer.
+    /// The consumer's id of the negotiation; a provider that began learns it from the first answer.
+    pub consumer_pid: Option<String>,
+    /// The provider's id of it; a consumer that began learns it from the first answer.
     pub provider_pid: Option<String>,
     /// Who sent the first message.
     pub began: Role,
@@ -96,6 +96,8 @@ pub struct Countersigned {
 pub enum State {
     /// A request waits for an offer.
     Requested,
+    /// A proposal waits for a request that brings the consumer's key: OFFERED without a credential.
+    Proposed(ProposalPaper),
     /// An offer waits for its acceptance.
     Offered(OfferPaper),
     /// An acceptance waits for its entry.
@@ -153,7 +155,9 @@ pub struct Decided {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Act {
-    /// The provider signed an offer.
+    /// The consumer asked anew, or took a proposal up.
+    Ask,
+    /// The provider proposed terms, or signed an offer.
     Offer,
     /// The consumer countersigned it.
     Accept,
@@ -170,8 +174,8 @@ pub enum Act {
 pub struct Negotiation {
     pub(super) opening: Opening,
     pub(super) began_at: Timestamp,
-    pub(super) request: RequestPaper,
-    pub(super) offers: Vec<OfferPaper>,
+    pub(super) request: Option<RequestPaper>,
+    pub(super) rounds: Vec<(Timestamp, Round)>,
     pub(super) state: State,
     pub(super) history: Vec<Moved>,
     pub(super) decisions: Vec<Decided>,
@@ -188,10 +192,12 @@ impl Negotiation {
 
     /// The id under which both sides file this negotiation: the pid of whoever began.
     pub fn thread(&self) -> &str {
-        match (self.opening.began, &self.opening.provider_pid) {
-            (Role::Provider, Some(pid)) => pid,
-            _ => &self.opening.consumer_pid,
-        }
+        let began = match self.opening.began {
+            Role::Provider => &self.opening.provider_pid,
+            Role::Consumer => &self.opening.consumer_pid,
+        };
+        // Whoever began made its own pid when it did, and the other side takes no first message without it.
+        began.as_deref().unwrap_or_default()
     }
 
     /// When it began, by this node's clock.
@@ -199,14 +205,36 @@ impl Negotiation {
         self.began_at
     }
 
-    /// The latest request.
-    pub fn request(&self) -> &RequestPaper {
-        &self.request
+    /// The latest request; `None` while a proposal waits for one.
+    pub fn request(&self) -> Option<&RequestPaper> {
+        self.request.as_ref()
+    }
+
+    /// The proposal that the provider began with.
+    pub fn proposal(&self) -> Option<&ProposalPaper> {
+        match self.rounds.first() {
+            Some((_, Round::Proposal(proposal))) => Some(proposal),
+            _ => None,
+        }
+    }
+
+    /// The asset that it is about.
+    pub fn asset(&self) -> &str {
+        let proposed = || self.proposal().map(|proposal| proposal.asset.id.as_str());
+        self.request().map(|request| request.asset.as_str()).or_else(proposed).unwrap_or_default()
+    }
+
+    /// What was put on the table, oldest first, and when it came there by this node's clock.
+    pub fn rounds(&self) -> &[(Timestamp, Round)] {
+        &self.rounds
     }
 
     /// Every offer made, oldest first.
-    pub fn offers(&self) -> &[OfferPaper] {
-        &self.offers
+    pub fn offers(&self) -> impl Iterator<Item = &OfferPaper> {
+        self.rounds.iter().filter_map(|(_, round)| match round {
+            Round::Offer(offer) => Some(&**offer),
+            _ => None,
+        })
     }
 
     /// Where it stands.
@@ -228,6 +256,7 @@ impl Negotiation {
     pub fn lapses_at(&self) -> Option<Timestamp> {
         match &self.state {
             State::Requested => self.history.last().map(|moved| moved.at.plus(REQUEST_LASTS)),
+            State::Proposed(proposal) => Some(proposal.answer_by),
             State::Offered(offer) => Some(offer.accept_by),
             State::Accepted(countersigned) => Some(countersigned.offer.record_by),
             _ => None,
@@ -252,7 +281,7 @@ impl Negotiation {
     /// What both signed, from ACCEPTED on.
     pub fn countersigned(&self) -> Option<&Countersigned> {
         match &self.state {
-            State::Requested | State::Offered(_) => None,
+            State::Requested | State::Proposed(_) | State::Offered(_) => None,
             State::Accepted(countersigned)
             | State::Agreed(countersigned, _)
             | State::Verified(countersigned, ..)
@@ -292,7 +321,7 @@ impl State {
     pub const fn name(&self) -> StateName {
         match self {
             Self::Requested => StateName::Requested,
-            Self::Offered(_) => StateName::Offered,
+            Self::Proposed(_) | Self::Offered(_) => StateName::Offered,
             Self::Accepted(_) => StateName::Accepted,
             Self::Agreed(..) => StateName::Agreed,
             Self::Verified(..) => StateName::Verified,

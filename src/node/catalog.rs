@@ -51,12 +51,13 @@ impl Node {
         checks::SENDER.hold(participant.did == message.from, || format!("the credential is {}'s", participant.did))?;
         self.learn_contact(&message.from, attached("contact")?).await?;
         let mut listings = self.listings().await?;
+        listings.retain(|listing| listing.cataloged);
         listings.truncate(MOST);
         let mut body = json!({
             "@context": [DSP_CONTEXT], "@type": "Catalog", "@id": chance::urn_uuid()?, "participantId": self.did(),
         });
         if !listings.is_empty() {
-            body["dataset"] = listings.iter().map(dataset).collect();
+            body["dataset"] = listings.iter().map(|listing| dataset(listing, self.did())).collect();
         }
         let answer = self.catalog_message("catalog", chance::urn_uuid()?, &message.from, &message.id, body, vec![])?;
         self.post(&answer, Some(message)).await
@@ -72,6 +73,8 @@ impl Node {
         checks::MESSAGE.hold(is_catalog, || "a body that is no Catalog".into())?;
         let kept = json!({ "provider": message.from, "catalog": message.body });
         self.store.put(kind::CATALOG, asked, &kept).await?;
+        // What was seen last is what "cataloged" means to this consumer.
+        self.store.put(kind::SHELF, message.from.as_str(), &kept).await?;
         Ok(self.store.acknowledged(asked, &message.from, None).await?)
     }
 
@@ -128,11 +131,15 @@ fn missing(what: &str) -> Refusal {
 }
 
 /// A listing as a DCAT dataset of the Dataspace Protocol; what a contract is made of goes into the member `countersign`.
-fn dataset(listing: &Listing) -> Value {
+/// Provider and promisor stand in it; consumer and promisee are whoever negotiates.
+fn dataset(listing: &Listing, provider: &Did) -> Value {
     json!({
         "@id": listing.asset.id,
         "@type": "Dataset",
-        "hasPolicy": [{ "@id": listing.template, "@type": "Offer", "permission": [{ "action": "use" }] }],
+        "hasPolicy": [{
+            "@id": listing.template, "@type": "Offer", "permission": [{ "action": "use" }],
+            "countersign": { "provider": provider, "promisor": provider },
+        }],
         "distribution": [{ "@type": "Distribution", "format": listing.asset.media_type, "accessService": listing.asset.endpoint }],
         "countersign": listing,
     })

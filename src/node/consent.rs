@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::proposing::{as_proposed, taken_up};
 use super::settings::{Matter, Point, RecordConsent};
-use super::{Node, NodeFault, OfferOrder, chance, kind};
+use super::{Node, NodeFault, OfferOrder, Uncataloged, chance, kind};
 use crate::check::Trail;
 use crate::credential::{ApprovedTemplate, Asset, rfc3339};
 use crate::encoding::{Digest, Timestamp};
@@ -33,6 +34,18 @@ pub struct Listing {
     /// For search.
     #[serde(default)]
     pub keywords: Vec<String>,
+    /// Whether the catalog shows it; what is not shown can still be asked for and proposed.
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    pub cataloged: bool,
+}
+
+const fn yes() -> bool {
+    true
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "the form that serde asks for")]
+const fn is_yes(cataloged: &bool) -> bool {
+    *cataloged
 }
 
 /// A decision that is this side's turn: who takes it, and until when.
@@ -71,6 +84,9 @@ pub struct Waiting {
     /// The price on the table.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub price: Option<Money>,
+    /// Whether the terms are those of the catalog; absent where this side has not seen one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cataloged: Option<bool>,
     /// The offer that is to be decided on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub offer_sha256: Option<Digest>,
@@ -88,6 +104,8 @@ fn deadline<S: serde::Serializer>(at: &Option<Timestamp>, serializer: S) -> Resu
 
 /// The rule behind a record that nobody has to confirm.
 const SIGNED_OFFER: &str = "the signed offer";
+/// The rule behind an offer that was proposed, and taken up as it was.
+const SIGNED_PROPOSAL: &str = "the signed proposal";
 
 impl Node {
     /// What waits for this side's decision, the most urgent first.
@@ -99,10 +117,11 @@ impl Node {
         for id in self.store.watched().await? {
             let negotiation = self.negotiation(&id).await?;
             let Some(due) = self.due(&negotiation).await? else { continue };
-            let offer = negotiation.offer();
-            let asset = &negotiation.request().asset;
-            let title = match offer {
-                Some(offer) => Some(offer.asset.title.clone()),
+            let (offer, proposal) = (negotiation.offer(), negotiation.proposal());
+            let asset = negotiation.asset();
+            let proposed = proposal.map(|proposal| proposal.asset.title.clone());
+            let title = match offer.map(|offer| offer.asset.title.clone()).or(proposed) {
+                Some(title) => Some(title),
                 None => self.listing(asset).await?.map(|listing| listing.asset.title),
             };
             let counterparty = negotiation.opening().peer.clone();
@@ -111,9 +130,10 @@ impl Node {
                 due,
                 counterparty_name: self.name_of(&counterparty).await?,
                 counterparty,
-                asset: asset.clone(),
+                asset: asset.to_owned(),
                 title,
-                price: offer.map(|offer| offer.price).or(negotiation.request().price),
+                price: price(&negotiation),
+                cataloged: self.cataloged(&negotiation).await?,
                 offer_sha256: offer.map(|offer| offer.sha256),
                 cancel_asked: negotiation.cancel_asked().map(str::to_owned),
             });
@@ -132,10 +152,12 @@ impl Node {
     /// Lets a rule decide, if one does; `true` when it did. What no rule decides waits for a person.
     pub(super) async fn decide_by_rule(&self, id: &str, negotiation: &Negotiation) -> Result<bool, NodeFault> {
         let Some(point) = decision_due(negotiation, RecordConsent::Ask) else { return Ok(false) };
-        let Some(rule) = self.rule_that_decides(point, negotiation).await? else { return Ok(false) };
+        let Some(rule) = self.rule_that_decides(point, negotiation).await? else {
+            return self.turn_away_uncataloged(id, negotiation).await;
+        };
         let by = Decider::Rule(rule);
         match point {
-            Point::Offer => self.offer(id, &OfferOrder::default(), by).await?,
+            Point::Offer => self.offer(id, &what_was_asked(negotiation), by).await?,
             Point::Accept => self.accept(id, negotiation.offer().map(|offer| offer.sha256), by).await?,
             Point::Record => {
                 self.advance(id, None, |_, _| Ok((Input::Ordered(Command::Record(by.clone())), vec![]))).await?
@@ -147,15 +169,29 @@ impl Node {
     /// The name of the rule that decides `point`, if one does.
     async fn rule_that_decides(&self, point: Point, negotiation: &Negotiation) -> Result<Option<String>, NodeFault> {
         let counterparty = &negotiation.opening().peer;
-        let named = |template: &str, price: &Money| {
-            let matter = Matter { point, counterparty, template, price };
+        let decided = |template: &str, price: &Money, uncataloged: bool| {
+            let matter = Matter { point, counterparty, template, price, uncataloged };
             self.settings.consent.rule_for(&matter).map(|rule| rule.name.clone())
         };
+        let named = |template: &str, price: &Money| decided(template, price, false);
+        let presets = self.settings.uncataloged == Uncataloged::Rules;
         match (point, negotiation.offer()) {
+            (Point::Offer, _) if taken_up(negotiation).is_some() => Ok(Some(SIGNED_PROPOSAL.to_owned())),
             (Point::Offer, _) => {
-                let Some(listing) = self.listing(&negotiation.request().asset).await? else { return Ok(None) };
-                let as_listed = negotiation.offers().is_empty() && self.wishes_nothing_else(negotiation, &listing);
-                Ok(named(&listing.template, &listing.price).filter(|_| as_listed))
+                let Some(listing) = self.listing(negotiation.asset()).await? else { return Ok(None) };
+                let first = negotiation.offers().next().is_none();
+                if listing.cataloged && self.wishes_nothing_else(negotiation, &listing) {
+                    return Ok(named(&listing.template, &listing.price).filter(|_| first));
+                }
+                let Some(request) = negotiation.request().filter(|_| first && presets) else { return Ok(None) };
+                let template = request.template.as_ref().unwrap_or(&listing.template);
+                Ok(decided(template, &request.price.unwrap_or(listing.price), true))
+            }
+            (Point::Accept, None) => {
+                let State::Proposed(proposal) = negotiation.state() else { return Ok(None) };
+                let uncataloged = self.cataloged(negotiation).await? != Some(true);
+                let rule = decided(&proposal.template, &proposal.price, uncataloged);
+                Ok(rule.filter(|_| presets || !uncataloged))
             }
             (Point::Accept, Some(offer)) => {
                 let Some(rule) = named(&offer.template, &offer.price) else { return Ok(None) };
@@ -172,18 +208,24 @@ impl Node {
     }
 
     /// Whether a request is for the asset as it is listed: a rule decides that; whoever wishes for more asks a person.
-    fn wishes_nothing_else(&self, negotiation: &Negotiation, listing: &Listing) -> bool {
-        let request = negotiation.request();
+    pub(super) fn wishes_nothing_else(&self, negotiation: &Negotiation, listing: &Listing) -> bool {
+        let Some(request) = negotiation.request() else { return false };
+        let opening = negotiation.opening();
+        let (provider, consumer) = match opening.role {
+            Role::Provider => (&opening.us, &opening.peer),
+            Role::Consumer => (&opening.peer, &opening.us),
+        };
         request.template.as_ref().is_none_or(|wish| *wish == listing.template)
             && request.price.is_none_or(|wish| wish == listing.price)
             && request.parameters.iter().all(|(name, wish)| listing.parameters.get(name) == Some(wish))
-            && request.promisor.as_ref().is_none_or(|did| did == self.did())
-            && request.promisee.as_ref().is_none_or(|did| *did == negotiation.opening().peer)
+            && request.promisor.as_ref().is_none_or(|did| did == provider)
+            && request.promisee.as_ref().is_none_or(|did| did == consumer)
     }
 
     /// Whether an offer is what its request wished for: the template, the parameters, and a price not above the wish.
     fn grants(&self, negotiation: &Negotiation, offer: &OfferPaper) -> Result<bool, NodeFault> {
-        let (opening, request) = (negotiation.opening(), negotiation.request());
+        let opening = negotiation.opening();
+        let Some(request) = negotiation.request() else { return Ok(false) };
         let dearer = |wish: Money| wish.currency != offer.price.currency || wish.amount < offer.price.amount;
         if request.template.as_ref().is_some_and(|wish| *wish != offer.template) || request.price.is_some_and(dearer) {
             return Ok(false);
@@ -213,12 +255,33 @@ impl Node {
     }
 }
 
+/// The offer that a rule makes: what was proposed, or what the request wishes for.
+fn what_was_asked(negotiation: &Negotiation) -> OfferOrder {
+    if let Some(proposal) = taken_up(negotiation) {
+        return as_proposed(proposal);
+    }
+    let Some(request) = negotiation.request() else { return OfferOrder::default() };
+    OfferOrder {
+        template: request.template.clone(),
+        parameters: (!request.parameters.is_empty()).then(|| request.parameters.clone()),
+        price: request.price,
+        ..OfferOrder::default()
+    }
+}
+
+/// The price on the table.
+fn price(negotiation: &Negotiation) -> Option<Money> {
+    let offered = negotiation.offer().map(|offer| offer.price);
+    let wished = || negotiation.request().and_then(|request| request.price);
+    offered.or_else(wished).or_else(|| negotiation.proposal().map(|proposal| proposal.price))
+}
+
 /// The decision that is this side's turn, if any.
 pub(super) fn decision_due(negotiation: &Negotiation, record: RecordConsent) -> Option<Point> {
     let ordered = negotiation.record_ordered();
     match (negotiation.opening().role, negotiation.state()) {
         (Role::Provider, State::Requested) => Some(Point::Offer),
-        (Role::Consumer, State::Offered(_)) => Some(Point::Accept),
+        (Role::Consumer, State::Proposed(_) | State::Offered(_)) => Some(Point::Accept),
         (Role::Provider, State::Accepted(_)) if !ordered => {
             (record == RecordConsent::Ask || negotiation.cancel_asked().is_some()).then_some(Point::Record)
         }

@@ -65,7 +65,7 @@ fn place(negotiation: &Negotiation, content: &Content) -> Option<u8> {
     let countersigned = negotiation.countersigned()?;
     let acknowledged = |index: usize, text: &String| negotiation.acknowledgements().get(index) == Some(text);
     let (place, rests) = match content {
-        Content::Request(request) => (0, **request == *negotiation.request()),
+        Content::Request(request) => (0, negotiation.request() == Some(&**request)),
         Content::Offer { offer, .. } => (1, *offer == countersigned.offer.text),
         Content::Acceptance(text) => {
             (2, countersigned.core.text.split_once('~').is_some_and(|(_, acceptance)| acceptance == text))
@@ -73,7 +73,7 @@ fn place(negotiation: &Negotiation, content: &Content) -> Option<u8> {
         Content::Agreement(entry) => (3, countersigned.core.is_entered_by(entry, &countersigned.offer)),
         Content::Verification(text) => (4, acknowledged(0, text)),
         Content::Finalization(text) => (5, acknowledged(1, text)),
-        Content::Termination(_) | Content::State { .. } => (0, false),
+        Content::Proposal(_) | Content::Termination(_) | Content::State { .. } => (0, false),
     };
     rests.then_some(place)
 }

@@ -45,6 +45,17 @@ pub struct RequestOrder {
     pub promisee: Option<Did>,
 }
 
+impl RequestOrder {
+    /// Whether it names terms, beyond the asset as it is listed.
+    fn names_terms(&self) -> bool {
+        self.template.is_some()
+            || !self.parameters.is_empty()
+            || self.price.is_some()
+            || self.promisor.is_some()
+            || self.promisee.is_some()
+    }
+}
+
 impl Node {
     /// Begins a negotiation as consumer; its id.
     ///
@@ -52,12 +63,14 @@ impl Node {
     /// `Unready` without a participant credential.
     pub async fn request(&self, order: &RequestOrder) -> Result<String, NodeFault> {
         let id = chance::urn_uuid()?;
-        let request = self.ask(order, &id).await?;
+        // Terms of one's own are an offer of one's own; without any, the catalog's is meant.
+        let offer_id = if order.names_terms() { Some(chance::urn_uuid()?) } else { None };
+        let request = self.ask(order, &id, offer_id).await?;
         let opening = Opening {
             role: Role::Consumer,
             us: self.did().clone(),
             peer: order.provider.clone(),
-            consumer_pid: id.clone(),
+            consumer_pid: Some(id.clone()),
             provider_pid: None,
             began: Role::Consumer,
         };
@@ -65,18 +78,34 @@ impl Node {
         Ok(id)
     }
 
-    /// Asks anew instead of accepting: the offer on the table is superseded.
+    /// Asks anew instead of accepting: the offer on the table is superseded by this side's own, under an id of its own.
     ///
     /// # Errors
     /// `negotiation.*` when it is not its turn.
-    pub async fn request_anew(&self, id: &str, order: &RequestOrder) -> Result<Negotiation, NodeFault> {
-        let negotiation = self.negotiation(id).await?;
-        let order = RequestOrder { provider: negotiation.opening().peer.clone(), ..order.clone() };
-        let request = self.ask(&order, id).await?;
-        self.advance(id, None, |_, _| Ok((Input::Ordered(Command::CounterRequest(request.clone())), vec![]))).await
+    pub async fn request_anew(&self, id: &str, order: &RequestOrder, by: Decider) -> Result<Negotiation, NodeFault> {
+        self.counter(id, order, chance::urn_uuid()?, by).await
     }
 
-    async fn ask(&self, order: &RequestOrder, pid: &str) -> Result<RequestPaper, NodeFault> {
+    /// Sends a request in a negotiation that goes on, under the id of what it asks for.
+    pub(super) async fn counter(
+        &self,
+        id: &str,
+        order: &RequestOrder,
+        offer_id: String,
+        by: Decider,
+    ) -> Result<Negotiation, NodeFault> {
+        let negotiation = self.negotiation(id).await?;
+        let opening = negotiation.opening();
+        let order = RequestOrder { provider: opening.peer.clone(), ..order.clone() };
+        // The consumer's pid is this node's own id of the negotiation, whoever began.
+        let request = self.ask(&order, opening.consumer_pid.as_deref().unwrap_or(id), Some(offer_id)).await?;
+        self.advance(id, None, |_, _| {
+            Ok((Input::Ordered(Command::CounterRequest(request.clone(), by.clone())), vec![]))
+        })
+        .await
+    }
+
+    async fn ask(&self, order: &RequestOrder, pid: &str, offer_id: Option<String>) -> Result<RequestPaper, NodeFault> {
         let now = chance::now()?;
         let participant = self.own_participant().await?;
         self.participant_of(&participant, now)?;
@@ -92,19 +121,24 @@ impl Node {
             price: order.price,
             promisor: order.promisor.clone(),
             promisee: order.promisee.clone(),
+            offer_id,
             consumer_key: jwk,
             key_statement,
             participant,
         })
     }
 
-    /// Accepts the offer on the table: the consumer is bound until `record_by`.
+    /// Accepts the offer on the table: the consumer is bound until `record_by`. A proposal is taken up: it is asked for
+    /// exactly as it was proposed, so that the provider can make the offer that binds.
     ///
     /// # Errors
     /// `negotiation.*` when there is none, it is another one than was `read`, or it is too late; `offer.*` when it no
     /// longer verifies.
     pub async fn accept(&self, id: &str, read: Option<Digest>, by: Decider) -> Result<Negotiation, NodeFault> {
         let (negotiation, now) = (self.negotiation(id).await?, chance::now()?);
+        if let State::Proposed(proposal) = negotiation.state() {
+            return self.take_up(id, proposal, by).await;
+        }
         let State::Offered(paper) = negotiation.state() else {
             let state = negotiation.state().name();
             return Err(checks::STATE.refuse(format!("there is no offer to accept in {state}")).into());
@@ -124,7 +158,7 @@ impl Node {
         let offer = Offer::verify(&Unverified::new(&paper.text), &papers, now, &mut Trail::default())?;
         self.claim_contract_id(&paper.contract_id, id).await?;
         let account = self.withdrawal_account(&paper.contract_id).await?;
-        let key = self.contract_key(negotiation.request()).await?;
+        let key = self.contract_key(&negotiation).await?;
         let acceptance = accept(&offer, Some(account), &key, now)?;
         let core = Core::read(&Core::join(&offer, &acceptance), &documents, &mut Trail::default())?;
         let core = CorePaper::of(&core);
@@ -220,7 +254,8 @@ impl Node {
     }
 
     /// The key that a request brought, out of the store.
-    pub(super) async fn contract_key(&self, request: &RequestPaper) -> Result<SecretKey, NodeFault> {
+    pub(super) async fn contract_key(&self, negotiation: &Negotiation) -> Result<SecretKey, NodeFault> {
+        let request = negotiation.request().ok_or_else(|| checks::STATE.refuse("nobody has asked for an offer yet"))?;
         let name = request.consumer_key.thumbprint().to_string();
         let secret = self.store.key(&name).await?.ok_or_else(|| NodeFault::unknown("contract key", &name))?;
         SecretKey::p256(&secret).ok_or_else(|| StoreFault::Damaged(format!("the contract key {name}")).into())

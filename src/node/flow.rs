@@ -146,7 +146,7 @@ impl Node {
             ),
             _ => None,
         };
-        let opens = matches!(notice, Notice::Request(_) | Notice::Offer(_));
+        let opens = matches!(notice, Notice::Request(_) | Notice::Proposal(_) | Notice::Offer(_));
         let contact = if opens { Some(self.contact()?) } else { None };
         let message = wire::write(after, notice, chance::urn_uuid()?, now, termination, contact);
         Ok(Outgoing {
@@ -176,7 +176,7 @@ impl Node {
             to: &heard.from,
             thread: &heard.thread,
             answers: &heard.message,
-            consumer_pid: &opening.consumer_pid,
+            consumer_pid: opening.consumer_pid.as_deref(),
             provider_pid: opening.provider_pid.as_deref(),
             state: negotiation.state().name(),
             refused,

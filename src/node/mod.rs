@@ -6,6 +6,7 @@
 mod auditor;
 mod books;
 mod catalog;
+mod cataloged;
 pub mod chance;
 pub mod checks;
 mod consent;
@@ -22,13 +23,17 @@ mod names;
 mod offering;
 mod party;
 mod perform;
+mod pids;
 pub mod port;
+mod proposing;
 mod receive;
 mod refused;
+mod rounds;
 mod run;
 mod settings;
 mod statement;
 mod store;
+pub mod transfers;
 mod view;
 mod wallet;
 mod watch;
@@ -41,20 +46,24 @@ pub use books::{
     BookStore, Booked, Bookkeeper, Collected, Collection, CreditOrder, CustomerTable, Gap, InvoiceOrder, Issue,
     Letterhead, PaymentOrder, Unstated, VoidOrder,
 };
+pub use cataloged::Uncataloged;
 pub use consent::{Due, Listing, Waiting};
 pub use contacts::{NewContact, PersonView, Reach};
 pub use desk::RequestOrder;
 pub use fault::NodeFault;
 pub use force::{ContractView, Force, StandingView};
 pub use gatekeeper::{
-    Admission, Admitted, Delivery, GateSettings, Gatekeeper, ReceiptState, ServedAsset, Source, Standing,
+    Admission, Admitted, Carried, Delivery, ForwardSettings, GateSettings, Gatekeeper, Proxy, ReceiptState, Scheme,
+    ServedAsset, Source, Standing,
 };
 pub use names::{Introduction, InvitationOrder, InvitationView, Met};
 pub use offering::OfferOrder;
 pub use party::{PartyView, Proof};
 pub use port::{Courier, Depth, NotDelivered, Registry, RegistryFault};
+pub use proposing::ProposalOrder;
 use refused::Refused;
 pub use refused::RefusedMessage;
+pub use rounds::{Change, RoundView};
 pub use settings::{Consent, Matter, Point, RecordConsent, Rule, Settings, Windows};
 pub use statement::StatementView;
 pub use store::{Commit, Dealings, Index, Kept, Mark, Order, Outgoing, Parked, Store, StoreFault};
@@ -74,6 +83,7 @@ pub(crate) mod kind {
     pub const CONTACT: &str = "contact";
     pub const STANDING: &str = "standing";
     pub const CATALOG: &str = "catalog";
+    pub const SHELF: &str = "shelf";
     pub const RECEIPT: &str = "receipt";
     pub const STATEMENT: &str = "statement";
     pub const MEMBER: &str = "member";

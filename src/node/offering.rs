@@ -12,7 +12,7 @@ use crate::credential::{
 };
 use crate::encoding::Timestamp;
 use crate::identity::{Unverified, Verified};
-use crate::negotiation::{Command, Decider, Input, Negotiation, OfferPaper};
+use crate::negotiation::{Command, Decider, Input, Negotiation, OfferPaper, checks};
 use crate::policy::{Blanks, Money};
 
 /// What a provider's desk says about an offer; what it leaves out is as the asset is listed.
@@ -47,7 +47,8 @@ impl Node {
     }
 
     async fn draft(&self, negotiation: &Negotiation, order: &OfferOrder) -> Result<OfferPaper, NodeFault> {
-        let (opening, request, now) = (negotiation.opening(), negotiation.request(), chance::now()?);
+        let (opening, now) = (negotiation.opening(), chance::now()?);
+        let request = negotiation.request().ok_or_else(|| checks::STATE.refuse("nobody has asked for an offer yet"))?;
         let listing = self.listing(&request.asset).await?.ok_or_else(|| NodeFault::unknown("asset", &request.asset))?;
         let template = self.template(order.template.as_deref().unwrap_or(&listing.template), now).await?;
         let own = self.own_participant().await?;

@@ -76,8 +76,10 @@ impl Node {
             let did = if role == opening.role { &opening.us } else { &opening.peer };
             let credential = match (role, offer) {
                 (Role::Provider, Some(offer)) => Some(offer.provider_participant.as_str()),
-                (Role::Provider, None) => own.as_deref(),
-                (Role::Consumer, _) => Some(negotiation.request().participant.as_str()),
+                (Role::Provider, None) => {
+                    own.as_deref().or_else(|| negotiation.proposal().map(|proposal| proposal.participant.as_str()))
+                }
+                (Role::Consumer, _) => negotiation.request().map(|request| request.participant.as_str()),
             };
             let mut party = self.party(role, did, credential, at);
             party.name = self.name_of(did).await?;

@@ -1,6 +1,7 @@
 //! From the envelope to the decision.
 
 use super::flow::Heard;
+use super::pids::belongs;
 use super::store::{Dealings, Kept, Parked};
 use super::wire::{self, Content, Incoming};
 use super::{Node, NodeFault, StoreFault, chance, checks, kind};
@@ -9,11 +10,11 @@ use crate::credential::{
     Acknowledgement, Asked, Core, KeyStatement, Offer, Papers, Participant, Termination, received_in_time,
 };
 use crate::encoding::{Digest, Timestamp};
-use crate::identity::{Did, Unverified, Verified};
-use crate::inbox::{self, Contents, Message, Opened, Sealed};
+use crate::identity::{Did, Unverified};
+use crate::inbox::{self, Contents, Opened, Sealed};
 use crate::negotiation::{
-    Arrow, CorePaper, Event, Input, Kind, Negotiation, OfferPaper, Opening, Received, RequestPaper, Role, State,
-    StateName, arrow, checks as moves,
+    Arrow, CorePaper, Input, Kind, Negotiation, OfferPaper, Opening, Received, RequestPaper, Role, State, StateName,
+    arrow, checks as moves,
 };
 
 /// How many early messages a negotiation may have waiting, and for how long, in seconds.
@@ -111,7 +112,7 @@ impl Node {
         let incoming = wire::read(&message)?;
         if let Content::State { answers, state, refused } = &incoming.content {
             tracing::debug!(from = %message.from, answers, %state, refused, "answered");
-            self.learn_provider_pid(&message, &incoming).await?;
+            self.learn_pids(&message.from, &incoming).await?;
             self.store.acknowledged(answers, &message.from, refused.as_deref()).await?;
             self.bells.outbox.notify_one();
             return Ok(());
@@ -119,7 +120,7 @@ impl Node {
         let thread = message.thid.clone().ok_or_else(|| checks::THREAD.refuse("thid is missing"))?;
         let heard =
             Heard { from: message.from.clone(), message: message.id.clone(), thread, signed: opened.text().to_owned() };
-        let found = self.store.find(&message.from, &incoming.consumer_pid).await?;
+        let found = self.found(&message.from, &incoming).await?;
         match (found, &incoming.content) {
             (None, Content::Request(request)) if incoming.provider_pid.is_none() => {
                 match self.take_request(&heard, &incoming, request, now).await {
@@ -129,9 +130,16 @@ impl Node {
                     done => done,
                 }
             }
+            (None, Content::Proposal(proposed)) if incoming.consumer_pid.is_none() => {
+                match self.take_proposal(&heard, &incoming, proposed, now).await {
+                    Err(NodeFault::Refused(refusal)) if *refusal.check == checks::RATE => Err(refusal.into()),
+                    Err(NodeFault::Refused(refusal)) => self.turn_away(&heard, &incoming, refusal, now).await,
+                    done => done,
+                }
+            }
             // Nothing is kept of what belongs to no negotiation, or anybody could fill the disk: it is not answered,
             // so that a sender whose own request is still on its way repeats it.
-            (None, _) => Err(moves::PIDS.refuse("there is no negotiation of the sender under this consumerPid").into()),
+            (None, _) => Err(moves::PIDS.refuse("there is no negotiation of the sender under these pids").into()),
             (Some(id), _) => self.hear_in(&id, &heard, &incoming).await.map(|_| ()),
         }
     }
@@ -237,25 +245,6 @@ impl Node {
         Ok(())
     }
 
-    /// The consumer learns the provider's pid from the first answer.
-    async fn learn_provider_pid(&self, message: &Verified<Message>, incoming: &Incoming) -> Result<(), NodeFault> {
-        let (Some(pid), Some(id)) =
-            (&incoming.provider_pid, self.store.find(&message.from, &incoming.consumer_pid).await?)
-        else {
-            return Ok(());
-        };
-        if self.negotiation(&id).await?.opening().provider_pid.is_some() {
-            return Ok(());
-        }
-        let named = Event::Named { provider_pid: pid.clone() };
-        self.advance(&id, None, |negotiation, _| {
-            let unnamed = negotiation.opening().provider_pid.is_none();
-            Ok((Input::Elapsed, if unnamed { vec![named.clone()] } else { vec![] }))
-        })
-        .await
-        .map(|_| ())
-    }
-
     /// The provider takes a new request in.
     async fn take_request(
         &self,
@@ -264,8 +253,9 @@ impl Node {
         request: &RequestPaper,
         now: Timestamp,
     ) -> Result<(), NodeFault> {
-        checks::THREAD.hold(heard.thread == incoming.consumer_pid, || "thid is not the consumer's pid".into())?;
-        self.vet_request(request, &incoming.consumer_pid, &heard.from, now)?;
+        let pid = incoming.consumer_pid.as_deref().ok_or_else(|| moves::PIDS.refuse("consumerPid is missing"))?;
+        checks::THREAD.hold(heard.thread == pid, || "thid is not the consumer's pid".into())?;
+        self.vet_request(request, pid, &heard.from, now)?;
         if let Some(contact) = &incoming.contact {
             self.learn_contact(&heard.from, contact).await?;
         }
@@ -280,7 +270,7 @@ impl Node {
             role: Role::Provider,
             us: self.did().clone(),
             peer: heard.from.clone(),
-            consumer_pid: incoming.consumer_pid.clone(),
+            consumer_pid: Some(pid.to_owned()),
             provider_pid: Some(id.clone()),
             began: Role::Consumer,
         };
@@ -302,8 +292,8 @@ impl Node {
                 to: &heard.from,
                 thread: &heard.thread,
                 answers: &heard.message,
-                consumer_pid: &incoming.consumer_pid,
-                provider_pid: None,
+                consumer_pid: incoming.consumer_pid.as_deref(),
+                provider_pid: incoming.provider_pid.as_deref(),
                 state: StateName::Terminated,
                 refused: Some(&refusal),
             };
@@ -344,9 +334,12 @@ impl Node {
         let peer = &negotiation.opening().peer;
         Ok(match &incoming.content {
             Content::Request(request) => {
-                self.vet_request(request, &incoming.consumer_pid, peer, now)?;
+                let pid = incoming.consumer_pid.as_deref().or(negotiation.opening().consumer_pid.as_deref());
+                self.vet_request(request, pid.unwrap_or_default(), peer, now)?;
                 Received::CounterRequest((**request).clone())
             }
+            // A provider proposes once, at the beginning; what comes later is an offer.
+            Content::Proposal(_) => return Err(out_of_turn(negotiation, Kind::Offer)),
             Content::Offer { offer, participant, approval } => {
                 Received::Offer(Box::new(self.vet_offer(negotiation, offer, participant, approval, now, trail)?))
             }
@@ -387,7 +380,8 @@ impl Node {
         now: Timestamp,
         trail: &mut Trail,
     ) -> Result<OfferPaper, NodeFault> {
-        let (opening, request) = (negotiation.opening(), negotiation.request());
+        let opening = negotiation.opening();
+        let request = negotiation.request().ok_or_else(|| out_of_turn(negotiation, Kind::Offer))?;
         let documents = self.documents();
         let papers = Papers {
             provider: &Unverified::new(participant),
@@ -404,32 +398,15 @@ impl Node {
             promisor: request.promisor.clone().or_else(|| Some(opening.peer.clone())),
             promisee: request.promisee.clone().or_else(|| Some(opening.us.clone())),
             asset: request.asset.clone(),
-            negotiation: opening.consumer_pid.clone(),
+            negotiation: opening.consumer_pid.clone().unwrap_or_default(),
             consumer_key: request.consumer_key.clone(),
         };
         offer.answers(&asked, now, trail)?;
         let known = self.registry.urn() == offer.claims.registry;
         moves::ENTRY.hold(known, || format!("this node does not read the registry {}", offer.claims.registry))?;
-        let new = negotiation.offers().iter().all(|before| before.contract_id != offer.claims.contract_id);
+        let new = negotiation.offers().all(|before| before.contract_id != offer.claims.contract_id);
         moves::SUPERSEDED.hold(new, || "the contract id was used in an earlier offer".into())?;
         Ok(OfferPaper::of(&offer))
-    }
-}
-
-/// Holds a message to the ids of its negotiation; what it teaches about them.
-fn belongs(negotiation: &Negotiation, heard: &Heard, incoming: &Incoming) -> Result<Vec<Event>, Refusal> {
-    let opening = negotiation.opening();
-    moves::PIDS.hold(incoming.consumer_pid == opening.consumer_pid, || "another consumerPid".into())?;
-    checks::THREAD.hold(heard.thread == negotiation.thread(), || "thid is not the pid of whoever began".into())?;
-    match (&opening.provider_pid, &incoming.provider_pid) {
-        (Some(known), Some(named)) => {
-            moves::PIDS.hold(known == named, || "another providerPid".into())?;
-            Ok(vec![])
-        }
-        (None, Some(named)) => Ok(vec![Event::Named { provider_pid: named.clone() }]),
-        // A consumer that has had no answer yet does not know it.
-        (Some(_), None) => Ok(vec![]),
-        (None, None) => Err(moves::PIDS.refuse("providerPid is missing")),
     }
 }
 

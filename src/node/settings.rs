@@ -1,5 +1,6 @@
 use serde::{Deserialize, Serialize};
 
+use super::Uncataloged;
 use crate::credential::Trust;
 use crate::identity::Did;
 use crate::policy::Money;
@@ -18,6 +19,9 @@ pub struct Settings {
     /// What is decided without a person.
     #[serde(default)]
     pub consent: Consent,
+    /// What becomes of terms that are not in the catalog.
+    #[serde(default)]
+    pub uncataloged: Uncataloged,
     /// How often the chain is read, in milliseconds.
     #[serde(default = "Settings::poll")]
     pub poll_ms: u64,
@@ -99,6 +103,12 @@ pub struct Rule {
     /// The highest price that it decides; any when absent.
     #[serde(default)]
     pub price_ceiling: Option<Money>,
+    /// The lowest price that it decides; any when absent.
+    #[serde(default)]
+    pub price_floor: Option<Money>,
+    /// Whether it decides terms that are not in the catalog; otherwise only those that are.
+    #[serde(default)]
+    pub uncataloged: bool,
 }
 
 /// What a rule is held against.
@@ -111,6 +121,8 @@ pub struct Matter<'a> {
     pub template: &'a str,
     /// The price.
     pub price: &'a Money,
+    /// Whether the terms are other than the catalog's.
+    pub uncataloged: bool,
 }
 
 impl Consent {
@@ -122,13 +134,20 @@ impl Consent {
 
 impl Rule {
     fn decides(&self, matter: &Matter<'_>) -> bool {
-        let names_something = self.counterparties.is_some() || self.templates.is_some() || self.price_ceiling.is_some();
+        let limits = [&self.price_ceiling, &self.price_floor];
+        let names_something =
+            self.counterparties.is_some() || self.templates.is_some() || limits.iter().any(|limit| limit.is_some());
         names_something
             && self.point == matter.point
+            && (self.uncataloged || !matter.uncataloged)
             && self.counterparties.as_ref().is_none_or(|dids| dids.contains(matter.counterparty))
             && self.templates.as_ref().is_none_or(|ids| ids.iter().any(|id| id == matter.template))
             && self.price_ceiling.as_ref().is_none_or(|ceiling| {
                 ceiling.currency == matter.price.currency && matter.price.amount <= ceiling.amount
             })
+            && self
+                .price_floor
+                .as_ref()
+                .is_none_or(|floor| floor.currency == matter.price.currency && matter.price.amount >= floor.amount)
     }
 }

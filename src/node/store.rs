@@ -112,8 +112,8 @@ pub struct Commit {
 pub struct Index {
     /// The counterparty.
     pub peer: Did,
-    /// The consumer's pid.
-    pub consumer_pid: String,
+    /// The consumer's pid, once known.
+    pub consumer_pid: Option<String>,
     /// The provider's pid, once known.
     pub provider_pid: Option<String>,
     /// Where it stands.

@@ -3,12 +3,13 @@
 use serde::Serialize;
 use serde_json::Value;
 
+use super::rounds::rounds;
 use super::settings::Point;
-use super::{Due, Node, NodeFault, PartyView};
+use super::{Due, Node, NodeFault, PartyView, RoundView};
 use crate::credential::{Account, Asset, ContractId, Entry, rfc3339};
 use crate::encoding::{Digest, Timestamp};
 use crate::identity::{Did, Jws};
-use crate::negotiation::{Decided, Ending, Moved, Negotiation, OfferPaper, Role, State, StateName};
+use crate::negotiation::{Decided, Ending, Moved, Negotiation, OfferPaper, Role, Round, State, StateName};
 use crate::policy::{Fee, Money, Policy, Template};
 
 /// A negotiation, for people and scripts.
@@ -24,8 +25,8 @@ pub struct NegotiationView {
     pub counterparty_name: Option<String>,
     /// Provider and consumer, with what is proven about them and what they only claim.
     pub parties: Vec<PartyView>,
-    /// The consumer's pid.
-    pub consumer_pid: String,
+    /// The consumer's pid, once known.
+    pub consumer_pid: Option<String>,
     /// The provider's pid, once known.
     pub provider_pid: Option<String>,
     /// Where it stands.
@@ -36,8 +37,16 @@ pub struct NegotiationView {
     pub waits_for: Option<Point>,
     /// The same, with who decides (a person or a rule) and until when.
     pub due: Option<Due>,
+    /// Whether what is on the table is what the provider's catalog says; `null` where this side has seen none.
+    pub cataloged: Option<bool>,
+    /// Who promises: as it is on the table, the provider where nobody said otherwise.
+    pub promisor: Did,
+    /// To whom.
+    pub promisee: Did,
     /// The offer that stands or was accepted.
     pub offer: Option<OfferView>,
+    /// What was put on the table one after the other, and what changed each time.
+    pub rounds: Vec<RoundView>,
     /// How many offers there were.
     pub offers: usize,
     /// `H(core)`, once both have signed.
@@ -136,6 +145,7 @@ impl Node {
             .collect();
         let opening = negotiation.opening();
         let due = self.due(&negotiation).await?;
+        let (promisor, promisee) = promises(&negotiation);
         Ok(NegotiationView {
             id: id.to_owned(),
             role: opening.role,
@@ -145,11 +155,15 @@ impl Node {
             consumer_pid: opening.consumer_pid.clone(),
             provider_pid: opening.provider_pid.clone(),
             state: negotiation.state().name(),
-            asset: negotiation.request().asset.clone(),
+            asset: negotiation.asset().to_owned(),
             waits_for: due.as_ref().map(|due| due.decision),
             due,
+            cataloged: self.cataloged(&negotiation).await?,
+            promisor,
+            promisee,
             offer: negotiation.offer().map(OfferView::of),
-            offers: negotiation.offers().len(),
+            rounds: rounds(&negotiation),
+            offers: negotiation.offers().count(),
             hash: negotiation.countersigned().map(|countersigned| countersigned.core.hash),
             entry: negotiation.entry().cloned(),
             cancel_asked: negotiation.cancel_asked().map(str::to_owned),
@@ -172,6 +186,22 @@ impl Node {
         }
         Ok(views)
     }
+}
+
+/// Who promises whom, by what is on the table.
+fn promises(negotiation: &Negotiation) -> (Did, Did) {
+    let opening = negotiation.opening();
+    let (provider, consumer) = match opening.role {
+        Role::Provider => (&opening.us, &opening.peer),
+        Role::Consumer => (&opening.peer, &opening.us),
+    };
+    let said = match negotiation.rounds().last() {
+        Some((_, Round::Request(request))) => (request.promisor.as_ref(), request.promisee.as_ref()),
+        Some((_, Round::Proposal(proposal))) => (Some(&proposal.promisor), Some(&proposal.promisee)),
+        Some((_, Round::Offer(offer))) => (Some(&offer.promisor), Some(&offer.promisee)),
+        None => (None, None),
+    };
+    (said.0.unwrap_or(provider).clone(), said.1.unwrap_or(consumer).clone())
 }
 
 fn ending(negotiation: &Negotiation) -> Option<Ending> {

@@ -33,7 +33,7 @@ impl Node {
     /// `Unknown` for a contract that this party does not consume, `presentation.origin` for another origin.
     pub async fn present(&self, contract: &ContractId, challenge: &Challenge) -> Result<Presentation, NodeFault> {
         let (negotiation, countersigned) = self.contract_of(contract, Role::Consumer).await?;
-        let key = self.contract_key(negotiation.request()).await?;
+        let key = self.contract_key(&negotiation).await?;
         let core = self.core(&countersigned.core.text)?;
         let shown: Vec<&str> = NINE
             .iter()

@@ -1,5 +1,7 @@
 //! Messages on the wire: the Dataspace Protocol's bodies with the contract's papers attached (`protocol.md` 11).
 
+mod proposal;
+
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
@@ -13,6 +15,7 @@ use crate::identity::{Did, Jwk};
 use crate::inbox::{Attachment, Message};
 use crate::negotiation::{Kind, Negotiation, Notice, OfferPaper, RequestPaper, StateName};
 use crate::policy::Money;
+pub use proposal::Proposed;
 
 /// The context of the Dataspace Protocol's messages.
 pub const DSP_CONTEXT: &str = "https://w3id.org/dspace/2025/1/context.jsonld";
@@ -22,8 +25,8 @@ pub const DSP_CONTEXT: &str = "https://w3id.org/dspace/2025/1/context.jsonld";
 pub struct Incoming {
     /// What it says.
     pub content: Content,
-    /// The consumer's pid.
-    pub consumer_pid: String,
+    /// The consumer's pid, where the sender knows it.
+    pub consumer_pid: Option<String>,
     /// The provider's pid, where the sender knows it.
     pub provider_pid: Option<String>,
     /// The sender's contact, if it brought one.
@@ -35,6 +38,8 @@ pub struct Incoming {
 pub enum Content {
     /// A request.
     Request(Box<RequestPaper>),
+    /// Terms that a provider proposes of its own accord.
+    Proposal(Box<Proposed>),
     /// An offer, with the provider's credential and the template's approval.
     Offer {
         /// `<issuer JWT>~D…~`.
@@ -70,7 +75,7 @@ impl Content {
     pub fn kind(&self) -> Option<Kind> {
         Some(match self {
             Self::Request(_) => Kind::Request,
-            Self::Offer { .. } => Kind::Offer,
+            Self::Proposal(_) | Self::Offer { .. } => Kind::Offer,
             Self::Acceptance(_) => Kind::Acceptance,
             Self::Agreement(_) => Kind::Agreement,
             Self::Verification(_) => Kind::Verification,
@@ -115,6 +120,14 @@ pub fn write(
             }
             request_body(request, opening.provider_pid.is_none().then_some(&opening.us))
         }
+        Notice::Proposal(proposal) => {
+            attach("participant", "application/dc+sd-jwt", &proposal.participant);
+            attach("template", "application/jwt", &proposal.approval);
+            if let Some(contact) = &contact {
+                attach("contact", "application/jwt", contact);
+            }
+            proposal::body(proposal, &opening.us)
+        }
         Notice::Offer(offer) => {
             attach("offer", "application/dc+sd-jwt", &offer.text);
             attach("participant", "application/dc+sd-jwt", &offer.provider_participant);
@@ -148,7 +161,7 @@ pub fn write(
             })
         }
     };
-    address(&mut body, &opening.consumer_pid, opening.provider_pid.as_deref());
+    address(&mut body, opening.consumer_pid.as_deref(), opening.provider_pid.as_deref());
     Message {
         id,
         kind: message_type(notice.kind().name()),
@@ -173,8 +186,8 @@ pub struct Answer<'a> {
     pub thread: &'a str,
     /// The message that is answered.
     pub answers: &'a str,
-    /// The consumer's pid.
-    pub consumer_pid: &'a str,
+    /// The consumer's pid, where it is known.
+    pub consumer_pid: Option<&'a str>,
     /// The provider's pid.
     pub provider_pid: Option<&'a str>,
     /// Where this side stands.
@@ -207,11 +220,12 @@ impl Answer<'_> {
     }
 }
 
-fn address(body: &mut Value, consumer_pid: &str, provider_pid: Option<&str>) {
+fn address(body: &mut Value, consumer_pid: Option<&str>, provider_pid: Option<&str>) {
     body["@context"] = json!([DSP_CONTEXT]);
-    body["consumerPid"] = consumer_pid.into();
-    if let Some(pid) = provider_pid {
-        body["providerPid"] = pid.into();
+    for (member, pid) in [("consumerPid", consumer_pid), ("providerPid", provider_pid)] {
+        if let Some(pid) = pid {
+            body[member] = pid.into();
+        }
     }
 }
 
@@ -220,7 +234,7 @@ fn request_body(request: &RequestPaper, callback: Option<&Did>) -> Value {
         "@type": "ContractRequestMessage",
         "offer": {
             "@type": "Offer",
-            "@id": request.template.as_deref().unwrap_or(&request.asset),
+            "@id": request.offer_id.as_ref().or(request.template.as_ref()).unwrap_or(&request.asset),
             "target": request.asset,
             "permission": [{ "action": "use" }],
         },
@@ -234,6 +248,9 @@ fn request_body(request: &RequestPaper, callback: Option<&Did>) -> Value {
             "promisee": request.promisee,
         },
     });
+    if let Some(id) = &request.offer_id {
+        body["countersign"]["offer"] = id.as_str().into();
+    }
     if let Some(did) = callback {
         body["callbackAddress"] = did.as_str().into();
     }
@@ -280,6 +297,10 @@ pub fn read(message: &Message) -> Result<Incoming, Refusal> {
             expect("ContractRequestMessage", None)?;
             Content::Request(Box::new(read_request(message, attached("key-statement")?, attached("participant")?)?))
         }
+        "offer" if message.attachment("offer").is_none() && message.body.get("countersign").is_some() => {
+            expect("ContractOfferMessage", None)?;
+            Content::Proposal(Box::new(proposal::read(message, attached("participant")?, attached("template")?)?))
+        }
         "offer" => {
             expect("ContractOfferMessage", None)?;
             let (offer, participant) = (attached("offer")?, attached("participant")?);
@@ -309,9 +330,10 @@ pub fn read(message: &Message) -> Result<Incoming, Refusal> {
         "state" => read_state(message)?,
         other => return Err(form(format!("unknown message type {other}"))),
     };
-    let consumer_pid = text("consumerPid").ok_or_else(|| form("consumerPid is missing".into()))?;
-    let provider_pid = text("providerPid");
-    for pid in [Some(&consumer_pid), provider_pid.as_ref()].into_iter().flatten() {
+    let (consumer_pid, provider_pid) = (text("consumerPid"), text("providerPid"));
+    checks::MESSAGE
+        .hold(consumer_pid.is_some() || provider_pid.is_some(), || "consumerPid and providerPid are missing".into())?;
+    for pid in [consumer_pid.as_ref(), provider_pid.as_ref()].into_iter().flatten() {
         checks::MESSAGE.hold(!pid.is_empty() && pid.len() <= 256, || "a pid is 1 to 256 characters long".into())?;
     }
     let contact = message.attachment("contact").map(str::to_owned);
@@ -329,6 +351,7 @@ struct Wishes {
     price: Option<Money>,
     promisor: Option<Did>,
     promisee: Option<Did>,
+    offer: Option<String>,
 }
 
 fn read_request(message: &Message, key_statement: String, participant: String) -> Result<RequestPaper, Refusal> {
@@ -341,6 +364,8 @@ fn read_request(message: &Message, key_statement: String, participant: String) -
     debug_assert_eq!(wishes.mode, "credential");
     let asset = message.body.pointer("/offer/target").and_then(Value::as_str);
     let asset = asset.filter(|asset| !asset.is_empty() && asset.len() <= 2048);
+    let id_fits = wishes.offer.as_ref().is_none_or(|id| !id.is_empty() && id.len() <= 256);
+    checks::MESSAGE.hold(id_fits, || "an offer's id is 1 to 256 characters long".into())?;
     Ok(RequestPaper {
         asset: asset.ok_or_else(|| checks::MESSAGE.refuse("offer.target is missing"))?.to_owned(),
         template: wishes.template,
@@ -348,6 +373,7 @@ fn read_request(message: &Message, key_statement: String, participant: String) -
         price: wishes.price,
         promisor: wishes.promisor,
         promisee: wishes.promisee,
+        offer_id: wishes.offer,
         consumer_key: wishes.key,
         key_statement,
         participant,

@@ -77,7 +77,7 @@ async fn file(db: &mut SqliteConnection, id: &str, index: &Index, version: i64) 
 /// Two first messages of one thread begin one negotiation. Later on a pid that means another negotiation already stays
 /// with that one: whoever names an id twice is not found by it.
 async fn claim_pids(db: &mut SqliteConnection, id: &str, index: &Index, begins: bool) -> Result<(), StoreFault> {
-    for pid in [Some(&index.consumer_pid), index.provider_pid.as_ref()].into_iter().flatten() {
+    for pid in [index.consumer_pid.as_ref(), index.provider_pid.as_ref()].into_iter().flatten() {
         query("INSERT INTO pids (peer, pid, negotiation) VALUES (?, ?, ?) ON CONFLICT DO NOTHING")
             .bind(index.peer.as_str())
             .bind(pid)

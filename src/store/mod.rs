@@ -11,6 +11,7 @@ mod open;
 mod outbox;
 mod plain;
 mod port;
+mod transfers;
 #[cfg(test)]
 mod tests;
 

@@ -101,10 +101,14 @@ fn migrations() -> Migrator {
     let ground = include_str!("migrations/0001_ground.sql").into_sql_str();
     let books = include_str!("migrations/0005_books.sql").into_sql_str();
     let dsp = include_str!("migrations/0030_dsp.sql").into_sql_str();
+    let transfers = include_str!("migrations/0035_transfers.sql").into_sql_str();
+    let agreements = include_str!("migrations/0036_agreements.sql").into_sql_str();
     Migrator::with_migrations(vec![
         Migration::new(1, "ground".into(), MigrationType::Simple, ground, false),
         Migration::new(5, "books".into(), MigrationType::Simple, books, false),
         Migration::new(30, "dsp".into(), MigrationType::Simple, dsp, false),
+        Migration::new(35, "transfers".into(), MigrationType::Simple, transfers, false),
+        Migration::new(36, "agreements".into(), MigrationType::Simple, agreements, false),
     ])
 }
 

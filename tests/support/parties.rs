@@ -124,6 +124,7 @@ impl Parties {
             price: None,
             promisor: None,
             promisee: None,
+            offer_id: None,
             consumer_key: one_time.public_key().jwk(),
             key_statement: statement.unwrap(),
             participant: self.consumer_paper.clone(),

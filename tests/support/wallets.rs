@@ -80,11 +80,11 @@ impl Wallet {
         }
     }
 
-    fn configure(&self, operator: &str, chain: &Value, rpc: &str, consent: &str) {
+    fn configure(&self, operator: &str, chain: &Value, rpc: &str, uncataloged: &str, consent: &str) {
         let text = format!(
             "[listen]\npublic = \"127.0.0.1:{}\"\nmanagement = \"127.0.0.1:{}\"\n\n[network]\nprivate = true\n\n[trust]\n\
              operators = [{operator:?}]\npinned = []\n\n[[trust.chains]]\nchain_id = {}\nregistry = {}\ncode_hash = {}\n\
-             rpc = [{rpc:?}]\n\n[wallet]\npoll_ms = 200\n\n[wallet.consent]\n{consent}\n",
+             rpc = [{rpc:?}]\n\n[wallet]\npoll_ms = 200\nuncataloged = {uncataloged:?}\n\n[wallet.consent]\n{consent}\n",
             self.public, self.management, chain["chain_id"], chain["registry"], chain["code_hash"],
         );
         fs::write(self.home.join("countersign.toml"), text).unwrap();
@@ -158,8 +158,14 @@ pub struct Street {
 }
 
 impl Street {
-    /// Both wallets run, are admitted, and know each other; the provider lists one asset. `consent` is the provider's.
+    /// Both wallets run, are admitted, and know each other; the provider lists one asset. `consent` is the provider's. Terms
+    /// beyond the catalog wait for a person.
     pub fn open(consent: &str) -> Self {
+        Self::open_with("manual", consent)
+    }
+
+    /// The same, with what both do with terms beyond the catalog.
+    pub fn open_with(uncataloged: &str, consent: &str) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let dir = tempfile::tempdir().unwrap();
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -192,7 +198,8 @@ impl Street {
         let registry = said(&["deploy", "--json", "--rpc", rpc, "--key", payer.to_str().unwrap()]);
 
         for wallet in [&mut provider, &mut consumer] {
-            wallet.configure(operator, &registry, rpc, if wallet.home.ends_with("provider") { consent } else { "" });
+            let consent = if wallet.home.ends_with("provider") { consent } else { "" };
+            wallet.configure(operator, &registry, rpc, uncataloged, consent);
             wallet.start();
             let recorder = format!("eip155:{}:{}", registry["chain_id"], wallet.recorder);
             let credential = printed(&[

@@ -30,7 +30,7 @@ pub struct Offer {
     valid_for: Option<i64>,
 }
 
-fn seconds(text: &str) -> Result<i64, String> {
+pub(super) fn seconds(text: &str) -> Result<i64, String> {
     let form = "expected a number with s, m, h or d, for example 12h";
     let unit = match text.chars().last() {
         Some('s') => 1,

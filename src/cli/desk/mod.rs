@@ -8,8 +8,10 @@ mod fees;
 mod fetch;
 mod goods;
 mod people;
+mod propose;
 mod show;
 mod talks;
+mod transfer;
 mod words;
 
 use std::io::Read as _;
@@ -38,6 +40,8 @@ pub enum Command {
     Assets(goods::Assets),
     Catalog(goods::Catalog),
     Request(talks::Request),
+    Propose(propose::Propose),
+    Counter(propose::Counter),
     Inbox(talks::Inbox),
     Negotiations(talks::Negotiations),
     Show(show::Show),
@@ -63,6 +67,8 @@ pub enum Command {
     Open(books::Open),
     #[command(subcommand)]
     Dsp(dsp::Dsp),
+    #[command(subcommand)]
+    Transfer(transfer::Transfer),
 }
 
 impl Command {
@@ -75,6 +81,8 @@ impl Command {
             Self::Assets(command) => command.run().await,
             Self::Catalog(command) => command.run().await,
             Self::Request(command) => command.run().await,
+            Self::Propose(command) => command.run().await,
+            Self::Counter(command) => command.run().await,
             Self::Inbox(command) => command.run().await,
             Self::Negotiations(command) => command.run().await,
             Self::Show(command) => command.run().await,
@@ -99,6 +107,7 @@ impl Command {
             Self::Payments(command) => command.run().await,
             Self::Open(command) => command.run().await,
             Self::Dsp(command) => command.run().await,
+            Self::Transfer(command) => command.run().await,
         };
         done.map_err(what_next)
     }

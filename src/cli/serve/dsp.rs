@@ -6,7 +6,8 @@ use anyhow::{Context as _, Result, bail};
 use super::house::{Ground, House};
 use crate::courier::{AddressPolicy, DspMessenger};
 use crate::http::{self, Share};
-use crate::node::dsp::{Connector, DspSettings, Parts, Script, introduce};
+use crate::node::dsp::{Connector, DspSettings, Parts, PlainAgreements, Script, introduce};
+use crate::node::transfers::{Plan, Post, TransferSettings, Transfers};
 
 /// Puts the Dataspace Protocol into the house.
 pub(super) fn move_in(house: &mut House, ground: &Ground<'_>, settings: &DspSettings) -> Result<()> {
@@ -37,6 +38,7 @@ pub(super) fn move_in(house: &mut House, ground: &Ground<'_>, settings: &DspSett
     if settings.plain.0.iter().any(|name| name == "*") {
         eprintln!("countersign: WARNING: [dsp] plain = [\"*\"] negotiates unsigned agreements with anybody");
     }
+    let plan = script.plan();
     let policy = AddressPolicy { private_networks: ground.configuration.network.private };
     let connector = Arc::new(Connector::new(Parts {
         signer: Arc::clone(&ground.signer),
@@ -52,5 +54,30 @@ pub(super) fn move_in(house: &mut House, ground: &Ground<'_>, settings: &DspSett
     house.management = std::mem::take(&mut house.management).merge(http::dsp_api(Arc::clone(&connector)));
     let mut loops = connector.run();
     house.loops.spawn(async move { while loops.join_next().await.is_some() {} });
+    transfers(house, ground, settings, plan, &connector);
     Ok(())
+}
+
+/// Puts transfers beside it: of what this node's own gate guards, and of others' data.
+fn transfers(house: &mut House, ground: &Ground<'_>, settings: &DspSettings, plan: Plan, connector: &Arc<Connector>) {
+    let gate = ground.configuration.gate.iter();
+    let guarded = gate
+        .flat_map(|gate| gate.assets.iter().map(|asset| (asset.id.clone(), format!("{}{}", gate.origin, asset.path))));
+    let desk = Transfers::new(
+        TransferSettings {
+            callback: connector.base().to_owned(),
+            guarded: guarded.collect(),
+            plain_for: settings.opens_data_to.iter().map(ToString::to_string).collect(),
+            plan,
+        },
+        Arc::clone(&ground.transfers),
+        Arc::new(PlainAgreements::new(Arc::clone(connector), Arc::clone(&ground.transfers))),
+        Arc::clone(connector) as Arc<dyn Post>,
+    );
+    let endpoints = http::transfer_router(Arc::clone(connector), Arc::clone(&desk), Share::default());
+    house.dsp = std::mem::take(&mut house.dsp).merge(endpoints);
+    house.management = std::mem::take(&mut house.management).merge(http::transfer_api(Arc::clone(&desk)));
+    let mut loops = desk.run();
+    house.loops.spawn(async move { while loops.join_next().await.is_some() {} });
+    house.transfers = Some(desk);
 }

@@ -11,6 +11,7 @@ use crate::credential::RegistryUrn;
 use crate::http::{self, Api, Router};
 use crate::identity::Signer;
 use crate::node::dsp::PlainStore;
+use crate::node::transfers::{TransferStore, Transfers};
 use crate::node::{BookStore, Gatekeeper, Node, Registry, Store};
 use crate::registry::{Client, ClientConfig};
 use crate::store::Sqlite;
@@ -24,6 +25,8 @@ pub(super) struct House {
     pub loops: JoinSet<()>,
     pub gatekeeper: Option<Arc<Gatekeeper>>,
     pub wallet: Option<Arc<Node>>,
+    /// Transfers over the Dataspace Protocol, whose tokens the gate takes.
+    pub transfers: Option<Arc<Transfers>>,
 }
 
 /// What every part of a node is made of.
@@ -36,6 +39,7 @@ pub(super) struct Ground<'a> {
     pub store: Arc<dyn Store>,
     pub books: Arc<dyn BookStore>,
     pub plain: Arc<dyn PlainStore>,
+    pub transfers: Arc<dyn TransferStore>,
     pub registry: Arc<dyn Registry>,
 }
 
@@ -50,6 +54,7 @@ impl House {
             signer: Arc::new(home.signing_key()?),
             books: Arc::clone(&store) as Arc<dyn BookStore>,
             plain: Arc::clone(&store) as Arc<dyn PlainStore>,
+            transfers: Arc::clone(&store) as Arc<dyn TransferStore>,
             store,
             registry: open_registry(home, configuration).await?,
         };
@@ -62,6 +67,7 @@ impl House {
             loops: JoinSet::new(),
             gatekeeper: None,
             wallet: None,
+            transfers: None,
         };
         if let Some(table) = &configuration.wallet {
             wallet::move_in(&mut house, &ground, table)?;

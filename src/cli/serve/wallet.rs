@@ -15,6 +15,7 @@ pub(super) fn move_in(house: &mut House, ground: &Ground<'_>, table: &WalletTabl
         inbox_url: format!("{}/inbox", ground.public_url),
         windows: table.windows,
         consent: table.consent.clone(),
+        uncataloged: table.uncataloged,
         poll_ms: table.poll_ms,
     };
     let policy = AddressPolicy { private_networks: ground.configuration.network.private };

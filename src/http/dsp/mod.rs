@@ -4,6 +4,8 @@ mod catalog;
 mod caller;
 pub(super) mod management;
 mod negotiations;
+pub(super) mod transfer_desk;
+mod transfers;
 mod wrong;
 
 use std::sync::Arc;
@@ -14,10 +16,12 @@ use axum::routing::{get, post};
 use serde_json::json;
 
 pub use management::dsp_api;
+pub use transfer_desk::transfer_api;
 
 use super::guard::{Share, Strangers};
 use crate::dsp::{MAX_MESSAGE, VERSION};
 use crate::node::dsp::{Connector, PATH};
+use crate::node::transfers::Transfers;
 
 /// What the endpoints work on.
 #[derive(Clone)]
@@ -54,4 +58,10 @@ pub fn dsp_router(connector: Arc<Connector>, share: Share) -> Router {
         .layer(DefaultBodyLimit::max(MAX_MESSAGE))
         .with_state(Ground { connector, strangers: Strangers::new(share) });
     Router::new().nest(PATH, endpoints).route("/.well-known/dspace-version", versions)
+}
+
+/// The transfer process's endpoints for the world, beside those of [`dsp_router`].
+pub fn transfer_router(connector: Arc<Connector>, transfers: Arc<Transfers>, share: Share) -> Router {
+    let ground = Ground { connector, strangers: Strangers::new(share) };
+    Router::new().nest(PATH, transfers::endpoints(ground, transfers))
 }

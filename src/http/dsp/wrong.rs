@@ -61,6 +61,11 @@ impl Wrong {
         Self { status, check, reason, named, catalog: false }
     }
 
+    /// What the sender is told, for doors with errors of their own.
+    pub(super) fn told(&self) -> (StatusCode, &str) {
+        (self.status, &self.reason)
+    }
+
     /// The same, about the catalog.
     pub(super) fn about_catalog(self) -> Self {
         Self { catalog: true, ..self }

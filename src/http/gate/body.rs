@@ -6,11 +6,11 @@ use axum::body::{Body, Bytes};
 use futures::future::BoxFuture;
 use futures::stream::{BoxStream, Stream};
 use futures::{FutureExt as _, StreamExt as _};
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{OwnedSemaphorePermit, watch};
 
 use super::source::Found;
 use crate::encoding::{Digest, Hasher};
-use crate::node::{Delivery, Gatekeeper};
+use crate::node::{Delivery, Gatekeeper, Standing};
 
 /// A body on its way out: cut when its contract is shut, and settled when it is dropped, whether it went through or not.
 pub(super) struct Outgoing {
@@ -32,7 +32,14 @@ impl Outgoing {
         found: Found,
         place: OwnedSemaphorePermit,
     ) -> Self {
-        let mut standing = delivery.standing.clone();
+        let standing = delivery.standing.clone();
+        let mut outgoing = Self::unsigned(standing, found, place);
+        outgoing.delivery = Some((gatekeeper, delivery));
+        outgoing
+    }
+
+    /// A body that nobody signs a receipt for.
+    pub(super) fn unsigned(mut standing: watch::Receiver<Standing>, found: Found, place: OwnedSemaphorePermit) -> Self {
         let cut = async move {
             // A sender that is gone tells nothing any more, least of all that all is well.
             let _ = standing.wait_for(|standing| standing.cuts()).await;
@@ -44,7 +51,7 @@ impl Outgoing {
             expected: found.length,
             hasher: found.whole.then(Hasher::default),
             ended: false,
-            delivery: Some((gatekeeper, delivery)),
+            delivery: None,
             _place: place,
         }
     }

@@ -1,11 +1,15 @@
 //! The gate's HTTP interface: challenge, token, data, receipt (`protocol.md` 8).
 //!
-//! `POST /challenge`, `POST /token`, the guarded paths themselves with `Authorization: Bearer`, `GET /receipts/ID`,
-//! `GET /health`, `GET /ready`. A caller is told the check that denied and its rule; the log says what was found.
+//! `POST /challenge`, `POST /token`, the guarded paths themselves with `Authorization: Bearer` or `DPoP`,
+//! `GET /receipts/ID`, `GET /health`, `GET /ready`; and a door of its own for a proxy that asks. A caller is told the check that denied and its rule; the log says what was found.
 
 mod body;
+mod condition;
+mod denial;
+mod forward;
 mod range;
 mod source;
+mod transfer;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +21,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use body::Outgoing;
+use denial::{Denial, carried, nonce};
+pub use forward::forward_router;
 use serde_json::{Value, json};
 use source::{Sources, Wanted};
 use tokio::sync::Semaphore;
@@ -27,6 +33,7 @@ use super::Problem;
 use crate::check::Refusal;
 use crate::encoding::{self, checks as spelling};
 use crate::gate::{Answer, checks};
+use crate::node::transfers::Transfers;
 use crate::node::{Gatekeeper, NodeFault, ReceiptState};
 
 /// The longest answer to a challenge: core and presentation, each at most 256 KiB, and their JSON.
@@ -40,8 +47,13 @@ const WITHIN: Duration = Duration::from_secs(30);
 
 /// A gate's interface to the world, with its limits on body, time and concurrency.
 pub fn router(gatekeeper: Arc<Gatekeeper>) -> Router {
+    router_with_transfers(gatekeeper, None)
+}
+
+/// The same, open also to the tokens of transfers under unsigned agreements.
+pub fn router_with_transfers(gatekeeper: Arc<Gatekeeper>, transfers: Option<Arc<Transfers>>) -> Router {
     let deliveries = Arc::new(Semaphore::new(MAX_DELIVERIES));
-    let gate = Gate { sources: Sources::new(), gatekeeper, deliveries };
+    let gate = Gate { sources: Sources::new(), gatekeeper, deliveries, transfers };
     Router::new()
         .route("/challenge", post(challenge))
         .route("/token", post(token))
@@ -61,24 +73,27 @@ struct Gate {
     gatekeeper: Arc<Gatekeeper>,
     sources: Sources,
     deliveries: Arc<Semaphore>,
+    transfers: Option<Arc<Transfers>>,
 }
 
 async fn challenge(State(gate): State<Gate>) -> Result<Response, Problem> {
-    let challenge = gate.gatekeeper.challenge().map_err(denied)?;
+    let challenge = gate.gatekeeper.challenge()?;
     Ok(unkept(Json(challenge)))
 }
 
-async fn token(State(gate): State<Gate>, body: Bytes) -> Result<Response, Problem> {
+async fn token(State(gate): State<Gate>, headers: HeaderMap, body: Bytes) -> Result<Response, Denial> {
     let unreadable =
         |refusal: Refusal| Problem::of_check(StatusCode::BAD_REQUEST, refusal.check, refusal.detail.clone());
     let answer = encoding::parse_json(&body, MAX_ANSWER).map_err(unreadable)?;
     let answer: Answer = serde_json::from_value(answer)
         .map_err(|cause| unreadable(spelling::JSON.refuse(format!("core, presentation and purpose?: {cause}"))))?;
-    let admission = gate.gatekeeper.admit(&answer).await.map_err(denied)?;
+    let gatekeeper = &gate.gatekeeper;
+    let admission = gatekeeper.admit(&answer, &carried("POST", "/token", &headers)).await;
+    let admission = admission.map_err(|fault| Denial::of_answer(fault, gatekeeper))?;
     let (grant, asset) = (&admission.grant, &admission.asset);
-    Ok(unkept(Json(json!({
+    let response = unkept(Json(json!({
         "token": admission.token,
-        "token_type": "Bearer",
+        "token_type": if admission.key.is_some() { "DPoP" } else { "Bearer" },
         "expires": admission.expires.rfc3339(),
         "contract_id": grant.contract_id,
         "core_sha256": grant.core.b64u(),
@@ -86,19 +101,32 @@ async fn token(State(gate): State<Gate>, body: Bytes) -> Result<Response, Proble
             "id": asset.id, "sha256": asset.sha256, "media_type": asset.media_type, "url": admission.url,
         },
         "uses": if grant.counts_uses { "counted" } else { "unlimited" },
-    }))))
+    })));
+    Ok(gate.renewed(response, admission.key.is_some()))
 }
 
-async fn receipt(State(gate): State<Gate>, Path(id): Path<String>, headers: HeaderMap) -> Result<Response, Problem> {
-    let token = bearer(&headers).ok_or_else(|| denied(checks::TOKEN_MISSING.refuse("no bearer token").into()))?;
-    match gate.gatekeeper.receipt_of(token, &id).await.map_err(denied)? {
-        ReceiptState::Signed(receipt) => Ok(([(header::CONTENT_TYPE, "application/jose")], receipt).into_response()),
-        ReceiptState::Running => Ok((StatusCode::ACCEPTED, Json(json!({ "status": "running" }))).into_response()),
+async fn receipt(State(gate): State<Gate>, Path(id): Path<String>, headers: HeaderMap) -> Result<Response, Denial> {
+    let path = format!("/receipts/{id}");
+    let carried = carried("GET", &path, &headers);
+    let state = gate.gatekeeper.receipt_of(&carried, &id).await;
+    let response = match state.map_err(|fault| Denial::of(fault, &gate.gatekeeper))? {
+        ReceiptState::Signed(receipt) => ([(header::CONTENT_TYPE, "application/jose")], receipt).into_response(),
+        ReceiptState::Running => (StatusCode::ACCEPTED, Json(json!({ "status": "running" }))).into_response(),
         ReceiptState::Refused => {
             let check = &checks::DELIVERY_DIGEST;
-            Err(Problem::of_check(StatusCode::NOT_FOUND, check, check.rule()))
+            return Err(Problem::of_check(StatusCode::NOT_FOUND, check, check.rule()).into());
         }
-        ReceiptState::None => Err(Problem::new(StatusCode::NOT_FOUND, "no receipt of that id for this token")),
+        ReceiptState::None => {
+            return Err(Problem::new(StatusCode::NOT_FOUND, "no receipt of that id for this token").into());
+        }
+    };
+    Ok(gate.renewed(response, !carried.proofs.is_empty()))
+}
+
+impl Gate {
+    /// An answer to a caller that proves its key, with the nonce for its next proof.
+    fn renewed(&self, response: Response, proves: bool) -> Response {
+        if proves { nonce(response, self.gatekeeper.proof_nonce().ok().flatten()) } else { response }
     }
 }
 
@@ -117,19 +145,25 @@ async fn ready(State(gate): State<Gate>) -> Result<Json<Value>, Problem> {
 }
 
 /// What is guarded.
-async fn data(State(gate): State<Gate>, request: Request) -> Result<Response, Problem> {
+async fn data(State(gate): State<Gate>, request: Request) -> Result<Response, Denial> {
     let (head, path) = (request.method() == Method::HEAD, request.uri().path());
     let gatekeeper = &gate.gatekeeper;
+    let denied = |fault: NodeFault| Denial::of(fault, gatekeeper);
     let nothing = || Problem::new(StatusCode::NOT_FOUND, "nothing is served here");
     let (asset, below) = gatekeeper.settings().asset_at(path).ok_or_else(nothing)?;
     if !head && request.method() != Method::GET {
-        return Err(Problem::new(StatusCode::METHOD_NOT_ALLOWED, "data is read with GET or HEAD"));
+        return Err(Problem::new(StatusCode::METHOD_NOT_ALLOWED, "data is read with GET or HEAD").into());
     }
-    let admitted = gatekeeper.check(bearer(request.headers()), &asset.id).map_err(denied)?;
-    let Ok(place) = Arc::clone(&gate.deliveries).try_acquire_owned() else {
-        return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too many deliveries run; try again later"));
-    };
+    let carried = carried(request.method().as_str(), path, request.headers());
     let wanted = Wanted { asset, below, head, headers: request.headers() };
+    if let Some(opened) = gate.by_transfer(&carried, &asset.id).await.map_err(denied)? {
+        return gate.deliver(&wanted, opened).await;
+    }
+    let admitted = gatekeeper.check(&carried, &asset.id).await.map_err(denied)?;
+    let proves = admitted.key.is_some();
+    let Ok(place) = Arc::clone(&gate.deliveries).try_acquire_owned() else {
+        return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too many deliveries run; try again later").into());
+    };
     let found = gate.sources.open(&wanted).await?;
     let mut response = Response::builder().status(found.status);
     for (name, value) in &found.headers {
@@ -144,20 +178,8 @@ async fn data(State(gate): State<Gate>, request: Request) -> Result<Response, Pr
         Outgoing::new(Arc::clone(gatekeeper), delivery, found, place).into_body()
     };
     let response = response.header(header::CACHE_CONTROL, "private, no-store");
-    response.body(body).map_err(|_| Problem::new(StatusCode::BAD_GATEWAY, "the data's source answered with no sense"))
-}
-
-fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("Bearer").then_some(token.trim())
-}
-
-/// A denial as its caller sees it: the check and its rule; the log has the rest.
-fn denied(fault: NodeFault) -> Problem {
-    let NodeFault::Refused(Refusal { check, .. }) = fault else { return fault.into() };
-    let no_token = [&checks::TOKEN_MISSING, &checks::TOKEN_UNKNOWN, &checks::TOKEN_EXPIRED].contains(&check);
-    let status = if no_token { StatusCode::UNAUTHORIZED } else { StatusCode::FORBIDDEN };
-    Problem::of_check(status, check, check.rule())
+    let senseless = |_| Problem::new(StatusCode::BAD_GATEWAY, "the data's source answered with no sense");
+    Ok(gate.renewed(response.body(body).map_err(senseless)?, proves))
 }
 
 fn unkept(body: impl IntoResponse) -> Response {

@@ -10,11 +10,35 @@ use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
 use tokio_util::io::ReaderStream;
 
 use super::Problem;
+use super::condition::{Condition, condition};
 use super::range::{Asked, asked, content_range};
 use crate::gate::ByteRange;
 use crate::node::{ServedAsset, Source};
 
 const CHUNK: usize = 64 * 1024;
+
+/// What a directory says of itself: the sums of its files as `sha256sum` writes them. Their own SHA-256 is the asset's,
+/// so that a contract's digest reaches every file.
+const SUMS: &str = "SHA256SUMS";
+
+/// What an upstream is told of a request.
+const ASKED: [HeaderName; 6] = [
+    header::RANGE,
+    header::IF_RANGE,
+    header::IF_MATCH,
+    header::IF_NONE_MATCH,
+    header::IF_MODIFIED_SINCE,
+    header::IF_UNMODIFIED_SINCE,
+];
+/// What a caller is told of an upstream's answer.
+const TOLD: [HeaderName; 6] = [
+    header::CONTENT_LENGTH,
+    header::CONTENT_RANGE,
+    header::CONTENT_ENCODING,
+    header::ACCEPT_RANGES,
+    header::ETAG,
+    header::LAST_MODIFIED,
+];
 
 /// What is asked of a source.
 pub(super) struct Wanted<'a> {
@@ -60,7 +84,9 @@ impl Sources {
     pub(super) async fn open(&self, wanted: &Wanted<'_>) -> Result<Found, Problem> {
         match &wanted.asset.source {
             Source::File(path) => file(path, wanted).await,
-            Source::Directory(path) if wanted.below.is_empty() => file(path, wanted).await,
+            Source::Directory(path) if wanted.below.is_empty() => {
+                file(&inside(path, &format!("/{SUMS}")).await?, wanted).await
+            }
             Source::Directory(path) => file(&inside(path, wanted.below).await?, wanted).await,
             Source::Upstream(url) => self.upstream(url, wanted).await,
         }
@@ -75,26 +101,30 @@ impl Sources {
         let client = self.client.as_ref().ok_or_else(|| failed(&"no HTTP client"))?;
         let url = format!("{}{}", base.trim_end_matches('/'), wanted.below);
         let mut request = if wanted.head { client.head(url) } else { client.get(url) };
-        for name in [header::RANGE, header::IF_RANGE] {
+        request = request.header(header::ACCEPT_ENCODING, "identity");
+        for name in ASKED {
             if let Some(value) = wanted.headers.get(&name) {
                 request = request.header(name, value);
             }
         }
         let answer = request.send().await.map_err(|cause| failed(&cause))?;
         let status = answer.status();
-        let served = [StatusCode::OK, StatusCode::PARTIAL_CONTENT, StatusCode::RANGE_NOT_SATISFIABLE];
+        let mut served = vec![StatusCode::OK, StatusCode::NOT_MODIFIED, StatusCode::PRECONDITION_FAILED];
+        if wanted.headers.contains_key(header::RANGE) {
+            served.extend([StatusCode::PARTIAL_CONTENT, StatusCode::RANGE_NOT_SATISFIABLE]);
+        }
         if status == StatusCode::NOT_FOUND {
             return Err(Problem::new(StatusCode::NOT_FOUND, "the data's source has nothing there"));
         }
         if !served.contains(&status) {
             return Err(failed(&status));
         }
-        let passed = [header::CONTENT_LENGTH, header::CONTENT_RANGE, header::ACCEPT_RANGES, header::ETAG];
-        let passed = passed.into_iter().filter_map(|name| Some((name.clone(), answer.headers().get(&name)?.clone())));
+        let passed = TOLD.into_iter().filter_map(|name| Some((name.clone(), answer.headers().get(&name)?.clone())));
         let mut headers: Vec<_> = passed.collect();
         let own = wanted.below.is_empty().then(|| HeaderValue::from_str(&wanted.asset.media_type).ok()).flatten();
         let media_type = own.or_else(|| answer.headers().get(header::CONTENT_TYPE).cloned());
         headers.extend(media_type.map(|value| (header::CONTENT_TYPE, value)));
+        headers.push((header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")));
         let given = answer.headers().get(header::CONTENT_RANGE).and_then(|value| value.to_str().ok());
         let range = given.and_then(content_range).filter(|_| status == StatusCode::PARTIAL_CONTENT);
         if status == StatusCode::PARTIAL_CONTENT && range.is_none() {
@@ -113,25 +143,37 @@ async fn file(path: &Path, wanted: &Wanted<'_>) -> Result<Found, Problem> {
         tracing::error!(%cause, asset = wanted.asset.id, "the data's source failed");
         Problem::new(StatusCode::BAD_GATEWAY, "the data cannot be read")
     };
-    let mut file = match File::open(path).await {
-        Ok(file) => file,
-        Err(cause) if wanted.below.is_empty() => return Err(failed(cause)),
-        Err(_) => return Err(nothing()),
-    };
+    let missing = |cause| if wanted.below.is_empty() { failed(cause) } else { nothing() };
+    // Looked at before it is opened: opening a pipe would wait for whoever writes into it.
+    if !tokio::fs::metadata(path).await.map_err(missing)?.is_file() {
+        return Err(nothing());
+    }
+    let mut file = File::open(path).await.map_err(missing)?;
     let about = file.metadata().await.map_err(failed)?;
     if !about.is_file() {
         return Err(nothing());
     }
     let own = wanted.below.is_empty();
-    let etag = own.then(|| format!("\"{}\"", wanted.asset.sha256));
-    let asked = asked(wanted.headers, about.len(), etag.as_deref());
+    let etag = if own { Some(format!("\"{}\"", wanted.asset.sha256)) } else { version(&about) };
     let media_type = if own { &wanted.asset.media_type } else { "application/octet-stream" };
     let mut headers = vec![
         (header::CONTENT_TYPE, media_type.to_owned()),
         (header::ACCEPT_RANGES, "bytes".to_owned()),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),
     ];
+    let (condition, asked) =
+        (condition(wanted.headers, etag.as_deref()), asked(wanted.headers, about.len(), etag.as_deref()));
     headers.extend(etag.map(|etag| (header::ETAG, etag)));
+    let unsent = match condition {
+        Condition::Holds => None,
+        Condition::NotModified => Some(StatusCode::NOT_MODIFIED),
+        Condition::Fails => Some(StatusCode::PRECONDITION_FAILED),
+    };
+    if let Some(status) = unsent {
+        let headers = headers.into_iter().filter_map(|(name, value)| Some((name, HeaderValue::try_from(value).ok()?)));
+        let bytes = futures::stream::empty().boxed();
+        return Ok(Found { status, headers: headers.collect(), length: None, range: None, whole: false, bytes });
+    }
     let (status, first, length, range) = match asked {
         Asked::Whole => (StatusCode::OK, 0, about.len(), None),
         Asked::Part(range) => {
@@ -149,6 +191,12 @@ async fn file(path: &Path, wanted: &Wanted<'_>) -> Result<Found, Problem> {
     let bytes = ReaderStream::with_capacity(file.take(length), CHUNK).boxed();
     let whole = own && range.is_none();
     Ok(Found { status, headers: headers.collect(), length: Some(length), range, whole, bytes })
+}
+
+/// The version of a file, by its length and the time of its last change.
+fn version(about: &std::fs::Metadata) -> Option<String> {
+    let changed = about.modified().ok()?.duration_since(std::time::UNIX_EPOCH).ok()?;
+    Some(format!("\"{:x}-{:x}\"", changed.as_nanos(), about.len()))
 }
 
 /// A file below `base`, wherever links may point.

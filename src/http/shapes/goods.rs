@@ -53,6 +53,9 @@ pub struct Listing {
     /// For search.
     #[schema(required = false)]
     keywords: Vec<String>,
+    /// Whether the catalog shows it; what is not shown can still be asked for and proposed. Absent where it does.
+    #[schema(required = false)]
+    cataloged: bool,
 }
 
 /// A catalog that was asked for.

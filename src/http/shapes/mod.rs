@@ -5,17 +5,23 @@
 #![allow(dead_code, reason = "read by the derive that makes schemas of them")]
 
 mod books;
+mod contract;
 mod dsp;
 mod fees;
 mod goods;
 mod negotiation;
 mod people;
+mod round;
+mod transfer;
 mod word;
 
 pub(super) use books::*;
+pub(super) use contract::*;
 pub(super) use dsp::*;
 pub(super) use fees::*;
 pub(super) use goods::*;
 pub(super) use negotiation::*;
 pub(super) use people::*;
+pub(super) use round::*;
+pub(super) use transfer::*;
 pub(super) use word::*;

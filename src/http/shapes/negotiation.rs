@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::{Account, Amount, Asset, ContractId, Did, Digest, Money, PartyView, Time};
+use super::{Account, Amount, Asset, ContractId, Did, Digest, Money, PartyView, RoundView, Time};
 
 /// Which side of the contract a party is on.
 #[derive(ToSchema)]
@@ -63,8 +63,8 @@ pub struct NegotiationView {
     counterparty_name: Option<String>,
     /// Provider and consumer, with what is proven about them.
     parties: Vec<PartyView>,
-    /// The consumer's pid.
-    consumer_pid: String,
+    /// The consumer's pid, once known.
+    consumer_pid: Option<String>,
     /// The provider's pid, once known.
     provider_pid: Option<String>,
     /// Where it stands.
@@ -75,8 +75,16 @@ pub struct NegotiationView {
     waits_for: Option<Point>,
     /// The same, with who decides and until when.
     due: Option<Due>,
+    /// Whether what is on the table is what the provider's catalog says; null where this side has seen none.
+    cataloged: Option<bool>,
+    /// Who promises, by what is on the table.
+    promisor: Did,
+    /// To whom.
+    promisee: Did,
     /// The offer that stands or was accepted.
     offer: Option<OfferView>,
+    /// What was put on the table one after the other, and what changed each time.
+    rounds: Vec<RoundView>,
     /// How many offers there were.
     #[schema(minimum = 0)]
     offers: u64,
@@ -233,7 +241,9 @@ pub struct Decided {
 #[derive(ToSchema)]
 #[schema(rename_all = "lowercase")]
 pub enum Act {
-    /// The provider signed an offer.
+    /// The consumer asked anew, or took a proposal up.
+    Ask,
+    /// The provider proposed terms, or signed an offer.
     Offer,
     /// The consumer countersigned it.
     Accept,
@@ -258,74 +268,6 @@ pub struct Due {
     /// Until when; afterwards it is too late.
     #[schema(nullable = false)]
     until: Option<Time>,
-}
-
-/// A contract with where it stands.
-#[derive(ToSchema)]
-#[schema(as = Contract)]
-pub struct ContractView {
-    /// The contract.
-    contract_id: ContractId,
-    /// The negotiation that it came of.
-    negotiation: String,
-    /// This node's side.
-    role: Role,
-    /// The counterparty.
-    counterparty: Did,
-    /// This desk's own name for it.
-    counterparty_name: Option<String>,
-    /// The asset.
-    asset: Asset,
-    /// The price.
-    price: Money,
-    /// What dates the contract: its entry's block time.
-    recorded: Time,
-    /// When it ends by itself.
-    ends: Time,
-    /// Where the negotiation stands.
-    state: StateName,
-    /// Where the contract stands.
-    standing: StandingView,
-}
-
-/// Where a contract stands.
-#[derive(ToSchema)]
-#[schema(as = ContractStanding)]
-pub struct StandingView {
-    /// In one word.
-    standing: Force,
-    /// When it was ended, withdrawn from, or lapsed.
-    #[schema(nullable = false)]
-    since: Option<Time>,
-    /// The ground that the registry shows.
-    #[schema(nullable = false)]
-    ground: Option<String>,
-    /// The block that this was read at.
-    #[schema(nullable = false)]
-    block: Option<u64>,
-    /// When that was.
-    #[schema(nullable = false)]
-    read_at: Option<Time>,
-    /// Whether the chain did not answer now, so that this is what was read last.
-    stale: bool,
-}
-
-/// Where a contract stands, in one word.
-#[derive(ToSchema)]
-#[schema(rename_all = "kebab-case")]
-pub enum Force {
-    /// Recorded at finality, not ended, not withdrawn from, not past its end.
-    InForce,
-    /// Its provider ended it.
-    Ended,
-    /// Its consumer withdrew.
-    Withdrawn,
-    /// Its time is over.
-    Lapsed,
-    /// The entry is there, and not final yet.
-    NotFinal,
-    /// The chain could not be read, now or before.
-    Unknown,
 }
 
 /// Who decided.
@@ -384,6 +326,9 @@ pub struct Waiting {
     /// What the asset is called.
     #[schema(nullable = false)]
     title: Option<String>,
+    /// Whether the terms are those of the catalog; absent where this side has not seen one.
+    #[schema(nullable = false)]
+    cataloged: Option<bool>,
     /// The offer that is to be decided on.
     #[schema(nullable = false)]
     offer_sha256: Option<Digest>,
@@ -453,25 +398,4 @@ pub struct OfferOrder {
     /// Seconds until the contract ends.
     #[schema(example = 31536000)]
     valid_for: Option<i64>,
-}
-
-/// A gate's challenge.
-#[derive(ToSchema)]
-pub struct Challenge {
-    /// To be signed.
-    nonce: String,
-    /// The gate's origin.
-    #[schema(example = "https://data.example")]
-    aud: String,
-    /// Until when.
-    expires: Time,
-}
-
-/// The answer to a challenge.
-#[derive(ToSchema)]
-pub struct Presentation {
-    /// `<issuer JWT>~<acceptance KB-JWT>`.
-    core: String,
-    /// `<issuer JWT>~D…~<KB-JWT>`.
-    presentation: String,
 }

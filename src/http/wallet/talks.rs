@@ -19,6 +19,7 @@ use crate::node::{self, Node};
 pub(super) fn doors() -> Api<Arc<Node>> {
     Api::new()
         .door(Scope::Decide, __path_request, request)
+        .door(Scope::Decide, __path_propose, propose)
         .door(Scope::Read, __path_waiting, waiting)
         .door(Scope::Read, __path_refused, refused)
         .door(Scope::Read, __path_negotiations, negotiations)
@@ -39,6 +40,17 @@ pub(super) fn doors() -> Api<Arc<Node>> {
 ))]
 async fn request(State(node): Owner, Body(order): Body<node::RequestOrder>) -> Answer {
     created(json!({ "id": node.request(&order).await? }))
+}
+
+/// Proposes terms to somebody who has not asked
+///
+/// The provider's decision: it begins a negotiation. Whoever takes the proposal up as it is gets the offer that it promises.
+#[utoipa::path(post, path = "/api/proposals", tag = "negotiations", request_body = shapes::ProposalOrder, responses(
+    (status = 201, description = "The negotiation that began.", body = Named),
+    (status = 409, description = "This party is no member yet."),
+))]
+async fn propose(State(node): Owner, caller: Caller, Body(order): Body<node::ProposalOrder>) -> Answer {
+    created(json!({ "id": node.propose(&order, caller.decider()).await? }))
 }
 
 /// What waits for a person
@@ -107,8 +119,8 @@ async fn offer(State(node): Owner, caller: Caller, Id(id): Id, Body(order): Body
         (status = 409, description = "It is not the time for that."),
     ),
 )]
-async fn request_anew(State(node): Owner, Id(id): Id, Body(order): Body<node::RequestOrder>) -> Answer {
-    node.request_anew(&id, &order).await?;
+async fn request_anew(State(node): Owner, caller: Caller, Id(id): Id, Body(order): Body<node::RequestOrder>) -> Answer {
+    node.request_anew(&id, &order, caller.decider()).await?;
     shown(&node, &id).await
 }
 
@@ -123,7 +135,8 @@ struct Consent {
 
 /// Accepts the offer on the table
 ///
-/// The consumer's decision: it is bound until `record_by`. Whoever says which offer it has read accepts no other.
+/// The consumer's decision: it is bound until `record_by`. A proposal, which carries no credential yet, is taken up: the
+/// offer that it promises follows, and is accepted in its turn. Whoever says which offer it has read accepts no other.
 #[utoipa::path(post, path = "/api/negotiations/{id}/accept", tag = "negotiations",
     params(("id" = String, Path, description = "This node's id of the negotiation.")),
     request_body = Option<Consent>,

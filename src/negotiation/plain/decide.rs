@@ -1,7 +1,7 @@
 use serde_json::Value;
 
-use super::super::{Kind, Role, checks};
-use super::{Event, Negotiation, Opening, Said, Word, arrow, same_terms};
+use super::super::{Kind, Role, StateName, checks};
+use super::{Event, Negotiation, Opening, Said, State, Word, arrow, same_terms};
 use crate::check::Refusal;
 
 impl Negotiation {
@@ -20,12 +20,28 @@ impl Negotiation {
         said.sender != self.opening.role && said.id.as_ref().is_some_and(|id| self.heard.contains(id))
     }
 
-    /// What follows from a message, of either side. `None`: it was heard before, and nothing follows.
+    /// Whether the counterparty only says again what its state rests on. EDC does, under another id, when its loop is
+    /// quicker than the answer; a refusal would make it terminate what stands here.
+    fn knows(&self, said: &Said) -> bool {
+        let state = self.state.name();
+        said.sender != self.opening.role
+            && match (&said.word, said.sender) {
+                (Word::Agreement { agreement }, Role::Provider) => {
+                    !matches!(self.state, State::Terminated(..))
+                        && self.agreement().is_some_and(|plain| plain.agreement == *agreement)
+                }
+                (Word::Verification, Role::Consumer) => matches!(state, StateName::Verified | StateName::Finalized),
+                (Word::Finalization, Role::Provider) => state == StateName::Finalized,
+                _ => false,
+            }
+    }
+
+    /// What follows from a message, of either side. `None`: it is known already, and nothing follows.
     ///
     /// # Errors
     /// A [`Refusal`] of `negotiation.*`; the negotiation is as it was.
     pub fn decide(&self, said: Said) -> Result<Option<Event>, Refusal> {
-        if self.has_heard(&said) {
+        if self.has_heard(&said) || self.knows(&said) {
             return Ok(None);
         }
         let (state, kind) = (self.state.name(), said.word.kind());

@@ -113,9 +113,18 @@ const TABLE: &str = "
     VERIFIED provider termination TERMINATED
     VERIFIED consumer termination TERMINATED";
 
+/// What the counterparty may say again, under another id: its state rests on it, and nothing moves.
+const KNOWN: &str = "
+    AGREED provider agreement
+    VERIFIED provider agreement
+    FINALIZED provider agreement
+    VERIFIED consumer verification
+    FINALIZED consumer verification
+    FINALIZED provider finalization";
+
 #[test]
 fn every_arrow_of_the_specification_is_walked_and_no_other() {
-    let mut walked = 0;
+    let (mut walked, mut known) = (0, 0);
     for own in [Role::Provider, Role::Consumer] {
         for state in STATES {
             for sender in [Role::Provider, Role::Consumer] {
@@ -125,6 +134,11 @@ fn every_arrow_of_the_specification_is_walked_and_no_other() {
                     let to = TABLE.lines().find_map(|line| line.trim().strip_prefix(&start));
                     let negotiation = standing(own, state);
                     let decided = negotiation.decide(said(sender, word(kind)));
+                    if sender != own && KNOWN.lines().any(|line| line.trim() == start.trim()) {
+                        assert_eq!(decided.unwrap(), None, "{start}");
+                        known += 1;
+                        continue;
+                    }
                     match to {
                         Some(to) => {
                             let after = negotiation.apply(decided.unwrap().unwrap()).unwrap();
@@ -141,7 +155,7 @@ fn every_arrow_of_the_specification_is_walked_and_no_other() {
             }
         }
     }
-    assert_eq!(walked, 2 * 17);
+    assert_eq!((walked, known), (2 * 17, 6));
 }
 
 #[test]

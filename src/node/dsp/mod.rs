@@ -11,12 +11,13 @@ mod identity;
 mod messenger;
 mod reply;
 mod script;
-mod send;
+pub(super) mod send;
 mod settings;
 mod signed;
 mod start;
 mod store;
 mod talk;
+mod transfers;
 mod view;
 mod watch;
 
@@ -34,6 +35,7 @@ pub use settings::{Decide, DspSettings, Handling, Limit, Literal, Peer, PlainRul
 pub use signed::{address_at, introduce};
 pub use start::StartOrder;
 pub use store::{PlainCommit, PlainEntry, PlainIndex, PlainStore, Receipt};
+pub use transfers::PlainAgreements;
 pub use view::{PlainOfferView, PlainView};
 
 use decide::Next;

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 use crate::dsp::{Dataset, Distribution, OfferTerms};
 use crate::negotiation::StateName;
 use crate::negotiation::plain::Negotiation;
+use crate::node::transfers::{Plan, PlannedStep};
 
 /// Scripted decisions: what a node does about a dataset in a state, and doors by which others have it start.
 ///
@@ -47,6 +48,8 @@ pub struct Scripted {
     pub distributions: Vec<Distribution>,
     /// What is done in which state.
     pub steps: Vec<Step>,
+    /// The same for its transfers.
+    pub transfers: Vec<PlannedStep>,
 }
 
 /// One step: what is done once a state is entered.
@@ -98,6 +101,12 @@ impl Script {
         let state = negotiation.state().name();
         let entered = negotiation.history().iter().filter(|entered| entered.state == state).count();
         steps.iter().find(|step| step.on == state && step.nth.is_none_or(|nth| nth == entered))
+    }
+
+    /// What is decided about transfers.
+    pub fn plan(&self) -> Plan {
+        let planned = self.datasets.iter().filter(|(_, scripted)| !scripted.transfers.is_empty());
+        Plan(planned.map(|(id, scripted)| (id.clone(), scripted.transfers.clone())).collect())
     }
 
     /// The datasets that it lists.

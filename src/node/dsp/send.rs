@@ -215,7 +215,7 @@ fn path(opening: &Opening, said: &Said, first: bool) -> Option<String> {
 }
 
 /// A text as one segment of a path.
-pub(super) fn escaped(text: &str) -> String {
+pub(in crate::node) fn escaped(text: &str) -> String {
     use std::fmt::Write as _;
     let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {

@@ -26,6 +26,8 @@ pub struct DspSettings {
     pub peers: Vec<Peer>,
     /// A file with scripted decisions, beside the configuration.
     pub script: Option<PathBuf>,
+    /// To whom an agreement that nobody signed opens data, by transfers; to nobody when empty.
+    pub opens_data_to: Vec<ParticipantId>,
     /// How many negotiations a counterparty may have open.
     pub open: Limit,
     /// For how many seconds a negotiation waits for a person or the counterparty.

@@ -4,12 +4,12 @@ use serde_json::json;
 use tracing::{info, warn};
 
 use super::token::Token;
-use super::{Contract, Gatekeeper, Standing, kind, read};
+use super::{Carried, Contract, Gatekeeper, Standing, kind, read};
 use crate::check::{Refusal, Trail};
 use crate::credential::Sighting;
 use crate::encoding::{Digest, Timestamp, encode};
 use crate::gate::{Answer, Grant, GuardedAsset, Known, Recognised, Usage, checks, recognise};
-use crate::identity::Unverified;
+use crate::identity::{Thumbprint, Unverified};
 use crate::node::{Depth, NodeFault, RegistryFault, StoreFault, chance};
 
 /// How often an admission is judged anew because another one of the same contract came in between.
@@ -18,8 +18,10 @@ const ATTEMPTS: usize = 8;
 /// A granted admission.
 #[derive(Clone, Debug)]
 pub struct Admission {
-    /// The bearer token: 256 random bits, base64url; the gate keeps its hash.
+    /// The token: 256 random bits, base64url; the gate keeps its hash.
     pub token: String,
+    /// The key that it is bound to; a bearer token has none.
+    pub key: Option<Thumbprint>,
     /// Until when it is good.
     pub expires: Timestamp,
     /// What it opens.
@@ -31,12 +33,13 @@ pub struct Admission {
 }
 
 impl Gatekeeper {
-    /// Judges an answer and, if it is granted, gives out a token.
+    /// Judges an answer and, if it is granted, gives out a token; bound to the key of the request's DPoP proof, if it
+    /// brings one.
     ///
     /// # Errors
     /// `Refused` with the check that denied it; a fault of the machine otherwise. Each is logged in full.
-    pub async fn admit(&self, answer: &Answer) -> Result<Admission, NodeFault> {
-        let admitted = self.judge(answer).await;
+    pub async fn admit(&self, answer: &Answer, carried: &Carried<'_>) -> Result<Admission, NodeFault> {
+        let admitted = self.judge(answer, carried).await;
         match &admitted {
             Ok(Admission { grant, .. }) => {
                 info!(contract = %grant.contract_id, asset = grant.asset, key = %grant.consumer_key, "admitted");
@@ -49,13 +52,18 @@ impl Gatekeeper {
         admitted
     }
 
-    async fn judge(&self, answer: &Answer) -> Result<Admission, NodeFault> {
+    async fn judge(&self, answer: &Answer, carried: &Carried<'_>) -> Result<Admission, NodeFault> {
         let mut trail = Trail::default();
         let now = chance::now()?;
+        let proof = self.key_asked_for(carried, now)?;
         let known = self.known(&answer.core, &mut trail)?;
         let recognised = recognise(answer, known, &self.policy, &self.challenges, now, &mut trail)?;
         let core = recognised.known.core.hash;
         self.consume(&recognised).await?;
+        // After the presentation, so that strangers have nothing kept here.
+        if let Some(proof) = &proof {
+            self.take(proof).await?;
+        }
         if let Some(refusal) = self.shut(&core).await? {
             return Err(refusal.into());
         }
@@ -66,7 +74,8 @@ impl Gatekeeper {
         let expires = now.plus(self.settings.token_ttl).min(grant.exp);
         let id = Digest::of(&token);
         let presentation = Digest::of(&answer.presentation);
-        let kept = Token { id, grant: grant.clone(), presentation, expires };
+        let (key, purpose) = (proof.map(|proof| proof.key), answer.purpose.clone());
+        let kept = Token { id, grant: grant.clone(), presentation, expires, key: key.clone(), purpose };
         self.store.put(kind::CONTRACT, &core.hex(), &json!(answer.core)).await?;
         let shown = json!({ "core": core, "presentation": answer.presentation, "purpose": answer.purpose, "at": now });
         self.store.put(kind::PRESENTATION, &presentation.hex(), &shown).await?;
@@ -81,7 +90,7 @@ impl Gatekeeper {
             open.tokens.insert(id, kept);
         }
         let url = self.policy.endpoint(&recognised.asset);
-        Ok(Admission { token, expires, grant, asset: recognised.asset, url })
+        Ok(Admission { token, key, expires, grant, asset: recognised.asset, url })
     }
 
     /// The core, from memory if it was verified before.
@@ -134,10 +143,11 @@ impl Gatekeeper {
             let first_use = first_use.map(|at| read(kind::FIRST_USE, &id, at)).transpose()?;
             let usage = Usage { uses: self.store.counted(kind::USES, &id).await?, first_use };
             let grant = recognised.admit(&self.policy, finalised, latest, usage, now, trail)?;
+            // Before the use: whatever happens in between, no use goes by without its beginning.
+            self.store.put_once(kind::FIRST_USE, &id, &json!(now)).await?;
             if grant.counts_uses && self.store.count(kind::USES, &id, usage.uses.saturating_add(1)).await?.is_none() {
                 continue;
             }
-            self.store.put_once(kind::FIRST_USE, &id, &json!(now)).await?;
             return Ok(grant);
         }
         Err(StoreFault::Moved.into())

@@ -218,12 +218,14 @@ impl Gatekeeper {
         }
     }
 
-    /// Clears away used challenges and tokens that ran out.
+    /// Clears away used challenges, used proofs and tokens that ran out.
     async fn clear(&self, now: Timestamp) -> Result<(), NodeFault> {
-        for (id, value) in self.store.all(kind::NONCE).await? {
-            let expires: Timestamp = read(kind::NONCE, &id, value)?;
-            if expires <= now {
-                self.store.remove(kind::NONCE, &id).await?;
+        for kind in [kind::NONCE, kind::PROOF] {
+            for (id, value) in self.store.all(kind).await? {
+                let expires: Timestamp = read(kind, &id, value)?;
+                if expires <= now {
+                    self.store.remove(kind, &id).await?;
+                }
             }
         }
         for (id, value) in self.store.all(kind::TOKEN).await? {

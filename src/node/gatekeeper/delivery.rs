@@ -6,10 +6,11 @@ use tokio::sync::watch;
 use tracing::{error, info, warn};
 
 use super::token::Admitted;
-use super::{Gatekeeper, Standing, kind, read};
+use super::{Carried, Gatekeeper, Standing, kind, read};
 use crate::credential::rfc3339;
 use crate::encoding::{Digest, Timestamp};
 use crate::gate::{ByteRange, Grant, Receipt, checks};
+use crate::identity::Thumbprint;
 use crate::node::{NodeFault, chance};
 
 /// A delivery that runs.
@@ -21,6 +22,7 @@ pub struct Delivery {
     pub standing: watch::Receiver<Standing>,
     grant: Grant,
     token: Digest,
+    key: Option<Thumbprint>,
     presentation: Digest,
     range: Option<ByteRange>,
     from: Timestamp,
@@ -44,6 +46,9 @@ pub enum ReceiptState {
 #[serde(deny_unknown_fields)]
 struct Kept {
     token: Digest,
+    /// The key that the token is bound to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    key: Option<Thumbprint>,
     core: Digest,
     presentation: Digest,
     asset: String,
@@ -64,10 +69,10 @@ impl Gatekeeper {
     /// # Errors
     /// When there is no time or randomness.
     pub fn begin(&self, admitted: Admitted, range: Option<ByteRange>) -> Result<Delivery, NodeFault> {
-        let Admitted { grant, token, presentation, standing } = admitted;
-        let id = chance::nonce()?;
-        self.lock().deliveries.insert(id.clone(), token);
-        Ok(Delivery { id, standing, grant, token, presentation, range, from: chance::now()? })
+        let Admitted { grant, token, key, presentation, standing, .. } = admitted;
+        let (id, from) = (chance::nonce()?, chance::now()?);
+        self.lock().deliveries.insert(id.clone(), (token, key.clone()));
+        Ok(Delivery { id, standing, grant, token, key, presentation, range, from })
     }
 
     /// Signs the receipt of a delivery that went through and keeps it with the presentation. `digest` is of what was
@@ -111,24 +116,26 @@ impl Gatekeeper {
         }
     }
 
-    /// The receipt of a delivery, for the token that it was made with.
+    /// The receipt of a delivery, for the token that it was made with and, where that is bound, a proof of its key.
     ///
     /// # Errors
-    /// When the store fails.
-    pub async fn receipt_of(&self, token: &str, delivery: &str) -> Result<ReceiptState, NodeFault> {
-        let token = Digest::of(token);
-        let running = self.lock().deliveries.get(delivery).copied();
+    /// `Refused`: `gate.token.missing`, `gate.token.bound`, `gate.proof.*`; when the store fails.
+    pub async fn receipt_of(&self, carried: &Carried<'_>, delivery: &str) -> Result<ReceiptState, NodeFault> {
+        let token = Digest::of(carried.token()?);
+        let running = self.lock().deliveries.get(delivery).cloned();
         let kept = self.store.one(kind::DELIVERY, delivery).await?;
         let kept: Option<Kept> = kept.map(|value| read(kind::DELIVERY, delivery, value)).transpose()?;
-        Ok(match kept {
-            Some(kept) if kept.token == token => match kept.receipt {
-                Some(receipt) => ReceiptState::Signed(receipt),
-                None if kept.complete => ReceiptState::Refused,
-                None => ReceiptState::None,
+        let (state, key) = match (kept, running) {
+            (Some(kept), _) if kept.token == token => match kept.receipt {
+                Some(receipt) => (ReceiptState::Signed(receipt), kept.key),
+                None if kept.complete => (ReceiptState::Refused, kept.key),
+                None => (ReceiptState::None, kept.key),
             },
-            None if running == Some(token) => ReceiptState::Running,
-            _ => ReceiptState::None,
-        })
+            (None, Some((of, key))) if of == token => (ReceiptState::Running, key),
+            _ => return Ok(ReceiptState::None),
+        };
+        self.prove(carried, key.as_ref(), chance::now()?).await?;
+        Ok(state)
     }
 
     fn receipt(&self, delivery: &Delivery, bytes: u64) -> Result<String, NodeFault> {
@@ -151,13 +158,14 @@ impl Gatekeeper {
         receipt: Option<String>,
         complete: bool,
     ) -> Result<(), NodeFault> {
-        let Delivery { id, grant, token, presentation, range, from, .. } = delivery;
+        let Delivery { id, grant, token, key, presentation, range, from, .. } = delivery;
         if receipt.is_some() {
             info!(delivery = id, contract = %grant.contract_id, asset = grant.asset, bytes, "delivered");
         }
         let to = chance::now()?.max(from);
         let kept = Kept {
             token,
+            key,
             core: grant.core,
             presentation,
             asset: grant.asset,

@@ -1,11 +1,12 @@
-//! The gate at work: challenges, tokens, the watch on the chain, deliveries and their receipts.
+//! The gate at work: challenges, tokens and proofs of their keys, the watch on the chain, deliveries and their receipts.
 //!
-//! Whatever cannot be read or decided denies. Tokens, used challenges, uses, shut contracts and receipts outlive a
+//! Whatever cannot be read or decided denies. Tokens, used challenges and proofs, uses, shut contracts and receipts outlive a
 //! restart; what is in memory is a view of them.
 
 mod admission;
 mod chain;
 mod delivery;
+mod proof;
 mod settings;
 mod token;
 
@@ -14,7 +15,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 pub use admission::Admission;
 pub use delivery::{Delivery, ReceiptState};
-pub use settings::{GateSettings, ServedAsset, Source};
+pub use proof::{Carried, Scheme};
+pub use settings::{ForwardSettings, GateSettings, Proxy, ServedAsset, Source};
 pub use token::Admitted;
 use tokio::sync::watch;
 
@@ -22,11 +24,12 @@ use super::{NodeFault, Registry, Store, StoreFault, chance};
 use crate::check::{Refusal, Trail};
 use crate::encoding::{Digest, Timestamp};
 use crate::gate::{Challenge, ChallengeKey, GatePolicy, Known, KnownCores};
-use crate::identity::{DidDocument, Documents, Signer, Unverified};
+use crate::identity::{DidDocument, Documents, Signer, Thumbprint, Unverified};
 
 /// The kinds of documents that a gate keeps.
 mod kind {
     pub const NONCE: &str = "gate-nonce";
+    pub const PROOF: &str = "gate-proof";
     pub const CONTRACT: &str = "gate-contract";
     pub const SHUT: &str = "gate-shut";
     pub const TOKEN: &str = "gate-token";
@@ -57,7 +60,8 @@ pub struct Gatekeeper {
 struct Open {
     contracts: HashMap<Digest, Contract>,
     tokens: HashMap<Digest, token::Token>,
-    deliveries: HashMap<String, Digest>,
+    /// Running deliveries, with the token of each and the key that it is bound to.
+    deliveries: HashMap<String, (Digest, Option<Thumbprint>)>,
     chain: chain::Reading,
 }
 

@@ -1,3 +1,4 @@
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -32,6 +33,54 @@ pub struct GateSettings {
     /// How long a token is good, in seconds; never past the contract's end.
     #[serde(default = "GateSettings::token")]
     pub token_ttl: i64,
+    /// Whether every token is bound to a key (RFC 9449): a caller that brings no DPoP proof gets none.
+    #[serde(default)]
+    pub dpop_required: bool,
+    /// Whether a DPoP proof has to answer a nonce of this gate; it costs each caller one more request now and then.
+    #[serde(default)]
+    pub dpop_nonces: bool,
+    /// The door at which a proxy asks, where one serves the data (forward auth).
+    #[serde(default)]
+    pub forward: Option<ForwardSettings>,
+}
+
+/// The door for a proxy that serves the data itself and asks the gate about each request; the table `[gate.forward]`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ForwardSettings {
+    /// Which proxy asks, so that the gate reads what that one writes, and nothing that its callers wrote.
+    pub proxy: Proxy,
+    /// Where the door is: a listener of its own, which the world does not reach.
+    #[serde(default = "ForwardSettings::loopback")]
+    pub listen: SocketAddr,
+    /// From where the proxy asks; empty: from anywhere, with the secret.
+    #[serde(default = "ForwardSettings::own_machine")]
+    pub addresses: Vec<IpAddr>,
+    /// A file with a secret text that the proxy sends in `Countersign-Proxy`, in a home or with a whole path.
+    #[serde(default)]
+    pub secret_file: Option<PathBuf>,
+}
+
+/// A proxy that asks a gate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Proxy {
+    /// nginx's `auth_request`: `X-Original-URI`, `X-Original-Method`, `X-Forwarded-Host`, `X-Forwarded-Proto`.
+    Nginx,
+    /// Traefik's `ForwardAuth`: `X-Forwarded-Uri`, `-Method`, `-Host`, `-Proto`.
+    Traefik,
+    /// Envoy's `ext_authz` over HTTP with the path prefix `/auth`: the request itself, and its `Host`.
+    Envoy,
+}
+
+impl ForwardSettings {
+    fn loopback() -> SocketAddr {
+        SocketAddr::from((Ipv4Addr::LOCALHOST, 7302))
+    }
+
+    fn own_machine() -> Vec<IpAddr> {
+        vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]
+    }
 }
 
 /// An asset and where its data is.
@@ -108,6 +157,11 @@ impl GateSettings {
         meant((1..=3600).contains(&self.token_ttl), "`token_ttl` is 1 to 3600 seconds")?;
         meant((1..=86_400).contains(&self.max_head_age), "`max_head_age` is 1 to 86400 seconds")?;
         meant((10..=600_000).contains(&self.poll_ms), "`poll_ms` is 10 to 600000")?;
+        let closed = |forward: &ForwardSettings| !forward.addresses.is_empty() || forward.secret_file.is_some();
+        meant(
+            self.forward.as_ref().is_none_or(closed),
+            "`forward` needs `addresses` or a `secret_file`, or anybody could ask in the proxy's place",
+        )?;
         for (place, asset) in self.assets.iter().enumerate() {
             let name = &asset.path;
             let path = name.len() > 1 && name.starts_with('/') && !name.ends_with('/') && !name.contains("//");
@@ -190,6 +244,10 @@ mod tests {
         assert_eq!(refused(|settings| settings.assets[0].path = "/tokens".into()), "");
         assert!(refused(|settings| settings.providers.clear()).contains("providers"));
         assert!(refused(|settings| settings.assets[0].sha256 = "9F".repeat(32)).contains("sha256"));
+        let open: ForwardSettings = toml::from_str("proxy = \"nginx\"\naddresses = []").unwrap();
+        assert!(refused(|settings| settings.forward = Some(open.clone())).contains("forward"));
+        let secret = ForwardSettings { secret_file: Some("proxy-secret".into()), ..open };
+        assert_eq!(refused(|settings| settings.forward = Some(secret)), "");
         assert!(refused(|settings| settings.max_head_age = 0).contains("max_head_age"));
     }
 

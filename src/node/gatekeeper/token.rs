@@ -3,11 +3,12 @@ use serde_json::json;
 use tokio::sync::watch;
 use tracing::warn;
 
-use super::{Gatekeeper, Standing, kind};
+use super::{Carried, Gatekeeper, Standing, kind};
 use crate::check::Refusal;
 use crate::credential::{checks as credentials, rfc3339};
 use crate::encoding::{Digest, Timestamp};
 use crate::gate::{Grant, checks};
+use crate::identity::Thumbprint;
 use crate::node::{NodeFault, chance};
 
 /// A token as the gate keeps it: its hash and what it opens.
@@ -21,6 +22,12 @@ pub(super) struct Token {
     pub presentation: Digest,
     #[serde(with = "rfc3339")]
     pub expires: Timestamp,
+    /// The key that it is bound to; a bearer token has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<Thumbprint>,
+    /// The purpose that was declared with the presentation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub purpose: Option<String>,
 }
 
 /// A request whose token opens what it asks for.
@@ -28,27 +35,37 @@ pub(super) struct Token {
 pub struct Admitted {
     /// What it opens.
     pub grant: Grant,
+    /// The purpose that was declared with the presentation.
+    pub purpose: Option<String>,
+    /// The key that the token is bound to.
+    pub key: Option<Thumbprint>,
     pub(super) token: Digest,
     pub(super) presentation: Digest,
     pub(super) standing: watch::Receiver<Standing>,
 }
 
 impl Gatekeeper {
-    /// Holds a request for `asset` to its bearer token, by the contract's and the chain's standing of this moment.
+    /// Holds a request for `asset` to its token and, where that is bound to a key, to a proof of it; by the contract's
+    /// and the chain's standing of this moment.
     ///
     /// # Errors
-    /// `Refused`: `gate.token.*`, `gate.chain.*`, `gate.head.stale`, `force.*`; logged in full.
-    pub fn check(&self, token: Option<&str>, asset: &str) -> Result<Admitted, NodeFault> {
-        let checked = self.admitted(token, asset);
+    /// `Refused`: `gate.token.*`, `gate.proof.*`, `gate.chain.*`, `gate.head.stale`, `force.*`; logged in full.
+    pub async fn check(&self, carried: &Carried<'_>, asset: &str) -> Result<Admitted, NodeFault> {
+        let checked = self.admitted(carried, asset).await;
         if let Err(NodeFault::Refused(Refusal { check, detail })) = &checked {
             warn!(check = check.id(), detail, asset, "a token was refused");
         }
         checked
     }
 
-    fn admitted(&self, token: Option<&str>, asset: &str) -> Result<Admitted, NodeFault> {
+    async fn admitted(&self, carried: &Carried<'_>, asset: &str) -> Result<Admitted, NodeFault> {
         let now = chance::now()?;
-        let token = token.ok_or_else(|| checks::TOKEN_MISSING.refuse("no bearer token"))?;
+        let admitted = self.opened(carried.token()?, asset, now)?;
+        self.prove(carried, admitted.key.as_ref(), now).await?;
+        Ok(admitted)
+    }
+
+    fn opened(&self, token: &str, asset: &str, now: Timestamp) -> Result<Admitted, Refusal> {
         // Looked up by its hash, so that the time of the look-up says nothing about a token that is near.
         let id = Digest::of(token);
         let open = self.lock();
@@ -64,6 +81,8 @@ impl Gatekeeper {
         open.chain.hold(&self.settings, now)?;
         Ok(Admitted {
             grant: kept.grant.clone(),
+            purpose: kept.purpose.clone(),
+            key: kept.key.clone(),
             token: id,
             presentation: kept.presentation,
             standing: contract.standing.subscribe(),

@@ -178,7 +178,7 @@ impl<'a> World<'a> {
             Step::Accept(which) => self.accept(usize::from(which)),
             Step::CounterRequest => {
                 let request = self.deal.request.clone();
-                self.consumer.order(Command::CounterRequest(request), clock);
+                self.consumer.order(Command::CounterRequest(request, rule()), clock);
             }
             Step::Withdraw => {
                 if let Some(core) = self.consumer.core() {

@@ -110,7 +110,7 @@ impl<'a> Side<'a> {
             role: self.role,
             us: self.key().did().clone(),
             peer: self.peer().clone(),
-            consumer_pid: self.deal.pid.clone(),
+            consumer_pid: Some(self.deal.pid.clone()),
             provider_pid: (self.role == Role::Provider).then(|| PROVIDER_PID.to_owned()),
             began: Role::Consumer,
         }
@@ -175,6 +175,7 @@ impl<'a> Side<'a> {
         match notice {
             Notice::Request(request) => Content::Request(request),
             Notice::Offer(offer) => Content::Offer(offer.text),
+            Notice::Proposal(_) => unreachable!("this world's consumers begin"),
             Notice::Acceptance(core) => Content::Acceptance(core.text.split_once('~').unwrap().1.to_owned()),
             Notice::Agreement { entry } => Content::Agreement(entry),
             Notice::Verification { acknowledgement } => Content::Verification(acknowledgement),
@@ -285,7 +286,7 @@ impl<'a> Side<'a> {
                 let offered =
                     all.into_iter().find(|offered| offered.paper.text == *text).expect("an offer of the pool");
                 offered.offer.answers(&self.deal.asked, now, &mut Trail::default())?;
-                let known = negotiation.offers().iter().any(|offer| offer.contract_id == offered.paper.contract_id);
+                let known = negotiation.offers().any(|offer| offer.contract_id == offered.paper.contract_id);
                 checks::SUPERSEDED.hold(!known, || "the contract id was used in an earlier offer".into())?;
                 Received::Offer(Box::new(offered.paper.clone()))
             }
@@ -396,7 +397,7 @@ impl<'a> Side<'a> {
 fn belongs(negotiation: &Negotiation, letter: &Letter) -> Result<Vec<Event>, Refusal> {
     let opening = negotiation.opening();
     checks::PIDS.hold(letter.from == opening.peer, || "the sender is not the counterparty".into())?;
-    checks::PIDS.hold(letter.consumer_pid == opening.consumer_pid, || "another consumerPid".into())?;
+    checks::PIDS.hold(Some(&letter.consumer_pid) == opening.consumer_pid.as_ref(), || "another consumerPid".into())?;
     checks::PIDS.hold(letter.thread == negotiation.thread(), || "another thread".into())?;
     match (&opening.provider_pid, &letter.provider_pid) {
         (Some(known), Some(named)) => checks::PIDS.hold(known == named, || "another".into()).map(|()| vec![]),

@@ -1,0 +1,189 @@
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+use super::super::Usage;
+use super::super::calls::Desk;
+use super::words::{brief, head, table, text, when};
+use super::{At, member};
+
+/// Transfers over the Dataspace Protocol: data under agreements that are FINALIZED.
+///
+/// Example: countersign transfer request urn:uuid:e8dc8655-44c2-46ef-b701-4cffdc2faa44
+#[derive(Debug, Subcommand)]
+pub enum Transfer {
+    List(List),
+    Show(Show),
+    Request(Request),
+    Start(Decision),
+    Suspend(Decision),
+    Complete(Decision),
+    Terminate(Decision),
+    Address(Address),
+}
+
+impl Transfer {
+    pub(super) async fn run(&self) -> Result<ExitCode> {
+        match self {
+            Self::List(command) => command.run().await,
+            Self::Show(command) => command.run().await,
+            Self::Request(command) => command.run().await,
+            Self::Start(command) => command.run("start").await,
+            Self::Suspend(command) => command.run("suspend").await,
+            Self::Complete(command) => command.run("complete").await,
+            Self::Terminate(command) => command.run("terminate").await,
+            Self::Address(command) => command.run().await,
+        }
+    }
+}
+
+/// Lists transfers, newest first.
+///
+/// Example: countersign transfer list
+#[derive(Debug, Args)]
+pub struct List {
+    #[command(flatten)]
+    at: At,
+}
+
+impl List {
+    async fn run(&self) -> Result<ExitCode> {
+        let all = self.at.desk()?.get("/api/dsp/transfers").await?;
+        self.at.say(&all, |all| {
+            let mut rows = vec![head(&["Id", "State", "Side", "With", "Asset", "Agreement"])];
+            rows.extend(all.as_array().into_iter().flatten().map(|view| {
+                let member = |name: &str| text(view, &format!("/{name}"));
+                let brief = |name: &str| brief(&member(name));
+                vec![brief("id"), member("state"), member("role"), member("peer"), member("asset"), brief("agreement")]
+            }));
+            if rows.len() == 1 { println!("no transfers") } else { table(&rows) }
+        })
+    }
+}
+
+/// Shows one transfer: under which agreement, and who moved it when.
+///
+/// Example: countersign transfer show 3f0c
+#[derive(Debug, Args)]
+pub struct Show {
+    #[command(flatten)]
+    at: At,
+    /// The transfer: the beginning of its id.
+    id: String,
+}
+
+impl Show {
+    async fn run(&self) -> Result<ExitCode> {
+        let desk = self.at.desk()?;
+        let view = desk.get(&format!("/api/dsp/transfers/{}", found(&desk, &self.id).await?)).await?;
+        self.at.say(&view, |view| {
+            println!("{}  {}", text(view, "/id"), text(view, "/state"));
+            for name in ["asset", "agreement", "role", "peer", "endpoint"] {
+                println!("{name:<11} {}", text(view, &format!("/{name}")));
+            }
+            for moved in view["history"].as_array().into_iter().flatten() {
+                let why = text(moved, "/reason/code");
+                let why = if why.is_empty() { why } else { format!(" ({why} {})", moved["reason"]["reason"]) };
+                let (at, state, by) = (when(&text(moved, "/at")), text(moved, "/state"), text(moved, "/by"));
+                println!("{at}  {state} by the {by}{why}");
+            }
+        })
+    }
+}
+
+/// Asks for the data of an agreement, as its consumer.
+///
+/// Example: countersign transfer request urn:uuid:e8dc8655-44c2-46ef-b701-4cffdc2faa44
+#[derive(Debug, Args)]
+pub struct Request {
+    #[command(flatten)]
+    at: At,
+    /// The agreement's id: `countersign dsp show --json` has it in `agreement`.
+    agreement: String,
+    /// Where the provider takes messages, if that is elsewhere by now than when the agreement was made.
+    #[arg(long = "at", value_name = "URL", id = "address")]
+    address: Option<String>,
+}
+
+impl Request {
+    async fn run(&self) -> Result<ExitCode> {
+        let mut order = json!({ "agreement": self.agreement });
+        if let Some(address) = &self.address {
+            order["address"] = json!(address);
+        }
+        let view = self.at.desk()?.post("/api/dsp/transfers", &order).await?;
+        self.at.say(&view, |view| {
+            let id = brief(&text(view, "/id"));
+            println!("{id} is {}; once it is STARTED: countersign transfer address {id}", text(view, "/state"));
+        })
+    }
+}
+
+/// Decides about a transfer; the counterparty is told.
+///
+/// Example: countersign transfer suspend 3f0c --reason maintenance
+#[derive(Debug, Args)]
+pub struct Decision {
+    #[command(flatten)]
+    at: At,
+    /// The transfer: the beginning of its id.
+    id: String,
+    /// Why, for the counterparty.
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+}
+
+impl Decision {
+    async fn run(&self, act: &str) -> Result<ExitCode> {
+        let desk = self.at.desk()?;
+        let id = found(&desk, &self.id).await?;
+        let order = self.reason.as_ref().map_or_else(|| json!({}), |reason| json!({ "reason": reason }));
+        let view = desk.post(&format!("/api/dsp/transfers/{id}/{act}"), &order).await?;
+        self.at.say(&view, |view| println!("{} is {}", brief(&id), text(view, "/state")))
+    }
+}
+
+/// Shows where a started transfer's data is, and the token that opens it. Whoever has the token has the data.
+///
+/// Example: curl -H "Authorization: Bearer $(countersign transfer address 3f0c --json | jq -r .token)" URL
+#[derive(Debug, Args)]
+pub struct Address {
+    #[command(flatten)]
+    at: At,
+    /// The transfer: the beginning of its id.
+    id: String,
+}
+
+impl Address {
+    async fn run(&self) -> Result<ExitCode> {
+        let desk = self.at.desk()?;
+        let address = desk.get(&format!("/api/dsp/transfers/{}/address", found(&desk, &self.id).await?)).await?;
+        self.at.say(&address, |address| {
+            println!("data   {}", text(address, "/endpoint"));
+            match text(address, "/token") {
+                none if none.is_empty() => println!("opens  for the contract itself: countersign fetch"),
+                token => println!("token  {token}"),
+            }
+        })
+    }
+}
+
+/// The one transfer whose id begins so.
+async fn found(desk: &Desk, given: &str) -> Result<String> {
+    let all: Value = desk.get("/api/dsp/transfers").await?;
+    let wanted = given.strip_prefix("urn:uuid:").unwrap_or(given).to_ascii_lowercase();
+    let ids: Vec<String> = all
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|view| member(view, "/id").ok())
+        .filter(|id| !wanted.is_empty() && id.trim_start_matches("urn:uuid:").starts_with(&wanted))
+        .collect();
+    match &ids[..] {
+        [one] => Ok(one.clone()),
+        [] => Err(Usage(format!("there is no transfer `{given}`; `countersign transfer list` lists them")).into()),
+        _ => Err(Usage(format!("`{given}` is the beginning of several: {}", ids.join(", "))).into()),
+    }
+}

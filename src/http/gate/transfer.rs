@@ -1,0 +1,49 @@
+//! Data that a transfer's token opens: an agreement of the Dataspace Protocol that nobody signed, so without a receipt.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::http::{StatusCode, header};
+use axum::response::Response;
+use tracing::info;
+
+use super::body::Outgoing;
+use super::denial::Denial;
+use super::source::Wanted;
+use super::{Gate, Problem};
+use crate::node::transfers::Opened;
+use crate::node::{Carried, NodeFault, Scheme};
+
+impl Gate {
+    /// What a request's bearer token opens, if it is a transfer's; `None` where it is a contract's, or nobody's.
+    ///
+    /// # Errors
+    /// `transfer.*`, `gate.token.asset`, `policy.*`.
+    pub(super) async fn by_transfer(&self, carried: &Carried<'_>, asset: &str) -> Result<Option<Opened>, NodeFault> {
+        match (&self.transfers, carried.token) {
+            (Some(transfers), Some((Scheme::Bearer, token))) => transfers.open(token, asset).await,
+            _ => Ok(None),
+        }
+    }
+
+    /// Delivers what is wanted; it is cut when the transfer is no longer STARTED.
+    pub(super) async fn deliver(&self, wanted: &Wanted<'_>, opened: Opened) -> Result<Response, Denial> {
+        let Ok(place) = Arc::clone(&self.deliveries).try_acquire_owned() else {
+            let busy = "too many deliveries run; try again later";
+            return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, busy).into());
+        };
+        let found = self.sources.open(wanted).await?;
+        let mut response = Response::builder().status(found.status).header(header::CACHE_CONTROL, "private, no-store");
+        for (name, value) in &found.headers {
+            response = response.header(name, value);
+        }
+        let body = if wanted.head || !found.status.is_success() {
+            Body::empty()
+        } else {
+            info!(transfer = opened.transfer, asset = wanted.asset.id, "delivers under an unsigned agreement");
+            Outgoing::unsigned(opened.standing, found, place).into_body()
+        };
+        let senseless = |_| Problem::new(StatusCode::BAD_GATEWAY, "the data's source answered with no sense");
+        Ok(response.body(body).map_err(senseless)?)
+    }
+}

@@ -1,0 +1,120 @@
+//! Whether what is on the table is what the provider's catalog says, and what becomes of it where it is not.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{Listing, Node, NodeFault, kind};
+use crate::identity::{Did, Jws};
+use crate::negotiation::{Command, Decider, Input, Negotiation, OfferPaper, Role, Round, State};
+use crate::policy::{Blanks, Template};
+
+/// What becomes of offers and requests of the other side that are not as cataloged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Uncataloged {
+    /// They are rejected at once.
+    #[default]
+    Reject,
+    /// They wait for a person, until they lapse.
+    Manual,
+    /// A rule for uncataloged terms decides; what none decides is rejected.
+    Rules,
+}
+
+impl Uncataloged {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Reject => "reject",
+            Self::Manual => "manual",
+            Self::Rules => "rules",
+        }
+    }
+}
+
+impl Node {
+    /// Whether what is on the table says what the provider's catalog says; `None` for a consumer that has not seen one.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(super) async fn cataloged(&self, negotiation: &Negotiation) -> Result<Option<bool>, NodeFault> {
+        let opening = negotiation.opening();
+        let (provider, consumer) = match opening.role {
+            Role::Provider => (&opening.us, &opening.peer),
+            Role::Consumer => (&opening.peer, &opening.us),
+        };
+        let listing = match opening.role {
+            Role::Provider => self.listing(negotiation.asset()).await?.filter(|listing| listing.cataloged),
+            Role::Consumer => match self.shelf(provider).await? {
+                Some(shelf) => shelf.into_iter().find(|listing| listing.asset.id == negotiation.asset()),
+                None => return Ok(None),
+            },
+        };
+        let Some(listing) = listing else { return Ok(Some(false)) };
+        Ok(Some(match negotiation.rounds().last() {
+            Some((_, Round::Request(_))) => self.wishes_nothing_else(negotiation, &listing),
+            Some((_, Round::Proposal(proposal))) => {
+                proposal.asset == listing.asset
+                    && proposal.template == listing.template
+                    && proposal.parameters == listing.parameters
+                    && proposal.price == listing.price
+                    && proposal.promisor == *provider
+                    && proposal.promisee == *consumer
+            }
+            Some((_, Round::Offer(offer))) => {
+                offer.asset == listing.asset
+                    && offer.template == listing.template
+                    && values(offer, provider, consumer).is_some_and(|values| values == listing.parameters)
+                    && offer.price == listing.price
+                    && offer.promisor == *provider
+                    && offer.promisee == *consumer
+            }
+            None => false,
+        }))
+    }
+
+    /// Rejects what the other side wants beyond the catalog, where the configuration says so; `true` when it did.
+    ///
+    /// Only what the other side brought up is turned away: once a person here has answered with terms, or has asked for
+    /// something of its own, counters are part of the talk.
+    pub(super) async fn turn_away_uncataloged(&self, id: &str, negotiation: &Negotiation) -> Result<bool, NodeFault> {
+        let theirs = match (negotiation.opening().role, negotiation.state()) {
+            (Role::Provider, State::Requested) => {
+                negotiation.proposal().is_none() && negotiation.offers().next().is_none()
+            }
+            (Role::Consumer, State::Proposed(_)) => true,
+            _ => false,
+        };
+        let policy = self.settings.uncataloged;
+        if !theirs || policy == Uncataloged::Manual || self.cataloged(negotiation).await? == Some(true) {
+            return Ok(false);
+        }
+        let command = Command::Terminate {
+            code: "uncataloged".into(),
+            reason: "these terms are not in the catalog, and this party considers no others".into(),
+            by: Decider::Rule(format!("uncataloged = {}", policy.name())),
+        };
+        self.advance(id, None, |_, _| Ok((Input::Ordered(command.clone()), vec![]))).await?;
+        Ok(true)
+    }
+
+    /// The provider's catalog as this node saw it last.
+    async fn shelf(&self, provider: &Did) -> Result<Option<Vec<Listing>>, NodeFault> {
+        let Some(kept) = self.store.one(kind::SHELF, provider.as_str()).await? else { return Ok(None) };
+        let datasets = kept.pointer("/catalog/dataset").and_then(Value::as_array).cloned().unwrap_or_default();
+        // It came from outside: what does not read is not what anybody could have meant.
+        let read = |dataset: &Value| Listing::deserialize(dataset.get("countersign")?).ok();
+        Ok(Some(datasets.iter().filter_map(read).collect()))
+    }
+}
+
+/// The values of an offer's parameters, read from its terms; it was verified when it came.
+pub(super) fn values(
+    offer: &OfferPaper,
+    provider: &Did,
+    consumer: &Did,
+) -> Option<std::collections::BTreeMap<String, Value>> {
+    let template = Template::parse(Jws::parse(&offer.approval).ok()?.payload()).ok()?;
+    let contract_id = offer.contract_id.to_string();
+    let blanks = Blanks { asset: &offer.asset.id, provider, consumer, contract_id: &contract_id };
+    template.read(&blanks, &offer.terms).ok()
+}

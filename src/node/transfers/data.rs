@@ -1,0 +1,114 @@
+//! Whom the data is open to: the holder of a started transfer's token, as long as its agreement opens the gate.
+
+use serde_json::Value;
+use tokio::sync::watch;
+use tracing::warn;
+
+use super::{StandingAgreement, Transfers, chance};
+use crate::check::Refusal;
+use crate::encoding::Digest;
+use crate::gate::checks as gate;
+use crate::node::{NodeFault, Standing};
+use crate::policy::{Facts, Policy};
+use crate::transfer::{StateName, Transfer, checks};
+
+const ODRL: &str = "http://www.w3.org/ns/odrl.jsonld";
+
+/// A download that a transfer's token opens.
+#[derive(Clone, Debug)]
+pub struct Opened {
+    /// The transfer.
+    pub transfer: String,
+    /// Tells when the download has to be cut.
+    pub standing: watch::Receiver<Standing>,
+}
+
+impl Transfers {
+    /// Holds an agreement to the gate's conditions; the URL of its asset.
+    ///
+    /// A contract's own gate asks for its presentation, its entry and its terms when the data is fetched. Of an unsigned
+    /// agreement there are only its terms, and whether the configuration names the counterparty.
+    ///
+    /// # Errors
+    /// `transfer.guarded`, `transfer.plain`, `policy.*`.
+    pub(super) async fn opens(&self, agreement: &StandingAgreement) -> Result<String, NodeFault> {
+        let guarded = self.settings.guarded.get(&agreement.asset);
+        let url =
+            guarded.ok_or_else(|| checks::GUARDED.refuse(format!("`{}` is not guarded here", agreement.asset)))?;
+        if agreement.plain {
+            let named = self.settings.plain_for.contains(&agreement.peer);
+            checks::PLAIN.hold(named, || format!("`{}` is not named", agreement.peer))?;
+            let terms = Policy::parse(&in_context(&agreement.terms))?;
+            // Nothing here counts uses, so that terms which do cannot be kept.
+            checks::COUNTED.hold(!terms.counts_uses(), || "the terms count uses".into())?;
+            terms.permits("use", &Facts::at(chance::now()?))?;
+        }
+        Ok(url.clone())
+    }
+
+    /// What a bearer token opens, if it is the token of a transfer of `asset`; `None` where it is no transfer's.
+    ///
+    /// # Errors
+    /// `transfer.open`, and whatever keeps the agreement from opening its data.
+    pub async fn open(&self, token: &str, asset: &str) -> Result<Option<Opened>, NodeFault> {
+        // Looked up by its hash, so that the time of the look-up says nothing about a token that is near.
+        let Some(id) = self.store.transfer_of_token(Digest::of(token)).await? else { return Ok(None) };
+        let opened = self.judge(&id, asset).await;
+        if let Err(NodeFault::Refused(Refusal { check, detail })) = &opened {
+            warn!(check = check.id(), detail, transfer = id, "a transfer's token was refused");
+        }
+        opened.map(Some)
+    }
+
+    async fn judge(&self, id: &str, asset: &str) -> Result<Opened, NodeFault> {
+        let (transfer, _) = self.read(id).await?;
+        gate::TOKEN_ASSET.hold(transfer.opening().asset == asset, || format!("asked for is `{asset}`"))?;
+        let receiver =
+            self.lock().entry(id.to_owned()).or_insert_with(|| watch::Sender::new(Standing::Open)).subscribe();
+        started(&transfer)?;
+        self.opens(&self.standing_of(&transfer).await?).await?;
+        // Between reading and subscribing it may have been suspended; what was said then is in the channel.
+        match &*receiver.borrow() {
+            Standing::Open => {}
+            Standing::Suspended { refusal, .. } | Standing::Shut(refusal) => return Err(refusal.clone().into()),
+        }
+        Ok(Opened { transfer: id.to_owned(), standing: receiver })
+    }
+
+    /// Tells running downloads how their transfer stands now.
+    pub(super) fn moved(&self, transfer: &Transfer) {
+        let id = transfer.own_pid();
+        let mut standing = self.lock();
+        match started(transfer) {
+            Ok(()) => {
+                if let Some(sender) = standing.get(id) {
+                    sender.send_replace(Standing::Open);
+                }
+            }
+            Err(refusal) => {
+                if let Some(sender) = standing.remove(id) {
+                    sender.send_replace(Standing::Shut(refusal));
+                }
+            }
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, std::collections::HashMap<String, watch::Sender<Standing>>> {
+        // Nobody panics while holding it; if somebody did, the map is still whole.
+        self.standing.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+/// Terms within a message have the message's context, which is that of the Dataspace Protocol.
+fn in_context(terms: &Value) -> Value {
+    let mut terms = terms.clone();
+    if let Some(members) = terms.as_object_mut() {
+        members.entry("@context").or_insert_with(|| ODRL.into());
+    }
+    terms
+}
+
+fn started(transfer: &Transfer) -> Result<(), Refusal> {
+    let state = transfer.state();
+    checks::OPEN.hold(state == StateName::Started, || format!("the transfer is {state}"))
+}

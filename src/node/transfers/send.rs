@@ -1,0 +1,160 @@
+//! Messages out: in order for each transfer, repeated until they are taken or need not be any more.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+use tracing::warn;
+
+use super::{DueNotice, PostFault, Transfers, chance};
+use crate::negotiation::Role;
+use crate::node::NodeFault;
+use crate::node::dsp::send::escaped;
+use crate::transfer::{Kind, StateName, Transfer};
+
+/// How many messages are on their way at a time.
+const AT_ONCE: u32 = 64;
+/// The pauses before the first tries anew: a counterparty that is about to be ready is not kept waiting.
+const SOON: [u64; 4] = [150, 300, 600, 1200];
+/// How often a message is tried before it is given up: with pauses of up to an hour, some five days.
+const TRIES: u32 = 120;
+/// How long the loop sleeps without a bell.
+const UNRUNG: Duration = Duration::from_secs(1);
+
+impl Transfers {
+    /// Starts the loop that tells counterparties; it ends with the returned set.
+    pub fn run(self: &Arc<Self>) -> JoinSet<()> {
+        let desk = Arc::clone(self);
+        let mut loops = JoinSet::new();
+        loops.spawn(async move {
+            if let Err(fault) = desk.resume_plan().await {
+                warn!(%fault, "what was to be decided about transfers could not be read");
+            }
+            // A slow counterparty keeps nobody else waiting: each transfer has a task of its own while it tells.
+            let (mut tries, mut busy) = (JoinSet::new(), HashSet::new());
+            loop {
+                if let Err(fault) = desk.tell_due(&mut tries, &mut busy).await {
+                    warn!(%fault, "transfers could not be told");
+                }
+                tokio::select! {
+                    Some(told) = tries.join_next() => { told.ok().map(|id: String| busy.remove(&id)); }
+                    _ = timeout(UNRUNG, desk.bell.notified()) => {}
+                }
+            }
+        });
+        loops
+    }
+
+    /// Begins to tell what is due, one notice of each transfer that is not telling already.
+    async fn tell_due(
+        self: &Arc<Self>,
+        tries: &mut JoinSet<String>,
+        busy: &mut HashSet<String>,
+    ) -> Result<(), NodeFault> {
+        for notice in self.store.notices_due(chance::now()?, AT_ONCE).await? {
+            if busy.len() >= AT_ONCE as usize || !busy.insert(notice.transfer.clone()) {
+                continue;
+            }
+            let desk = Arc::clone(self);
+            tries.spawn(async move {
+                if let Err(fault) = desk.tell(&notice).await {
+                    warn!(transfer = notice.transfer, %fault, "a message could not be sent");
+                    sleep(UNRUNG).await;
+                }
+                notice.transfer
+            });
+        }
+        Ok(())
+    }
+
+    async fn tell(self: &Arc<Self>, due: &DueNotice) -> Result<(), NodeFault> {
+        let mut pauses = SOON.into_iter();
+        loop {
+            let (transfer, _) = self.read(&due.transfer).await?;
+            if overtaken(&transfer, due) {
+                self.store.notice_tried(&due.id, None).await?;
+                return Ok(());
+            }
+            let message = due.notice.message(&transfer, &due.id, &self.settings.callback);
+            let opening = transfer.opening();
+            let (base, path) = (&opening.hears_at, due.notice.kind.path());
+            let url = match (due.notice.kind, opening.role, &opening.provider_pid) {
+                (Kind::Request, ..) => format!("{base}/transfers/{path}"),
+                (_, Role::Consumer, Some(pid)) => format!("{base}/transfers/{}/{path}", escaped(pid)),
+                (_, Role::Provider, _) => {
+                    format!("{base}/transfers/{}/{path}", escaped(&opening.consumer_pid))
+                }
+                // The request was never answered, so that nobody knows of this transfer.
+                (_, Role::Consumer, None) => return Ok(self.store.notice_tried(&due.id, None).await?),
+            };
+            let why = match self.post.post(&opening.peer, &url, &message.body()).await {
+                Ok(answer) => {
+                    if due.notice.kind == Kind::Request {
+                        self.learn(&due.transfer, &answer).await?;
+                    }
+                    return Ok(self.store.notice_tried(&due.id, None).await?);
+                }
+                Err(PostFault::Refused(why)) => {
+                    warn!(transfer = due.transfer, kind = path, why, "the counterparty refuses a message");
+                    self.store.notice_tried(&due.id, None).await?;
+                    return self.give_up(&transfer, &why).await;
+                }
+                Err(PostFault::Later(why)) => why,
+            };
+            match pauses.next().filter(|_| due.attempts == 0) {
+                Some(pause) => sleep(Duration::from_millis(pause)).await,
+                None if due.attempts >= TRIES => {
+                    warn!(transfer = due.transfer, kind = path, why, "given up");
+                    return Ok(self.store.notice_tried(&due.id, None).await?);
+                }
+                None => {
+                    let pause = 2_i64.saturating_pow(due.attempts.min(12)).min(3600);
+                    return Ok(self.store.notice_tried(&due.id, Some(chance::now()?.plus(pause))).await?);
+                }
+            }
+        }
+    }
+
+    /// The provider's pid, from the answer to a request.
+    async fn learn(self: &Arc<Self>, id: &str, answer: &Value) -> Result<(), NodeFault> {
+        let Some(pid) = answer.get("providerPid").and_then(Value::as_str).filter(|pid| !pid.is_empty()) else {
+            warn!(transfer = id, "the answer to a request names no providerPid; the start will");
+            return Ok(());
+        };
+        loop {
+            let (transfer, version) = self.read(id).await?;
+            let decision = transfer.named(pid)?;
+            if decision.events.is_empty() {
+                return Ok(());
+            }
+            let now = chance::now()?;
+            if self.commit(Some((transfer, version)), decision, None, None, now).await?.is_some() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// A refused request is no transfer; any other refused message leaves both sides where they say that they are.
+    async fn give_up(self: &Arc<Self>, transfer: &Transfer, why: &str) -> Result<(), NodeFault> {
+        if transfer.state().is_final() || transfer.opening().provider_pid.is_some() {
+            return Ok(());
+        }
+        let id = transfer.own_pid().to_owned();
+        let step = super::Step::Terminate;
+        self.decide_because(&id, step, Some(&format!("the provider refused the request: {why}"))).await.map(|_| ())
+    }
+}
+
+/// Whether a notice need not be told any more: the transfer was ended by the other side, or broken off by this one.
+fn overtaken(transfer: &Transfer, due: &DueNotice) -> bool {
+    let by_us = transfer.history().last().is_some_and(|moved| moved.by == transfer.opening().role);
+    match transfer.state() {
+        StateName::Requested | StateName::Started | StateName::Suspended => false,
+        StateName::Completed => !by_us,
+        // The request goes out all the same: without it nobody would know what is over.
+        StateName::Terminated => !(by_us && matches!(due.notice.kind, Kind::Request | Kind::Termination)),
+    }
+}

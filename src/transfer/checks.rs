@@ -1,0 +1,17 @@
+//! Checks of transfers: who may move one, and how.
+
+crate::checks! {
+    MESSAGE = "transfer.message": "a message has the type and the members that its door expects, each of its type";
+    PIDS = "transfer.pids": "a message names the transfer by the pids that both sides know";
+    STATE = "transfer.state": "the message or the command is one of the arrows that leave this state for its sender";
+    TERMINAL = "transfer.terminal": "nothing moves a transfer that is COMPLETED or TERMINATED";
+    ADDRESS = "transfer.address": "the first start of a pull says where the data is, as an http or https URL";
+    FORMAT = "transfer.format": "the format is HttpData-PULL, without an address to push to";
+    CALLBACK = "transfer.callback": "a callback address is an http or https URL that this node may call";
+    AGREEMENT = "transfer.agreement": "the agreement is FINALIZED here, with this counterparty, in these roles";
+    PLAIN = "transfer.plain": "an unsigned agreement opens data only to counterparties that the configuration names";
+    COUNTED = "transfer.counted": "an unsigned agreement whose terms count uses opens nothing: nobody presents anything that could be counted";
+    OPEN_AT_ONCE = "transfer.open-at-once": "at most a thousand transfers of an agreement are open at a time";
+    GUARDED = "transfer.guarded": "the agreement's asset is one that this node's gate guards";
+    OPEN = "transfer.open": "a transfer's token opens its own asset, while the transfer is STARTED and its agreement stands";
+}

@@ -1,0 +1,209 @@
+//! A gate that runs over real HTTP, in front of real files, with a store of its own and a chain that the test writes.
+
+#![allow(dead_code)]
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use countersign::check::Trail;
+use countersign::credential::Asset;
+use countersign::encoding::Timestamp;
+use countersign::gate::{Answer, Receipt};
+use countersign::http::{self, Served};
+use countersign::identity::{Documents, Signer as _};
+use countersign::node::{GateSettings, Gatekeeper, ServedAsset, Source, chance};
+use countersign::store::Sqlite;
+use reqwest::{Method, Response, StatusCode};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::gate_world::{Contract, RECORDER, ScriptedChain, World, key};
+
+pub const DATA: &[u8] = b"<OpenDRIVE><header revMajor=\"1\" revMinor=\"7\"/></OpenDRIVE>";
+pub const SHOWN: [&str; 2] = ["asset", "terms"];
+
+/// A gate that runs, and everything around it.
+pub struct Scene {
+    pub world: World,
+    pub chain: Arc<ScriptedChain>,
+    pub home: TempDir,
+    pub origin: String,
+    pub client: reqwest::Client,
+    pub settings: GateSettings,
+    pub running: Option<Running>,
+}
+
+pub struct Running {
+    pub gate: Arc<Gatekeeper>,
+    pub served: Served,
+    pub stop: CancellationToken,
+    pub poll: JoinHandle<()>,
+}
+
+impl Scene {
+    pub async fn new() -> Self {
+        Self::with(|_, _| {}).await
+    }
+
+    pub async fn with(change: impl FnOnce(&mut GateSettings, &Path)) -> Self {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let now = chance::now().unwrap();
+        let (world, home) = (World::at(now), tempfile::tempdir().unwrap());
+        let data = home.path().join("junction.xodr");
+        std::fs::write(&data, DATA).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let origin = format!("http://{}", listener.local_addr().unwrap());
+        let asset = world.asset(&origin, DATA);
+        let served = ServedAsset {
+            id: asset.id,
+            sha256: asset.sha256,
+            media_type: asset.media_type,
+            path: "/assets/junction".into(),
+            source: Source::File(data),
+        };
+        let mut settings = GateSettings {
+            origin: origin.clone(),
+            providers: vec![world.provider.did().clone()],
+            recorders: vec![RECORDER],
+            assets: vec![served],
+            poll_ms: 50,
+            max_head_age: 600,
+            challenge_ttl: 120,
+            token_ttl: 300,
+            dpop_required: false,
+            dpop_nonces: false,
+            forward: None,
+        };
+        change(&mut settings, home.path());
+        let chain = Arc::new(ScriptedChain::new(now));
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let mut scene = Self { world, chain, home, origin, client, settings, running: None };
+        scene.start(listener).await;
+        scene
+    }
+
+    pub async fn start(&mut self, listener: TcpListener) {
+        let store = Sqlite::open(&self.home.path().join("gate.db")).await.unwrap();
+        let gate = Gatekeeper::open(self.settings.clone(), Arc::new(key(5)), Arc::new(store), self.chain.clone());
+        let gate = gate.await.unwrap();
+        let served = http::serve(listener, http::gate::router(gate.clone()), Duration::from_secs(10));
+        let stop = CancellationToken::new();
+        let poll = tokio::spawn(gate.clone().run(stop.clone().cancelled_owned()));
+        self.running = Some(Running { gate, served, stop, poll });
+        self.until_ready().await;
+    }
+
+    pub async fn restart(&mut self) {
+        let Running { gate, served, stop, poll } = self.running.take().unwrap();
+        stop.cancel();
+        poll.await.unwrap();
+        served.shutdown().await;
+        gate.settled().await;
+        // The store is free once nobody holds the gate.
+        while Arc::strong_count(&gate) > 1 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        drop(gate);
+        let address = self.origin.strip_prefix("http://").unwrap();
+        self.start(TcpListener::bind(address).await.unwrap()).await;
+    }
+
+    /// A restart does not wait for the first look at the chain; the stories do.
+    pub async fn until_ready(&self) {
+        for _ in 0..200 {
+            if self.get("/ready", None).await.status() == StatusCode::OK {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("the gate never became ready");
+    }
+
+    pub fn asset(&self) -> Asset {
+        self.world.asset(&self.origin, DATA)
+    }
+
+    /// A contract whose entry is final.
+    pub fn concluded(&self, number: u8, permission: Value) -> Contract {
+        let contract = self.world.contract(number, self.asset(), permission);
+        self.chain.record(&contract, 90, self.world.now);
+        contract
+    }
+
+    pub async fn nonce(&self) -> String {
+        let challenge: Value =
+            self.client.post(format!("{}/challenge", self.origin)).send().await.unwrap().json().await.unwrap();
+        assert_eq!(challenge["aud"], self.origin.as_str());
+        let expires = Timestamp::parse_rfc3339(challenge["expires"].as_str().unwrap()).unwrap();
+        assert!(expires > self.world.now.plus(100));
+        challenge["nonce"].as_str().unwrap().to_owned()
+    }
+
+    pub async fn answer(&self, contract: &Contract) -> Answer {
+        contract.answer(&self.origin, &self.nonce().await, &SHOWN, chance::now().unwrap())
+    }
+
+    pub async fn send(&self, answer: &Answer) -> Response {
+        let body = serde_json::to_string(answer).unwrap();
+        self.client.post(format!("{}/token", self.origin)).body(body).send().await.unwrap()
+    }
+
+    pub async fn token(&self, contract: &Contract) -> String {
+        let granted = self.send(&self.answer(contract).await).await;
+        assert_eq!(granted.status(), StatusCode::OK);
+        granted.json::<Value>().await.unwrap()["token"].as_str().unwrap().to_owned()
+    }
+
+    /// The check that denies an answer.
+    pub async fn denied(&self, answer: &Answer) -> String {
+        check(self.send(answer).await, StatusCode::FORBIDDEN).await
+    }
+
+    pub async fn get(&self, path: &str, token: Option<&str>) -> Response {
+        self.request(Method::GET, path, token, None).await
+    }
+
+    pub async fn request(&self, method: Method, path: &str, token: Option<&str>, range: Option<&str>) -> Response {
+        let mut request = self.client.request(method, format!("{}{path}", self.origin));
+        if let Some(token) = token {
+            request = request.bearer_auth(token);
+        }
+        if let Some(range) = range {
+            request = request.header("range", range);
+        }
+        request.send().await.unwrap()
+    }
+
+    pub async fn receipt(&self, link: &str, token: &str, contract: &Contract) -> Receipt {
+        let path = link.strip_prefix('<').unwrap().split('>').next().unwrap();
+        assert!(link.ends_with("rel=\"receipt\""));
+        for _ in 0..200 {
+            let answer = self.get(path, Some(token)).await;
+            if answer.status() == StatusCode::OK {
+                assert_eq!(answer.headers()["content-type"], "application/jose");
+                let text = answer.text().await.unwrap();
+                let (gate, core) = (key(5), &contract.core.hash);
+                let trail = &mut Trail::default();
+                return Receipt::verify(&text, gate.did(), core, &Documents::default(), trail).unwrap().into_inner();
+            }
+            assert_eq!(answer.status(), StatusCode::ACCEPTED);
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("no receipt");
+    }
+}
+
+pub async fn check(response: Response, status: StatusCode) -> String {
+    assert_eq!(response.status(), status);
+    let error: Value = response.json().await.unwrap();
+    assert!(error["error"]["message"].is_string(), "{error}");
+    error["error"]["check"].as_str().unwrap_or_default().to_owned()
+}
+
+pub fn link(response: &Response) -> String {
+    response.headers()["link"].to_str().unwrap().to_owned()
+}
