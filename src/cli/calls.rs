@@ -162,7 +162,7 @@ impl GateCaller {
     /// The same, asking for tokens that are bound to a fresh key.
     pub fn proving(self) -> Result<Self> {
         let key = loop {
-            if let Some(key) = SecretKey::p256(&*Zeroizing::new(chance::random()?)) {
+            if let Some(key) = SecretKey::p256(&Zeroizing::new(chance::random()?)) {
                 break key;
             }
         };

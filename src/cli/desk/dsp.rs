@@ -1,4 +1,4 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -213,7 +213,7 @@ impl Promise {
     }
 }
 
-fn terms(file: &PathBuf) -> Result<Value> {
+fn terms(file: &Path) -> Result<Value> {
     let terms: Value = serde_json::from_str(&read_text(file)?)
         .map_err(|cause| Usage(format!("{} is no JSON: {cause}", file.display())))?;
     Ok(terms)
