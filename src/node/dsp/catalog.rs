@@ -20,21 +20,21 @@ const PLAIN_DATASET: &str = "dsp-dataset";
 /// How the data of a dataset is had over the Dataspace Protocol.
 const PULL: &str = "HttpData-PULL";
 
+/// The datasets by id.
+type Datasets = Arc<BTreeMap<String, Dataset>>;
+
 /// The datasets in memory, as of a second.
 #[derive(Default)]
 pub(super) struct Shelf(Mutex<Option<(Timestamp, Datasets)>>);
 
-/// What a catalog shows, by id.
-type Datasets = Arc<BTreeMap<String, Dataset>>;
-
 impl Shelf {
-    fn of(&self, now: Timestamp) -> Option<Arc<BTreeMap<String, Dataset>>> {
+    fn of(&self, now: Timestamp) -> Option<Datasets> {
         // A pair of plain values cannot be left half-written by a panic elsewhere.
         let shelf = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         shelf.as_ref().filter(|(at, _)| *at == now).map(|(_, datasets)| Arc::clone(datasets))
     }
 
-    fn set(&self, now: Timestamp, datasets: &Arc<BTreeMap<String, Dataset>>) {
+    fn set(&self, now: Timestamp, datasets: &Datasets) {
         // As above.
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, Arc::clone(datasets)));
     }
@@ -55,7 +55,7 @@ impl Connector {
         Ok(self.datasets(now).await?.get(id).cloned())
     }
 
-    async fn datasets(&self, now: Timestamp) -> Result<Arc<BTreeMap<String, Dataset>>, NodeFault> {
+    async fn datasets(&self, now: Timestamp) -> Result<Datasets, NodeFault> {
         if let Some(known) = self.shelf.of(now) {
             return Ok(known);
         }
