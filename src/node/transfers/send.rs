@@ -13,7 +13,7 @@ use super::{DueNotice, PostFault, Transfers, chance};
 use crate::negotiation::Role;
 use crate::node::NodeFault;
 use crate::node::dsp::send::escaped;
-use crate::transfer::{Kind, StateName, Transfer};
+use crate::transfer::{Kind, Transfer};
 
 /// How many messages are on their way at a time.
 const AT_ONCE: u32 = 64;
@@ -74,7 +74,7 @@ impl Transfers {
         let mut pauses = SOON.into_iter();
         loop {
             let (transfer, _) = self.read(&due.transfer).await?;
-            if overtaken(&transfer, due) {
+            if overtaken(&transfer) {
                 self.store.notice_tried(&due.id, None).await?;
                 return Ok(());
             }
@@ -148,13 +148,8 @@ impl Transfers {
     }
 }
 
-/// Whether a notice need not be told any more: the transfer was ended by the other side, or broken off by this one.
-fn overtaken(transfer: &Transfer, due: &DueNotice) -> bool {
-    let by_us = transfer.history().last().is_some_and(|moved| moved.by == transfer.opening().role);
-    match transfer.state() {
-        StateName::Requested | StateName::Started | StateName::Suspended => false,
-        StateName::Completed => !by_us,
-        // The request goes out all the same: without it nobody would know what is over.
-        StateName::Terminated => !(by_us && matches!(due.notice.kind, Kind::Request | Kind::Termination)),
-    }
+/// Whether a notice need not be told any more: the other side has ended the transfer. What this side did before it ended it
+/// is told in its order.
+fn overtaken(transfer: &Transfer) -> bool {
+    transfer.state().is_final() && transfer.history().last().is_some_and(|moved| moved.by != transfer.opening().role)
 }
