@@ -6,7 +6,7 @@ mod wallets;
 use std::fs;
 use std::net::TcpListener;
 
-use serde_json::json;
+use serde_json::{Map, Value, json};
 use wallets::{ASSET, Street, Wallet, program};
 
 fn refuses_to_start(wallet: &Wallet) -> String {
@@ -78,19 +78,23 @@ fn full_disk(street: &mut Street) {
     provider.start_without_room(512);
     let template = provider.get("/api/assets")[0]["template"].clone();
     let list = |provider: &Wallet, number: usize, size: usize| {
+        // As much as a listing may say, where much is wanted.
+        let members = size.saturating_sub(2_000).div_ceil(390).min(32);
+        let metadata: Map<String, Value> =
+            (0..members).map(|place| (format!("{place:0>190}"), json!("y".repeat(200)))).collect();
         let listing = json!({
             "asset": {
-                "id": format!("urn:uuid:3f0c6f0e-2a53-4b0e-8f4d-1d1f9a3c1{number:03}"), "title": "Filler",
+                "id": format!("urn:uuid:3f0c6f0e-2a53-4b0e-8f4d-1d1f9a3c1{number:03x}"), "title": "Filler",
                 "media_type": "application/xml", "sha256": "9f".repeat(32), "size": 1,
                 "endpoint": "https://data.example/filler.xodr",
             },
             "template": template, "parameters": { "uses": 3 }, "price": { "amount": "4.00", "currency": "EUR" },
-            "description": "x".repeat(size),
+            "description": "x".repeat(size.min(2_000)), "metadata": metadata,
         });
         provider.call("POST", "/api/assets", Some(&listing))
     };
     let (mut number, mut taken) = (0, 0);
-    for size in [150_000, 30_000, 6_000, 2_000, 500] {
+    for size in [14_000, 6_000, 2_000, 500] {
         loop {
             let (status, answer) = list(provider, number, size);
             number += 1;
@@ -122,17 +126,17 @@ fn full_disk(street: &mut Street) {
     provider.make_room();
     provider.reach("REQUESTED");
     assert_eq!(provider.get("/api/assets").as_array().unwrap().len(), 1 + taken);
-    assert_eq!(list(provider, number, 100_000).0, 200);
+    assert_eq!(list(provider, number, 14_000).0, 200);
 
     // The same where the configuration says how much the store may take; a restart with more lets it go on.
     provider.process = None;
     edit(provider, "[wallet]\n", "[store]\nmost_mb = 1\n\n[wallet]\n");
     provider.start();
     let (status, answer) =
-        (0..20).map(|more| list(provider, number + 1 + more, 150_000)).find(|(status, _)| *status >= 300).unwrap();
+        (0..200).map(|more| list(provider, number + 1 + more, 14_000)).find(|(status, _)| *status >= 300).unwrap();
     assert_eq!(status, 507, "{answer}");
     provider.process = None;
     edit(provider, "most_mb = 1\n", "most_mb = 64\n");
     provider.start();
-    assert_eq!(list(provider, number + 30, 150_000).0, 200);
+    assert_eq!(list(provider, number + 300, 14_000).0, 200);
 }

@@ -179,8 +179,10 @@ fn a_rule_grants_what_is_not_cataloged_where_it_says_so() {
         |amount| bob.post("/api/requests", &json!({ "provider": alice.did, "asset": ASSET, "price": wish(amount) }));
 
     ask("299.99");
-    let below = until(bob, "below the floor", |view| view["state"] == "TERMINATED");
-    assert_eq!(below["ending"]["code"], "uncataloged");
+    let below = until(alice, "below the floor", |view| view["state"] == "REQUESTED");
+    assert_eq!(below["due"]["person"], true, "what no rule decides waits for a person");
+    alice.post(&format!("/api/negotiations/{}/reject", id(&below)), &json!({ "reason": "too little" }));
+    until(bob, "it ends", |view| view["state"] == "TERMINATED");
     ask("350.00");
     let granted = until(bob, "above the floor", |view| view["state"] == "OFFERED");
     assert_eq!(granted["offer"]["price"], wish("350.00"));

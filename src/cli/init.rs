@@ -154,7 +154,7 @@ pinned = []
 # How often the chain is read, in milliseconds.
 poll_ms = 2000
 # Requests and proposals of others whose terms are not in the catalog: "reject" turns them away, "manual" holds them for a
-# person until they lapse, "rules" lets the rules below with `uncataloged = true` decide and turns the rest away.
+# person until they lapse, "rules" lets the rules below with `uncataloged = true` decide and holds the rest for a person.
 uncataloged = "reject"
 
 [wallet.windows]
@@ -185,6 +185,44 @@ record = "automatic"
 # price_ceiling = { amount = "1000.00", currency = "EUR" }
 # price_floor = { amount = "100.00", currency = "EUR" }
 # uncataloged = false                      # true: decides terms beyond the catalog as well
+
+# The Dataspace Protocol, with any connector; without this table there is none.
+# [dsp]
+# The name that connectors know this one by; its DID when absent.
+# participant_id = "did:key:…"
+# With whom agreements are made that nobody signs, by participant id, "*" for anybody; and to whom such an agreement opens data.
+# plain = []
+# opens_data_to = []
+# Terms that are not in the catalog: "reject", "manual" or "rules", as above.
+# uncataloged = "reject"
+# How many negotiations one counterparty may have open, and for how many seconds one waits for a decision.
+# open = 10000
+# waits = 604800
+# Decisions in a file, dataset by dataset: for tests of conformance.
+# script = "decisions.json"
+# Who decides, "manual" or "automatic": agreeing to a cataloged offer; agreeing to one's own accepted offer; accepting an offer
+# of what was asked for; verifying such an agreement; finalising.
+# [dsp.decide]
+# agree = "manual"
+# confirm = "automatic"
+# accept = "manual"
+# verify = "automatic"
+# finalize = "automatic"
+# A preset decides where all it names applies; the point is "agree", "accept" or "terminate".
+# [[dsp.rule]]
+# name = "open data"
+# point = "agree"
+# counterparties = ["*"]
+# datasets = ["urn:uuid:…"]
+# A wallet whose signed messages travel over the Dataspace Protocol instead of the inbox.
+# [[dsp.peer]]
+# participant = "did:key:…"
+# address = "https://alice.example/dsp/2025-1"
+# A connector that proves itself by a fixed text, and what it is sent: for tests, never for data that matters.
+# [[dsp.literal]]
+# authorization = "…"
+# participant = "other-connector"
+# send = "…"
 "#
         }
         Purpose::Mediator => {
@@ -288,8 +326,12 @@ mod tests {
         };
         let lines = text.lines().map(|line| line.strip_prefix("# ").filter(setting).unwrap_or(line));
         let text = lines.collect::<Vec<_>>().join("\n");
-        let did = crate::identity::SecretKey::p256(&[7; 32]).unwrap().did().to_string();
+        let key = crate::identity::SecretKey::p256(&[7; 32]).unwrap();
+        let (did, jwk) = (key.did().to_string(), serde_json::to_value(key.public_key().jwk()).unwrap());
+        let (x, y) = (jwk["x"].as_str().unwrap(), jwk["y"].as_str().unwrap());
         text.replace("did:key:…", &did)
+            .replace("did:web:operator.example#…", "did:web:operator.example#one")
+            .replace("x = \"…\", y = \"…\"", &format!("x = \"{x}\", y = \"{y}\""))
             .replace("code_hash = \"0x…\"", &format!("code_hash = \"0x{}\"", "ab".repeat(32)))
             .replace("0x…", &format!("0x{}", "cd".repeat(20)))
     }

@@ -17,18 +17,8 @@ pub enum Uncataloged {
     Reject,
     /// They wait for a person, until they lapse.
     Manual,
-    /// A rule for uncataloged terms decides; what none decides is rejected.
+    /// A rule for uncataloged terms decides; what none decides waits for a person.
     Rules,
-}
-
-impl Uncataloged {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Reject => "reject",
-            Self::Manual => "manual",
-            Self::Rules => "rules",
-        }
-    }
 }
 
 impl Node {
@@ -84,14 +74,16 @@ impl Node {
             (Role::Consumer, State::Proposed(_)) => true,
             _ => false,
         };
-        let policy = self.settings.uncataloged;
-        if !theirs || policy == Uncataloged::Manual || self.cataloged(negotiation).await? == Some(true) {
+        if !theirs
+            || self.settings.uncataloged != Uncataloged::Reject
+            || self.cataloged(negotiation).await? == Some(true)
+        {
             return Ok(false);
         }
         let command = Command::Terminate {
             code: "uncataloged".into(),
             reason: "these terms are not in the catalog, and this party considers no others".into(),
-            by: Decider::Rule(format!("uncataloged = {}", policy.name())),
+            by: Decider::Rule("uncataloged = reject".into()),
         };
         self.advance(id, None, |_, _| Ok((Input::Ordered(command.clone()), vec![]))).await?;
         Ok(true)

@@ -15,7 +15,7 @@ holds the owner's key, `countersign api-key add` makes others with less scope. E
 decide, admin.\n\nTimes are RFC 3339 in UTC. Ids are URNs; write them percent-encoded or as they are. A call that fails \
 answers with an `Error`, whose `check` names the rule that did not hold, if it was one.";
 
-const TAGS: [(&str, &str); 10] = [
+const TAGS: [(&str, &str); 11] = [
     ("negotiations", "From a request to a contract: what waits for whom, and the decisions."),
     ("contracts", "What is done with a contract: present it, end it, withdraw from it."),
     ("dsp", "Plain negotiations over the Dataspace Protocol, with any connector; nobody signs anything in them."),
@@ -24,6 +24,7 @@ const TAGS: [(&str, &str); 10] = [
     ("fees", "What a provider states, and what an operator audits."),
     ("operator", "Members and templates of an operator."),
     ("books", "The operator's books: what was stated, invoices, payments, what is open."),
+    ("mediator", "What a mediator keeps for others, and this wallet's own mediator."),
     ("keys", "Keys to this interface."),
     ("node", "The node itself: events, metrics, health, this document."),
 ];
