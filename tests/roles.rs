@@ -183,6 +183,17 @@ fn a_rule_grants_what_is_not_cataloged_where_it_says_so() {
     assert_eq!(below["due"]["person"], true, "what no rule decides waits for a person");
     alice.post(&format!("/api/negotiations/{}/reject", id(&below)), &json!({ "reason": "too little" }));
     until(bob, "it ends", |view| view["state"] == "TERMINATED");
+    let more = json!({ "provider": alice.did, "asset": ASSET, "price": wish("350.00"), "parameters": { "uses": 30 } });
+    let turned = json!({
+        "provider": alice.did, "asset": ASSET, "price": wish("350.00"), "promisor": bob.did, "promisee": alice.did,
+    });
+    for order in [more, turned] {
+        bob.post("/api/requests", &order);
+        let asked = until(alice, "more than a price", |view| view["state"] == "REQUESTED");
+        assert_eq!(asked["due"]["person"], true, "a rule names prices, not parameters or roles");
+        alice.post(&format!("/api/negotiations/{}/reject", id(&asked)), &json!({ "reason": "no" }));
+        until(bob, "it ends", |view| view["state"] == "TERMINATED");
+    }
     ask("350.00");
     let granted = until(bob, "above the floor", |view| view["state"] == "OFFERED");
     assert_eq!(granted["offer"]["price"], wish("350.00"));

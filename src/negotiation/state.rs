@@ -48,6 +48,18 @@ pub struct Opening {
     pub began: Role,
 }
 
+impl Opening {
+    /// The data provider.
+    pub fn provider(&self) -> &Did {
+        if self.role == Role::Provider { &self.us } else { &self.peer }
+    }
+
+    /// The data consumer.
+    pub fn consumer(&self) -> &Did {
+        if self.role == Role::Consumer { &self.us } else { &self.peer }
+    }
+}
+
 /// The states of the Dataspace Protocol, by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]

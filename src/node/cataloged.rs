@@ -27,12 +27,8 @@ impl Node {
     /// # Errors
     /// When the store fails.
     pub(super) async fn cataloged(&self, negotiation: &Negotiation) -> Result<Option<bool>, NodeFault> {
-        let opening = negotiation.opening();
-        let (provider, consumer) = match opening.role {
-            Role::Provider => (&opening.us, &opening.peer),
-            Role::Consumer => (&opening.peer, &opening.us),
-        };
-        let listing = match opening.role {
+        let (provider, consumer) = (negotiation.opening().provider(), negotiation.opening().consumer());
+        let listing = match negotiation.opening().role {
             Role::Provider => self.listing(negotiation.asset()).await?.filter(|listing| listing.cataloged),
             Role::Consumer => match self.shelf(provider).await? {
                 Some(shelf) => shelf.into_iter().find(|listing| listing.asset.id == negotiation.asset()),

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::proposing::{as_proposed, taken_up};
+use super::rounds::promises;
 use super::settings::{Matter, Point, RecordConsent};
 use super::{Node, NodeFault, OfferOrder, Uncataloged, chance, kind};
 use crate::check::Trail;
@@ -238,13 +239,20 @@ impl Node {
                 if listing.cataloged && self.wishes_nothing_else(negotiation, &listing) {
                     return Ok(named(&listing.template, &listing.price).filter(|_| first));
                 }
-                let Some(request) = negotiation.request().filter(|_| first && presets) else { return Ok(None) };
+                // Other prices and templates are what a rule can name; other roles and parameters are a person's.
+                let usual = in_usual_roles(negotiation) && wishes_no_other_values(negotiation, &listing);
+                let Some(request) = negotiation.request().filter(|_| first && presets && usual) else {
+                    return Ok(None);
+                };
                 let template = request.template.as_ref().unwrap_or(&listing.template);
                 Ok(decided(template, &request.price.unwrap_or(listing.price), true))
             }
             (Point::Accept, None) => {
                 let State::Proposed(proposal) = negotiation.state() else { return Ok(None) };
                 let uncataloged = self.cataloged(negotiation).await? != Some(true);
+                if !in_usual_roles(negotiation) {
+                    return Ok(None);
+                }
                 let rule = decided(&proposal.template, &proposal.price, uncataloged);
                 Ok(rule.filter(|_| presets || !uncataloged))
             }
@@ -265,14 +273,10 @@ impl Node {
     /// Whether a request is for the asset as it is listed: a rule decides that; whoever wishes for more asks a person.
     pub(super) fn wishes_nothing_else(&self, negotiation: &Negotiation, listing: &Listing) -> bool {
         let Some(request) = negotiation.request() else { return false };
-        let opening = negotiation.opening();
-        let (provider, consumer) = match opening.role {
-            Role::Provider => (&opening.us, &opening.peer),
-            Role::Consumer => (&opening.peer, &opening.us),
-        };
+        let (provider, consumer) = (negotiation.opening().provider(), negotiation.opening().consumer());
         request.template.as_ref().is_none_or(|wish| *wish == listing.template)
             && request.price.is_none_or(|wish| wish == listing.price)
-            && request.parameters.iter().all(|(name, wish)| listing.parameters.get(name) == Some(wish))
+            && wishes_no_other_values(negotiation, listing)
             && request.promisor.as_ref().is_none_or(|did| did == provider)
             && request.promisee.as_ref().is_none_or(|did| did == consumer)
     }
@@ -308,6 +312,18 @@ impl Node {
             .map_err(|cause| super::StoreFault::Damaged(format!("asset {asset}: {cause}")))?;
         Ok(Some(listing))
     }
+}
+
+/// Whether the provider promises the consumer, as every catalog says.
+fn in_usual_roles(negotiation: &Negotiation) -> bool {
+    promises(negotiation) == (negotiation.opening().provider(), negotiation.opening().consumer())
+}
+
+/// Whether a request wishes for no other values of the template's parameters than the listing's.
+fn wishes_no_other_values(negotiation: &Negotiation, listing: &Listing) -> bool {
+    negotiation
+        .request()
+        .is_some_and(|request| request.parameters.iter().all(|(name, wish)| listing.parameters.get(name) == Some(wish)))
 }
 
 /// The offer that a rule makes: what was proposed, or what the request wishes for.

@@ -44,11 +44,7 @@ pub struct Change {
 
 /// The rounds of a negotiation, oldest first.
 pub(super) fn rounds(negotiation: &Negotiation) -> Vec<RoundView> {
-    let opening = negotiation.opening();
-    let (provider, consumer) = match opening.role {
-        Role::Provider => (&opening.us, &opening.peer),
-        Role::Consumer => (&opening.peer, &opening.us),
-    };
+    let (provider, consumer) = (negotiation.opening().provider(), negotiation.opening().consumer());
     let mut said = BTreeMap::new();
     let mut views = Vec::new();
     for (at, round) in negotiation.rounds() {
@@ -69,6 +65,18 @@ pub(super) fn rounds(negotiation: &Negotiation) -> Vec<RoundView> {
         views.push(RoundView { by, kind, id, sha256, at: *at, terms, changes });
     }
     views
+}
+
+/// Who promises whom, by what is on the table: the provider the consumer, where nobody said otherwise.
+pub(super) fn promises(negotiation: &Negotiation) -> (&Did, &Did) {
+    let said = match negotiation.rounds().last() {
+        Some((_, Round::Request(request))) => (request.promisor.as_ref(), request.promisee.as_ref()),
+        Some((_, Round::Proposal(proposal))) => (Some(&proposal.promisor), Some(&proposal.promisee)),
+        Some((_, Round::Offer(offer))) => (Some(&offer.promisor), Some(&offer.promisee)),
+        None => (None, None),
+    };
+    let opening = negotiation.opening();
+    (said.0.unwrap_or(opening.provider()), said.1.unwrap_or(opening.consumer()))
 }
 
 fn terms_of(round: &Round, provider: &Did, consumer: &Did) -> BTreeMap<String, Value> {

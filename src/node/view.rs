@@ -3,13 +3,13 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use super::rounds::rounds;
+use super::rounds::{promises, rounds};
 use super::settings::Point;
 use super::{Due, Node, NodeFault, PartyView, RoundView};
 use crate::credential::{Account, Asset, ContractId, Entry, rfc3339};
 use crate::encoding::{Digest, Timestamp};
 use crate::identity::{Did, Jws};
-use crate::negotiation::{Decided, Ending, Moved, Negotiation, OfferPaper, Role, Round, State, StateName};
+use crate::negotiation::{Decided, Ending, Moved, Negotiation, OfferPaper, Role, State, StateName};
 use crate::policy::{Fee, Money, Policy, Template};
 
 /// A negotiation, for people and scripts.
@@ -162,8 +162,8 @@ impl Node {
             waits_for: due.as_ref().map(|due| due.decision),
             due,
             cataloged: self.cataloged(&negotiation).await?,
-            promisor,
-            promisee,
+            promisor: promisor.clone(),
+            promisee: promisee.clone(),
             held_since: self.held_since(id).await?,
             offer: negotiation.offer().map(OfferView::of),
             rounds: rounds(&negotiation),
@@ -190,22 +190,6 @@ impl Node {
         }
         Ok(views)
     }
-}
-
-/// Who promises whom, by what is on the table.
-fn promises(negotiation: &Negotiation) -> (Did, Did) {
-    let opening = negotiation.opening();
-    let (provider, consumer) = match opening.role {
-        Role::Provider => (&opening.us, &opening.peer),
-        Role::Consumer => (&opening.peer, &opening.us),
-    };
-    let said = match negotiation.rounds().last() {
-        Some((_, Round::Request(request))) => (request.promisor.as_ref(), request.promisee.as_ref()),
-        Some((_, Round::Proposal(proposal))) => (Some(&proposal.promisor), Some(&proposal.promisee)),
-        Some((_, Round::Offer(offer))) => (Some(&offer.promisor), Some(&offer.promisee)),
-        None => (None, None),
-    };
-    (said.0.unwrap_or(provider).clone(), said.1.unwrap_or(consumer).clone())
 }
 
 fn ending(negotiation: &Negotiation) -> Option<Ending> {
