@@ -149,6 +149,30 @@ async fn who_promises_to_alert_offers_it_unasked() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_terms_that_were_asked_for_with_the_promise_turned_round_are_not_what_was_asked_for() {
+    let accepts = "plain = ['*']\nuncataloged = 'rules'\ndecide = { accept = 'automatic' }\n\
+        [[rule]]\nname = 'use'\npoint = 'accept'\nterms = { permission = [{ action = 'use' }] }";
+    let (alice, bob) = pair(MANUAL, accepts).await;
+    let (a, b) = (alice.did.to_string(), bob.did.to_string());
+    let id = bob.node.start(&order(&alice, json!({})), person()).await.unwrap();
+    let theirs = alice.only().await.id;
+    let turned = json!({ "terms": terms(), "promisor": b, "promisee": a });
+    alice.node.act(&theirs, Act::Offer, serde_json::from_value(turned).unwrap(), person()).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let view = bob.view(&id).await;
+    assert_eq!((view.state.to_string().as_str(), view.person), ("OFFERED", true), "a person decides: {view:#?}");
+    assert_eq!((view.cataloged, view.parties.promisor.to_string()), (Some(false), b.clone()));
+
+    // Bob says who should promise, and Alice hears it; what is asked for then is what the rule accepts.
+    let back = json!({ "terms": terms(), "promisor": a, "promisee": b });
+    bob.node.act(&id, Act::Counter, serde_json::from_value(back.clone()).unwrap(), person()).await.unwrap();
+    let asked = alice.reaches(&theirs, "REQUESTED").await;
+    assert_eq!((asked.parties.promisor.to_string(), asked.cataloged), (a.clone(), Some(true)));
+    alice.node.act(&theirs, Act::Offer, serde_json::from_value(back).unwrap(), person()).await.unwrap();
+    alice.reaches(&theirs, "FINALIZED").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_the_catalog_does_not_have_is_refused_unless_the_configuration_takes_it() {
     let (provider, consumer) = pair(AUTOMATIC, AUTOMATIC).await;
     let other = json!({ "terms": { "permission": [{ "action": "read" }] } });

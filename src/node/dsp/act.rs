@@ -151,10 +151,12 @@ impl Connector {
             parties.promisor = promisor.clone();
         }
         if let Some(promisee) = &order.promisee {
+        // What is not said stays as it was: the way back to the usual roles is said.
+        let unusual = before.as_ref().is_some_and(|before| *before != usual);
             parties.promisee = promisee.clone();
         }
         hold_parties(opening, &parties)?;
-        Ok((parties != usual).then_some(parties))
+        Ok((unusual || parties != usual).then_some(parties))
     }
 }
 

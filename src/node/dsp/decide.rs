@@ -79,8 +79,9 @@ impl Connector {
     fn on_offer(&self, negotiation: &Negotiation) -> Next {
         let offers = negotiation.offers();
         let asked = offers.iter().rev().find(|offer| offer.by == Role::Consumer);
-        let as_asked =
-            asked.zip(negotiation.offer()).is_some_and(|(asked, offer)| same_terms(&asked.offer, &offer.offer));
+        let as_asked = asked
+            .zip(negotiation.offer())
+            .is_some_and(|(asked, offer)| same_terms(&asked.offer, &offer.offer) && asked.parties == offer.parties);
         let cataloged = negotiation.offer().and_then(|offer| offer.cataloged) == Some(true);
         if let Some(rule) = self.preset(negotiation, cataloged || as_asked, &[Act::Accept, Act::Terminate]) {
             return Next::rule(rule.point, &rule.name);
@@ -96,7 +97,11 @@ impl Connector {
         if !known && self.settings.uncataloged != Uncataloged::Rules {
             return None;
         }
-        self.settings.rules.iter().find(|rule| points.contains(&rule.point) && rule.decides(negotiation))
+        // A rule names no roles, so that it consents to none but the usual ones and those of what is known.
+        let roles = known || negotiation.parties() == negotiation.opening().parties();
+        let consents = |rule: &PlainRule| roles || rule.point == Act::Terminate;
+        let rules = self.settings.rules.iter();
+        rules.filter(|rule| points.contains(&rule.point) && consents(rule)).find(|rule| rule.decides(negotiation))
     }
 
     /// Lets everything that follows by itself happen in the same decision; what has a delay comes later.

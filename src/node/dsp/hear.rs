@@ -232,15 +232,20 @@ impl Connector {
             if let Some(parties) = &parties {
                 hold_parties(opening, parties)?;
             }
+            // A message that names no roles leaves them as they were.
+            let before = || negotiation.map_or_else(|| opening.parties(), Negotiation::parties);
+            let roles = parties.clone().unwrap_or_else(before);
             cataloged = match (opening.role, negotiation) {
                 (Role::Provider, _) => {
                     let dataset = self.dataset(&opening.dataset).await?;
                     let known = dataset.as_ref().and_then(|dataset| dataset.offer_of(offer));
                     // Of a cataloged offer, the four roles are what the catalog says.
                     let promisor = known.and_then(|known| known.promisor.clone()).unwrap_or_else(|| opening.us.clone());
-                    Some(known.is_some() && parties.as_ref().is_none_or(|parties| parties.promisor == promisor))
+                    Some(
+                        known.is_some() && (roles.promisor == promisor || (negotiation.is_none() && parties.is_none())),
+                    )
                 }
-                (Role::Consumer, Some(negotiation)) => Self::as_before(negotiation, offer),
+                (Role::Consumer, Some(negotiation)) => Self::as_before(negotiation, offer, &roles),
                 (Role::Consumer, None) => None,
             };
         } else {
