@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 use connectors::{DATASET, Running, connector, dataset, terms};
 use countersign::negotiation::Decider;
 use countersign::node::dsp::{Act, Order, StartOrder};
+use countersign::node::{NodeFault, chance, checks};
+use countersign::store::{copy, put_to_use};
 use serde_json::{Value, json};
 
 fn person() -> Decider {
@@ -170,6 +172,36 @@ async fn the_terms_that_were_asked_for_with_the_promise_turned_round_are_not_wha
     assert_eq!((asked.parties.promisor.to_string(), asked.cataloged), (a.clone(), Some(true)));
     alice.node.act(&theirs, Act::Offer, serde_json::from_value(back).unwrap(), person()).await.unwrap();
     alice.reaches(&theirs, "FINALIZED").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restored_copy_decides_nothing_in_what_was_open_and_ends_it() {
+    let (provider, consumer) = pair(MANUAL, AUTOMATIC).await;
+    let id = consumer.node.start(&order(&provider, json!({})), person()).await.unwrap();
+    let theirs = provider.only().await.id;
+    let (home, now) = (tempfile::tempdir().unwrap(), chance::now().unwrap());
+    let copied = home.path().join("store.sqlite");
+    copy(&provider.home.path().join("store.sqlite"), &copied, now).await.unwrap();
+    put_to_use(&copied, now).await.unwrap();
+    // The original goes on: it agrees, and both are done.
+    provider.node.act(&theirs, Act::Agree, Order::default(), person()).await.unwrap();
+    consumer.reaches(&id, "FINALIZED").await;
+    drop(provider.crash().await);
+
+    // The copy would agree a second time, by its rules or by a person.
+    let restored = connectors::connector_in(home, 1, AUTOMATIC, Default::default(), true).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let view = restored.view(&theirs).await;
+    assert_eq!((view.state.to_string().as_str(), view.person, view.acts), ("REQUESTED", false, &[Act::Terminate][..]));
+    for act in [Act::Agree, Act::Offer] {
+        match restored.node.act(&theirs, act, Order::default(), person()).await.unwrap_err() {
+            NodeFault::Refused(refusal) => assert_eq!(*refusal.check, checks::COPIED),
+            fault => panic!("{fault}"),
+        }
+    }
+    restored.node.act(&theirs, Act::Terminate, Order::default(), person()).await.unwrap();
+    let fresh = consumer.node.start(&order(&restored, json!({})), person()).await.unwrap();
+    consumer.reaches(&fresh, "FINALIZED").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

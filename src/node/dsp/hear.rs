@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::act::hold_parties;
 use super::talk::{Draft, Talk};
-use super::{Connector, Next, PlainCommit, Uncataloged};
+use super::{Connector, PlainCommit, Uncataloged};
 use crate::check::Refusal;
 use crate::dsp::{self, Form, Letter, Named, checks};
 use crate::encoding::Timestamp;
@@ -285,11 +285,6 @@ impl Connector {
         let mut slot = talk.standing.lock().await;
         self.read(&talk, &mut slot).await?;
         slot.as_ref().map(dsp::acknowledge).ok_or_else(|| NodeFault::unknown("negotiation", id))
-    }
-
-    /// Whether a person of this side has to decide.
-    pub(super) fn waits_for_person(&self, negotiation: &Negotiation) -> bool {
-        self.next(negotiation) == Next::Person
     }
 }
 
