@@ -229,6 +229,10 @@ fn a_rule_consents_to_what_was_read_and_asked_for_and_to_nothing_else() {
     let own = alice.post("/api/proposals", &json!({ "consumer": bob.did, "asset": ALERTS }));
     let proposed = until(bob, "the proposal", |view| view["asset"] == ALERTS);
     lists_alerts(alice, "77");
+    // Whoever says what it has read does not take up something else.
+    let read = json!({ "offer_sha256": dear["offer"]["sha256"] });
+    let (status, refused) = bob.call("POST", &path(&proposed, "accept"), Some(&read));
+    assert_eq!((status, &refused["error"]["check"]), (409, &json!("negotiation.superseded")));
     bob.post(&path(&proposed, "accept"), &json!({}));
     let taken = until(alice, "taken up", |view| view["asset"] == ALERTS && view["state"] == "REQUESTED");
     std::thread::sleep(std::time::Duration::from_secs(1));
