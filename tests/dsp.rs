@@ -11,6 +11,8 @@ use countersign::node::dsp::{Act, Order, StartOrder};
 use countersign::node::{NodeFault, chance, checks};
 use countersign::store::{copy, put_to_use};
 use serde_json::{Value, json};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{Connection as _, SqliteConnection};
 
 fn person() -> Decider {
     Decider::Person("desk".into())
@@ -172,6 +174,26 @@ async fn the_terms_that_were_asked_for_with_the_promise_turned_round_are_not_wha
     assert_eq!((asked.parties.promisor.to_string(), asked.cataloged), (a.clone(), Some(true)));
     alice.node.act(&theirs, Act::Offer, serde_json::from_value(back).unwrap(), person()).await.unwrap();
     alice.reaches(&theirs, "FINALIZED").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_counterparty_hears_of_no_state_that_is_not_written() {
+    let (provider, consumer) = pair(MANUAL, MANUAL).await;
+    consumer.node.start(&order(&provider, json!({})), person()).await.unwrap();
+    let theirs = provider.only().await.id;
+    // Somebody else writes, for a while.
+    let options = SqliteConnectOptions::new().filename(provider.home.path().join("store.sqlite"));
+    let mut other = SqliteConnection::connect_with(&options).await.unwrap();
+    sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
+    let (node, id) = (provider.node.clone(), theirs.clone());
+    let offering = tokio::spawn(async move { node.act(&id, Act::Offer, Order::default(), person()).await });
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let asked = provider.node.state_for(&consumer.did, &theirs);
+    let told = tokio::time::timeout(Duration::from_millis(300), asked).await;
+    assert!(told.is_err(), "{told:?}");
+    sqlx::raw_sql("ROLLBACK").execute(&mut other).await.unwrap();
+    offering.await.unwrap().unwrap();
+    assert_eq!(provider.node.state_for(&consumer.did, &theirs).await.unwrap()["state"], "OFFERED");
 }
 
 #[tokio::test(flavor = "multi_thread")]
