@@ -8,7 +8,11 @@ use std::time::{Duration, Instant};
 use connectors::{DATASET, Running, connector, dataset, terms};
 use countersign::negotiation::Decider;
 use countersign::node::dsp::{Act, Order, StartOrder};
+use countersign::node::{NodeFault, chance, checks};
+use countersign::store::{copy, put_to_use};
 use serde_json::{Value, json};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{Connection as _, SqliteConnection};
 
 fn person() -> Decider {
     Decider::Person("desk".into())
@@ -146,6 +150,80 @@ async fn who_promises_to_alert_offers_it_unasked() {
     let theirs = bob.only().await;
     bob.node.act(&theirs.id, Act::Accept, Order::default(), person()).await.unwrap();
     assert_eq!(roles(&alice, &id, &bob).await, [a.clone(), b.clone(), a, b]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_terms_that_were_asked_for_with_the_promise_turned_round_are_not_what_was_asked_for() {
+    let accepts = "plain = ['*']\nuncataloged = 'rules'\ndecide = { accept = 'automatic' }\n\
+        [[rule]]\nname = 'use'\npoint = 'accept'\nterms = { permission = [{ action = 'use' }] }";
+    let (alice, bob) = pair(MANUAL, accepts).await;
+    let (a, b) = (alice.did.to_string(), bob.did.to_string());
+    let id = bob.node.start(&order(&alice, json!({})), person()).await.unwrap();
+    let theirs = alice.only().await.id;
+    let turned = json!({ "terms": terms(), "promisor": b, "promisee": a });
+    alice.node.act(&theirs, Act::Offer, serde_json::from_value(turned).unwrap(), person()).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let view = bob.view(&id).await;
+    assert_eq!((view.state.to_string().as_str(), view.person), ("OFFERED", true), "a person decides: {view:#?}");
+    assert_eq!((view.cataloged, view.parties.promisor.to_string()), (Some(false), b.clone()));
+
+    // Bob says who should promise, and Alice hears it; what is asked for then is what the rule accepts.
+    let back = json!({ "terms": terms(), "promisor": a, "promisee": b });
+    bob.node.act(&id, Act::Counter, serde_json::from_value(back.clone()).unwrap(), person()).await.unwrap();
+    let asked = alice.reaches(&theirs, "REQUESTED").await;
+    assert_eq!((asked.parties.promisor.to_string(), asked.cataloged), (a.clone(), Some(true)));
+    alice.node.act(&theirs, Act::Offer, serde_json::from_value(back).unwrap(), person()).await.unwrap();
+    alice.reaches(&theirs, "FINALIZED").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_counterparty_hears_of_no_state_that_is_not_written() {
+    let (provider, consumer) = pair(MANUAL, MANUAL).await;
+    consumer.node.start(&order(&provider, json!({})), person()).await.unwrap();
+    let theirs = provider.only().await.id;
+    // Somebody else writes, for a while.
+    let options = SqliteConnectOptions::new().filename(provider.home.path().join("store.sqlite"));
+    let mut other = SqliteConnection::connect_with(&options).await.unwrap();
+    sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
+    let (node, id) = (provider.node.clone(), theirs.clone());
+    let offering = tokio::spawn(async move { node.act(&id, Act::Offer, Order::default(), person()).await });
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let asked = provider.node.state_for(&consumer.did, &theirs);
+    let told = tokio::time::timeout(Duration::from_millis(300), asked).await;
+    assert!(told.is_err(), "{told:?}");
+    sqlx::raw_sql("ROLLBACK").execute(&mut other).await.unwrap();
+    offering.await.unwrap().unwrap();
+    assert_eq!(provider.node.state_for(&consumer.did, &theirs).await.unwrap()["state"], "OFFERED");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restored_copy_decides_nothing_in_what_was_open_and_ends_it() {
+    let (provider, consumer) = pair(MANUAL, AUTOMATIC).await;
+    let id = consumer.node.start(&order(&provider, json!({})), person()).await.unwrap();
+    let theirs = provider.only().await.id;
+    let (home, now) = (tempfile::tempdir().unwrap(), chance::now().unwrap());
+    let copied = home.path().join("store.sqlite");
+    copy(&provider.home.path().join("store.sqlite"), &copied, now).await.unwrap();
+    put_to_use(&copied, now).await.unwrap();
+    // The original goes on: it agrees, and both are done.
+    provider.node.act(&theirs, Act::Agree, Order::default(), person()).await.unwrap();
+    consumer.reaches(&id, "FINALIZED").await;
+    drop(provider.crash().await);
+
+    // The copy would agree a second time, by its rules or by a person.
+    let restored = connectors::connector_in(home, 1, AUTOMATIC, Default::default(), true).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let view = restored.view(&theirs).await;
+    assert_eq!((view.state.to_string().as_str(), view.person, view.acts), ("REQUESTED", false, &[Act::Terminate][..]));
+    for act in [Act::Agree, Act::Offer] {
+        match restored.node.act(&theirs, act, Order::default(), person()).await.unwrap_err() {
+            NodeFault::Refused(refusal) => assert_eq!(*refusal.check, checks::COPIED),
+            fault => panic!("{fault}"),
+        }
+    }
+    restored.node.act(&theirs, Act::Terminate, Order::default(), person()).await.unwrap();
+    let fresh = consumer.node.start(&order(&restored, json!({})), person()).await.unwrap();
+    consumer.reaches(&fresh, "FINALIZED").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

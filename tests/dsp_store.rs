@@ -90,3 +90,17 @@ async fn what_is_to_be_sent_stays_until_it_is_done_and_what_lapses_is_found() {
     assert_eq!(store.plain_lapsed(at(59)).await.unwrap(), (vec![], Some(at(60))));
     assert_eq!(store.plain_lapsed(at(60)).await.unwrap(), (vec!["a".to_owned()], None));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_waits_for_what_was_not_written_is_not_told_that_it_was() {
+    let home = tempfile::tempdir().unwrap();
+    let store = Sqlite::open(&home.path().join("store.sqlite"), SealingKey::new(&[7; 32])).await.unwrap();
+    let so_far = |place| PlainCommit { id: "a".into(), place, ..PlainCommit::default() };
+    let one = store.submit(commit("a", 0, 1));
+    let (known, fails) = (store.submit(so_far(1)), store.submit(commit("a", 2, 1)));
+    let repeated = store.submit(so_far(3));
+    one.await.unwrap();
+    known.await.unwrap();
+    assert!(matches!(fails.await, Err(StoreFault::Moved)));
+    assert!(matches!(repeated.await, Err(StoreFault::Moved)), "what it repeats was not written");
+}

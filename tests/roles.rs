@@ -26,12 +26,16 @@ fn until(wallet: &Wallet, what: &str, holds: impl Fn(&Value) -> bool) -> Value {
 fn alice_has_alerts(street: &Street) {
     let (alice, bob) = (&street.provider, &street.consumer);
     alice.post("/api/contacts", &json!({ "contact": bob.get("/api/self")["contact"] }));
+    lists_alerts(alice, "5a");
+}
+
+fn lists_alerts(alice: &Wallet, byte: &str) {
     let listed = alice.get("/api/assets")[0].clone();
     alice.post(
         "/api/assets",
         &json!({
             "asset": {
-                "id": ALERTS, "title": "Alerts", "media_type": "application/json", "sha256": "5a".repeat(32),
+                "id": ALERTS, "title": "Alerts", "media_type": "application/json", "sha256": byte.repeat(32),
                 "version": "1", "endpoint": "https://data.example/alerts",
             },
             "template": listed["template"], "parameters": { "uses": 1 },
@@ -199,4 +203,57 @@ fn a_rule_grants_what_is_not_cataloged_where_it_says_so() {
     assert_eq!(granted["offer"]["price"], wish("350.00"));
     let decided = &alice.negotiation().unwrap()["decisions"][0];
     assert_eq!((&decided["act"], &decided["by"]["name"]), (&json!("offer"), &json!("haggle")));
+}
+
+#[test]
+fn a_rule_consents_to_what_was_read_and_asked_for_and_to_nothing_else() {
+    let ceiling = r#"{ amount = "1000.00", currency = "EUR" }"#;
+    let rule = format!("[[wallet.consent.rule]]\nname = \"small\"\npoint = \"accept\"\nprice_ceiling = {ceiling}");
+    let mut street = Street::open("");
+    let file = street.consumer.home.join("countersign.toml");
+    std::fs::write(&file, format!("{}\n{rule}\n", std::fs::read_to_string(&file).unwrap())).unwrap();
+    street.consumer.process = None;
+    street.consumer.start();
+    let (alice, bob) = (&street.provider, &street.consumer);
+    let path = |view: &Value, act: &str| format!("/api/negotiations/{}/{act}", id(view));
+    let waits = |offered: &Value| {
+        // Longer than a rule takes.
+        std::thread::sleep(std::time::Duration::from_secs(2));
+        let view = bob.get(&format!("/api/negotiations/{}", id(offered)));
+        assert_eq!((&view["state"], &view["due"]["person"]), (&json!("OFFERED"), &json!(true)), "{view}");
+    };
+    alice_has_alerts(&street);
+    see_catalog(bob, alice);
+
+    // What a request leaves open is the catalog's: a dearer offer waits for a person.
+    let asks = || {
+        bob.post("/api/requests", &json!({ "provider": alice.did, "asset": ASSET }));
+        until(alice, "asked", |view| view["state"] == "REQUESTED" && view["asset"] == ASSET)
+    };
+    alice.post(&path(&asks(), "offer"), &json!({ "price": { "amount": "999.00", "currency": "EUR" } }));
+    let dear = until(bob, "the dear offer", |view| view["offer"].is_object());
+    waits(&dear);
+    bob.post(&path(&dear, "reject"), &json!({ "reason": "too dear" }));
+    alice.post(&path(&asks(), "offer"), &json!({}));
+    let history = |view: &Value| view["history"].as_array().unwrap().iter().any(|moved| moved["state"] == "ACCEPTED");
+    until(bob, "as cataloged", |view| view["id"] != dear["id"] && history(view));
+
+    // Alice proposes alerts and lists other bytes before Bob takes the proposal up: nobody consents to those unseen.
+    let own = alice.post("/api/proposals", &json!({ "consumer": bob.did, "asset": ALERTS }));
+    let proposed = until(bob, "the proposal", |view| view["asset"] == ALERTS);
+    lists_alerts(alice, "77");
+    // Whoever says what it has read does not take up something else.
+    let read = json!({ "offer_sha256": dear["offer"]["sha256"] });
+    let (status, refused) = bob.call("POST", &path(&proposed, "accept"), Some(&read));
+    assert_eq!((status, &refused["error"]["check"]), (409, &json!("negotiation.superseded")));
+    bob.post(&path(&proposed, "accept"), &json!({}));
+    let taken = until(alice, "taken up", |view| view["asset"] == ALERTS && view["state"] == "REQUESTED");
+    std::thread::sleep(std::time::Duration::from_secs(1));
+    let taken = alice.get(&format!("/api/negotiations/{}", id(&taken)));
+    assert_eq!(
+        (&taken["id"], &taken["state"], &taken["due"]["person"]),
+        (&own["id"], &json!("REQUESTED"), &json!(true))
+    );
+    alice.post(&path(&taken, "offer"), &json!({}));
+    waits(&until(bob, "the other offer", |view| view["asset"] == ALERTS && view["offer"].is_object()));
 }

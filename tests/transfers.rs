@@ -7,11 +7,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use countersign::check::Check;
 use countersign::negotiation::Role;
-use countersign::node::NodeFault;
 use countersign::node::transfers::{
     Agreements, Plan, PlannedStep, Post, PostFault, StandingAgreement, Step, TransferSettings, TransferView, Transfers,
 };
-use countersign::store::{SealingKey, Sqlite};
+use countersign::node::{NodeFault, chance};
+use countersign::store::{SealingKey, Sqlite, copy, put_to_use};
 use countersign::transfer::{Kind, StateName, checks};
 use serde_json::{Value, json};
 
@@ -355,4 +355,23 @@ impl Text for Arc<Sqlite> {
         use countersign::node::transfers::TransferStore as _;
         serde_json::to_string(&self.transfer_log(id).await.unwrap()).unwrap()
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_opens_nothing_in_a_restored_copy_until_the_transfer_starts_again() {
+    let world = world(Plan::default(), held(), true).await;
+    let id = world.consumer.desk.request(AGREEMENT, None).await.unwrap().id;
+    until(&world.consumer, &id, StateName::Started).await;
+    let (provider, token) = (at_provider(&world).await, world.consumer.desk.address(&id).await.unwrap().token.unwrap());
+    let (copied, now) = (world._dir.path().join("copied"), chance::now().unwrap());
+    copy(&world._dir.path().join("provider"), &copied, now).await.unwrap();
+    put_to_use(&copied, now).await.unwrap();
+    world.provider.desk.decide(&provider, Step::Terminate).await.unwrap();
+    assert!(world.provider.desk.open(&token, ASSET).await.unwrap().is_none());
+
+    let Side { agreed, way, settings, .. } = &world.provider;
+    let store = Arc::new(Sqlite::open(&copied, SealingKey::new(&[7; 32])).await.unwrap());
+    let restored = Transfers::new(settings.clone(), store, agreed.clone(), way.clone());
+    assert_eq!(restored.view(&provider).await.unwrap().state, StateName::Started, "it knows no better");
+    assert!(restored.open(&token, ASSET).await.unwrap().is_none(), "what was ended is not opened again");
 }

@@ -43,8 +43,10 @@ pub fn documents_of(file: &ContractFile, trust: &Trust, at_hand: &Documents) -> 
     }
     for text in file.participants.iter().take(2) {
         let Ok(member) = Participant::verify(text, trust, &at_hand, at, &mut Trail::default()) else { continue };
-        // Whoever is only pinned is not known by what others list for it.
+        // Whoever is only pinned is not known by what others list for it; and a key of an operator would vouch for others,
+        // this contract's other party among them.
         let told = member.identity == Identity::Operator || member.issuer == member.did;
+        let told = told && !trust.operators.contains(&member.did);
         let json = file.did_documents.get(member.did.as_str()).filter(|_| told);
         if let Some(Ok(untrusted)) = json.map(|json| DidDocument::of_json(&member.did, json)) {
             documents.vouch_listed(&untrusted, &member.keys);

@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::cataloged::values;
 use super::proposing::{as_proposed, taken_up};
 use super::rounds::promises;
 use super::settings::{Matter, Point, RecordConsent};
@@ -232,9 +233,15 @@ impl Node {
         let named = |template: &str, price: &Money| decided(template, price, false);
         let presets = self.settings.uncataloged == Uncataloged::Rules;
         match (point, negotiation.offer()) {
-            (Point::Offer, _) if taken_up(negotiation).is_some() => Ok(Some(SIGNED_PROPOSAL.to_owned())),
             (Point::Offer, _) => {
                 let Some(listing) = self.listing(negotiation.asset()).await? else { return Ok(None) };
+                if let Some(proposal) = taken_up(negotiation) {
+                    // What was signed is offered, or nothing: listing or template may be others by now.
+                    let kept = self.store.one(kind::TEMPLATE, &proposal.template).await?;
+                    let approval = kept.as_ref().and_then(|kept| kept.get("approval")?.as_str());
+                    let same = listing.asset == proposal.asset && approval == Some(&proposal.approval);
+                    return Ok(same.then(|| SIGNED_PROPOSAL.to_owned()));
+                }
                 let first = negotiation.offers().next().is_none();
                 if listing.cataloged && self.wishes_nothing_else(negotiation, &listing) {
                     return Ok(named(&listing.template, &listing.price).filter(|_| first));
@@ -257,7 +264,10 @@ impl Node {
                 Ok(rule.filter(|_| presets || !uncataloged))
             }
             (Point::Accept, Some(offer)) => {
-                let Some(rule) = named(&offer.template, &offer.price) else { return Ok(None) };
+                // What its request left open, an offer has as the catalog says; else it is one beyond the catalog.
+                let beyond = leaves_open(negotiation, offer) && self.cataloged(negotiation).await? == Some(false);
+                let rule = decided(&offer.template, &offer.price, beyond).filter(|_| presets || !beyond);
+                let Some(rule) = rule else { return Ok(None) };
                 // A rule accepts what was asked for; an offer of something else waits for a person.
                 Ok(self.grants(negotiation, offer)?.then_some(rule))
             }
@@ -285,6 +295,12 @@ impl Node {
     fn grants(&self, negotiation: &Negotiation, offer: &OfferPaper) -> Result<bool, NodeFault> {
         let opening = negotiation.opening();
         let Some(request) = negotiation.request() else { return Ok(false) };
+        if let Some(proposal) = negotiation.proposal().filter(|proposal| proposal.is_taken_up_by(request)) {
+            let (said, proposed) = ((&offer.asset, &offer.approval), (&proposal.asset, &proposal.approval));
+            if said != proposed || offer.price != proposal.price {
+                return Ok(false);
+            }
+        }
         let dearer = |wish: Money| wish.currency != offer.price.currency || wish.amount < offer.price.amount;
         if request.template.as_ref().is_some_and(|wish| *wish != offer.template) || request.price.is_some_and(dearer) {
             return Ok(false);
@@ -338,6 +354,14 @@ fn what_was_asked(negotiation: &Negotiation) -> OfferOrder {
         price: request.price,
         ..OfferOrder::default()
     }
+}
+
+/// Whether an offer says something that its request did not name.
+fn leaves_open(negotiation: &Negotiation, offer: &OfferPaper) -> bool {
+    let (opening, Some(request)) = (negotiation.opening(), negotiation.request()) else { return true };
+    let values = values(offer, &opening.peer, &opening.us);
+    let all = values.is_some_and(|values| values.keys().all(|name| request.parameters.contains_key(name)));
+    request.template.is_none() || request.price.is_none() || !all
 }
 
 /// The price on the table.

@@ -142,6 +142,7 @@ impl Node {
         // Before anything is signed: an acceptance that was never committed binds all the same.
         self.may_decide(id).await?;
         if let State::Proposed(proposal) = negotiation.state() {
+            checks::SUPERSEDED.hold(read.is_none(), || "you have read an offer, and here stands a proposal".into())?;
             return self.take_up(id, proposal, by).await;
         }
         let State::Offered(paper) = negotiation.state() else {

@@ -13,7 +13,7 @@ use crate::node::{COPY, HELD, StoreFault};
 /// Copies the store in the file `from` into a new file, as of one moment, and marks the copy.
 ///
 /// Every negotiation that was not over is held in the copy: the original may have decided since. A gate's open
-/// challenges and tokens are void in it, for they may have been spent since, and so are keys to the management interface,
+/// challenges and tokens, and those of transfers, are void in it, for they may have been spent since, and so are keys to the management interface,
 /// which may have been revoked.
 ///
 /// # Errors
@@ -64,6 +64,12 @@ async fn open(path: &Path) -> Result<SqliteConnection, StoreFault> {
     SqliteConnection::connect_with(&options).await.map_err(fault)
 }
 
+/// Whether a table is there; a store that an older version wrote has fewer.
+async fn has(copy: &mut SqliteConnection, table: &str) -> Result<bool, StoreFault> {
+    let found = query("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?").bind(table);
+    Ok(found.fetch_optional(copy).await.map_err(fault)?.is_some())
+}
+
 async fn mark(copy: &mut SqliteConnection, at: Timestamp) -> Result<(), StoreFault> {
     let mut copy = copy.begin().await.map_err(fault)?;
     let copied = json!({ "at": at }).to_string();
@@ -91,9 +97,24 @@ async fn mark(copy: &mut SqliteConnection, at: Timestamp) -> Result<(), StoreFau
         .await
         .map_err(fault)?;
     // A key to the management interface that was revoked since must not open the restored node.
-    let keys = query("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'api_keys'");
-    if keys.fetch_optional(&mut *copy).await.map_err(fault)?.is_some() {
+    if has(&mut copy, "api_keys").await? {
         query("DELETE FROM api_keys").execute(&mut *copy).await.map_err(fault)?;
+    }
+    if has(&mut copy, "plain_negotiations").await? {
+        query(
+            "INSERT INTO documents (kind, id, value)
+             SELECT ?, id, ? FROM plain_negotiations WHERE state NOT IN ('FINALIZED', 'TERMINATED')
+             ON CONFLICT (kind, id) DO UPDATE SET value = excluded.value",
+        )
+        .bind(HELD)
+        .bind(&copied)
+        .execute(&mut *copy)
+        .await
+        .map_err(fault)?;
+    }
+    // A transfer may have been suspended or ended since; a new start gives a new token out.
+    if has(&mut copy, "transfers").await? {
+        query("UPDATE transfers SET token = NULL").execute(&mut *copy).await.map_err(fault)?;
     }
     copy.commit().await.map_err(fault)
 }

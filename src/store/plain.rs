@@ -80,6 +80,17 @@ async fn write(writer: &SqlitePool, commits: &[&PlainCommit]) -> Result<(), Stor
     each(&mut db, LOG, events).await?;
     each(&mut db, SEND, send).await?;
     each(&mut db, DONE, done).await?;
+    for commit in commits.iter().filter(|commit| commit.events.is_empty() && commit.place > 0) {
+        let written: i64 = query_scalar("SELECT count(*) FROM plain_events WHERE negotiation = ?")
+            .bind(&commit.id)
+            .fetch_one(&mut *db)
+            .await
+            .map_err(fault)?;
+        // What it waits for was not written; whoever was told otherwise would not say it again.
+        if written.unsigned_abs() < commit.place {
+            return Err(StoreFault::Moved);
+        }
+    }
     db.commit().await.map_err(fault)
 }
 

@@ -350,4 +350,31 @@ mod tests {
         assert_eq!(kept.signing().keys().len(), 2);
         assert_eq!(std::fs::read_dir(home.path("keys")).unwrap().count(), 1, "nothing half-written is left");
     }
+    #[test]
+    fn of_many_who_change_the_keys_at_the_same_moment_one_does() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = Home::new(dir.path());
+        std::fs::create_dir(home.path("keys")).unwrap();
+        home.keep_keyring(&Keyring::new(&opener(), at(0)).unwrap()).unwrap();
+        for round in 1..=20 {
+            let bytes = std::fs::read(home.path("keys/keyring.json")).unwrap();
+            let start = std::sync::Barrier::new(8);
+            let written = std::thread::scope(|scope| {
+                let one = || {
+                    let mut keyring = Keyring::open(&bytes, &opener()).unwrap();
+                    let id = keyring.renew_agreement(at(round)).unwrap();
+                    start.wait();
+                    home.keep_keyring(&keyring).is_ok().then_some(id)
+                };
+                let threads: Vec<_> = (0..8).map(|_| scope.spawn(one)).collect();
+                threads.into_iter().filter_map(|thread| thread.join().unwrap()).collect::<Vec<_>>()
+            });
+            let kept = Keyring::open(&std::fs::read(home.path("keys/keyring.json")).unwrap(), &opener()).unwrap();
+            assert_eq!(
+                written,
+                std::slice::from_ref(&kept.agreement().current().unwrap().id),
+                "no key that was told is lost"
+            );
+        }
+    }
 }

@@ -139,6 +139,9 @@ impl Home {
     /// When the home cannot be written, or another command changed its keys meanwhile; it then has the keys that it had.
     pub fn keep_keyring(&self, keyring: &Keyring) -> Result<()> {
         let path = self.path(KEYRING);
+        // Between looking and writing nobody else writes; the system lets go when the process ends.
+        let keys = fs::File::open(self.path("keys")).with_context(|| format!("cannot read {}", path.display()))?;
+        keys.lock().with_context(|| format!("cannot lock {}", path.display()))?;
         match fs::read(&path) {
             Ok(bytes) if keyring.is_of(&bytes) => {}
             Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => {}

@@ -129,6 +129,30 @@ fn whoever_is_only_pinned_is_not_known_by_the_keys_that_others_list_for_it() {
 }
 
 #[test]
+fn a_former_key_of_an_operator_that_trades_itself_admits_nobody_by_way_of_the_file() {
+    // The operator admitted itself as a member, with the key of then, and has replaced that key since.
+    let (stolen, provider) = (web("operator", 1), key(2));
+    let mut before = Documents::default();
+    before.insert(listing("operator", &stolen));
+    let mut world = World::of(stolen, provider, web("operator", 1), before);
+    let honest = Participant::admit(&admission(&world.consumer, &[]), &world.operator).unwrap();
+    // The operator's credential of itself is signed anew, with the key of now; the thief signs the provider's.
+    let current = web("operator", 11);
+    let member = Participant::admit(&admission(&world.consumer, &[]), &current).unwrap();
+    assert_ne!(honest, member);
+    world.consumer_paper = Unverified::new(member);
+    let mut now = Documents::default();
+    now.insert(listing("operator", &current));
+    let mut both = now.clone();
+    both.vouch(world.operator.kid().clone(), *world.operator.public_key());
+    world.documents = both;
+    let mut file = file(&world);
+    assert!(proven(&file, &world.trust, &world.documents).is_ok(), "as if the stolen key were believed");
+    file.did_documents.insert(did("operator").to_string(), listing("operator", &world.operator).to_json());
+    assert_eq!(refused(&file, &world, &now), &signing::JWS_KID);
+}
+
+#[test]
 fn an_operators_former_key_counts_for_what_was_recorded_before_its_end() {
     let operator = web("operator", 1);
     let mut documents = Documents::default();

@@ -12,7 +12,7 @@ use crate::dsp::checks;
 use crate::encoding::Timestamp;
 use crate::negotiation::plain::{Negotiation, Opening, ParticipantId, Parties, Said, Word};
 use crate::negotiation::{Decider, Role, StateName, checks as machine};
-use crate::node::{NodeFault, chance};
+use crate::node::{NodeFault, chance, checks as held};
 
 /// What a decision says beside its kind.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -39,6 +39,11 @@ impl Connector {
     /// `Unknown` without such a negotiation, `negotiation.*` when it is not its turn.
     pub async fn act(self: &Arc<Self>, id: &str, act: Act, order: Order, by: Decider) -> Result<PlainView, NodeFault> {
         let talk = self.talk(id).await?.ok_or_else(|| NodeFault::unknown("negotiation", id))?;
+        held::COPIED.hold(!talk.held || act == Act::Terminate, || {
+            "this node was restored from a copy in which this negotiation was open: it may have decided since, and does not \
+             do so a second time. Terminate it and begin anew, or wait for what the counterparty says"
+                .into()
+        })?;
         let mut slot = talk.standing.lock().await;
         self.read(&talk, &mut slot).await?;
         let unknown = || NodeFault::unknown("negotiation", id);
@@ -57,7 +62,7 @@ impl Connector {
             draft = self.follow(&talk, draft.add(event)?).await?;
         }
         let settling = self.submit(&talk, &mut slot, draft)?;
-        let view = slot.as_ref().map(|negotiation| self.shown(&talk.id, negotiation));
+        let view = slot.as_ref().map(|negotiation| self.shown(&talk, negotiation));
         drop(slot);
         settling.settled().await?;
         view.ok_or_else(unknown)
@@ -146,6 +151,8 @@ impl Connector {
         before: Option<Parties>,
     ) -> Result<Option<Parties>, Refusal> {
         let usual = opening.parties();
+        // What is not said stays as it was: the way back to the usual roles is said.
+        let unusual = before.as_ref().is_some_and(|before| *before != usual);
         let mut parties = before.unwrap_or_else(|| usual.clone());
         if let Some(promisor) = &order.promisor {
             parties.promisor = promisor.clone();
@@ -154,7 +161,7 @@ impl Connector {
             parties.promisee = promisee.clone();
         }
         hold_parties(opening, &parties)?;
-        Ok((parties != usual).then_some(parties))
+        Ok((unusual || parties != usual).then_some(parties))
     }
 }
 

@@ -32,8 +32,13 @@ impl Next {
 }
 
 impl Connector {
+    /// Whose turn it is in a talk; in one that a restored copy holds, the counterparty's alone.
+    pub(super) fn next_in(&self, talk: &Talk, negotiation: &Negotiation) -> Next {
+        if talk.held { Next::Other } else { self.next(negotiation) }
+    }
+
     /// Whose turn it is in a negotiation.
-    pub(super) fn next(&self, negotiation: &Negotiation) -> Next {
+    fn next(&self, negotiation: &Negotiation) -> Next {
         if negotiation.is_over() {
             return Next::Other;
         }
@@ -79,8 +84,9 @@ impl Connector {
     fn on_offer(&self, negotiation: &Negotiation) -> Next {
         let offers = negotiation.offers();
         let asked = offers.iter().rev().find(|offer| offer.by == Role::Consumer);
-        let as_asked =
-            asked.zip(negotiation.offer()).is_some_and(|(asked, offer)| same_terms(&asked.offer, &offer.offer));
+        let as_asked = asked
+            .zip(negotiation.offer())
+            .is_some_and(|(asked, offer)| same_terms(&asked.offer, &offer.offer) && asked.parties == offer.parties);
         let cataloged = negotiation.offer().and_then(|offer| offer.cataloged) == Some(true);
         if let Some(rule) = self.preset(negotiation, cataloged || as_asked, &[Act::Accept, Act::Terminate]) {
             return Next::rule(rule.point, &rule.name);
@@ -96,13 +102,17 @@ impl Connector {
         if !known && self.settings.uncataloged != Uncataloged::Rules {
             return None;
         }
-        self.settings.rules.iter().find(|rule| points.contains(&rule.point) && rule.decides(negotiation))
+        // A rule names no roles, so that it consents to none but the usual ones and those of what is known.
+        let roles = known || negotiation.parties() == negotiation.opening().parties();
+        let consents = |rule: &PlainRule| roles || rule.point == Act::Terminate;
+        let rules = self.settings.rules.iter();
+        rules.filter(|rule| points.contains(&rule.point) && consents(rule)).find(|rule| rule.decides(negotiation))
     }
 
     /// Lets everything that follows by itself happen in the same decision; what has a delay comes later.
     pub(super) async fn follow(self: &Arc<Self>, talk: &Arc<Talk>, mut draft: Draft) -> Result<Draft, NodeFault> {
         for _ in 0..IN_A_ROW {
-            let Next::Itself { act, by, after, terms, code } = self.next(&draft.negotiation) else { break };
+            let Next::Itself { act, by, after, terms, code } = self.next_in(talk, &draft.negotiation) else { break };
             if !after.is_zero() {
                 self.later(talk, &draft.negotiation, after);
                 break;
@@ -138,7 +148,7 @@ impl Connector {
         let Some(negotiation) = slot.as_ref().filter(|standing| standing.history().len() == entered) else {
             return Ok(());
         };
-        let Next::Itself { act, by, terms, code, .. } = self.next(negotiation) else { return Ok(()) };
+        let Next::Itself { act, by, terms, code, .. } = self.next_in(talk, negotiation) else { return Ok(()) };
         let order = Order { terms, code: code.map(str::to_owned), ..Order::default() };
         let said = self.word(negotiation, act, &order, by, chance::now()?).await?;
         let Some(event) = negotiation.decide(said)? else { return Ok(()) };

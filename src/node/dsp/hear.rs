@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::act::hold_parties;
 use super::talk::{Draft, Talk};
-use super::{Connector, Next, PlainCommit, Uncataloged};
+use super::{Connector, PlainCommit, Uncataloged};
 use crate::check::Refusal;
 use crate::dsp::{self, Form, Letter, Named, checks};
 use crate::encoding::Timestamp;
@@ -135,14 +135,17 @@ impl Connector {
             format!("the negotiation has begun already, and is {}", negotiation.state().name())
         })?;
         let answered = Answered { acknowledgement: dsp::acknowledge(negotiation), began: true };
+        let events = negotiation.events();
         drop(slot);
-        self.written().await?;
+        self.written(id, events).await?;
         Ok(answered)
     }
 
-    /// Waits until everything that was decided so far is durable: a repetition is answered no sooner than what it repeats.
-    async fn written(&self) -> Result<(), NodeFault> {
-        Ok(self.store.submit(PlainCommit::default()).await?)
+    /// Waits until so many events of a negotiation are durable: a repetition is answered no sooner than what it repeats,
+    /// and not as taken where that was not written.
+    async fn written(&self, id: &str, events: u64) -> Result<(), NodeFault> {
+        let so_far = PlainCommit { id: id.to_owned(), place: events, ..PlainCommit::default() };
+        Ok(self.store.submit(so_far).await?)
     }
 
     /// Takes a message about a negotiation, at the endpoint of this node's id of it.
@@ -173,9 +176,10 @@ impl Connector {
             Ok(letter) => self.take(&talk, &mut slot, form, letter).await,
             Err((refusal, _)) => Err(refusal.into()),
         };
+        let events = slot.as_ref().map_or(0, Negotiation::events);
         drop(slot);
         let heard = match heard {
-            Ok((answered, None)) => self.written().await.map(|()| answered),
+            Ok((answered, None)) => self.written(&talk.id, events).await.map(|()| answered),
             Ok((answered, Some(settling))) => settling.settled().await.map(|()| answered),
             Err(fault) => Err(fault),
         };
@@ -232,15 +236,20 @@ impl Connector {
             if let Some(parties) = &parties {
                 hold_parties(opening, parties)?;
             }
+            // A message that names no roles leaves them as they were.
+            let before = || negotiation.map_or_else(|| opening.parties(), Negotiation::parties);
+            let roles = parties.clone().unwrap_or_else(before);
             cataloged = match (opening.role, negotiation) {
                 (Role::Provider, _) => {
                     let dataset = self.dataset(&opening.dataset).await?;
                     let known = dataset.as_ref().and_then(|dataset| dataset.offer_of(offer));
                     // Of a cataloged offer, the four roles are what the catalog says.
                     let promisor = known.and_then(|known| known.promisor.clone()).unwrap_or_else(|| opening.us.clone());
-                    Some(known.is_some() && parties.as_ref().is_none_or(|parties| parties.promisor == promisor))
+                    Some(
+                        known.is_some() && (roles.promisor == promisor || (negotiation.is_none() && parties.is_none())),
+                    )
                 }
-                (Role::Consumer, Some(negotiation)) => Self::as_before(negotiation, offer),
+                (Role::Consumer, Some(negotiation)) => Self::as_before(negotiation, offer, &roles),
                 (Role::Consumer, None) => None,
             };
         } else {
@@ -279,12 +288,12 @@ impl Connector {
         let talk = self.talk_with(from, id).await?;
         let mut slot = talk.standing.lock().await;
         self.read(&talk, &mut slot).await?;
-        slot.as_ref().map(dsp::acknowledge).ok_or_else(|| NodeFault::unknown("negotiation", id))
-    }
-
-    /// Whether a person of this side has to decide.
-    pub(super) fn waits_for_person(&self, negotiation: &Negotiation) -> bool {
-        self.next(negotiation) == Next::Person
+        let negotiation = slot.as_ref().ok_or_else(|| NodeFault::unknown("negotiation", id))?;
+        let (state, events) = (dsp::acknowledge(negotiation), negotiation.events());
+        drop(slot);
+        // Memory goes ahead of the store, and what is not written is told to nobody.
+        self.written(&talk.id, events).await?;
+        Ok(state)
     }
 }
 

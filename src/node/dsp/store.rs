@@ -41,12 +41,13 @@ pub struct PlainEntry {
     pub id: String,
 }
 
-/// One decision on its way into the store; an empty one writes nothing, and is done when those before it are.
+/// One decision on its way into the store. An empty one writes nothing: it is done when those before it are, and `Moved`
+/// where the log has no `place` events then.
 #[derive(Clone, Debug, Default)]
 pub struct PlainCommit {
     /// This node's id of the negotiation.
     pub id: String,
-    /// The place of the first of `events` in the log.
+    /// The place of the first of `events` in the log; how many events it has where there are none.
     pub place: u64,
     /// What happened, as it is written.
     pub events: Vec<String>,

@@ -9,7 +9,7 @@ use super::{Connector, PlainCommit, PlainIndex, Receipt};
 use crate::encoding::Timestamp;
 use crate::negotiation::Role;
 use crate::negotiation::plain::{Event, Negotiation, ParticipantId, Said};
-use crate::node::{NodeFault, StoreFault, chance};
+use crate::node::{HELD, NodeFault, StoreFault, chance};
 
 /// How many negotiations are kept in memory; beyond it those that nobody holds are read again when they are needed.
 const IN_MEMORY: usize = 20_000;
@@ -17,6 +17,8 @@ const IN_MEMORY: usize = 20_000;
 /// A negotiation in memory. The store is the truth: what is not here is read from there.
 pub(super) struct Talk {
     pub id: String,
+    /// Whether it was open when this store was copied: the original may have decided since.
+    pub held: bool,
     /// As its log has it; `None` until it is read, and after a write failed.
     pub standing: tokio::sync::Mutex<Option<Negotiation>>,
     out: Mutex<Out>,
@@ -41,7 +43,11 @@ pub(super) struct Parcel {
 
 impl Talk {
     pub(super) fn new(id: &str) -> Arc<Self> {
-        Arc::new(Self { id: id.to_owned(), standing: tokio::sync::Mutex::default(), out: Mutex::default() })
+        Self::known(id, false)
+    }
+
+    fn known(id: &str, held: bool) -> Arc<Self> {
+        Arc::new(Self { id: id.to_owned(), held, standing: tokio::sync::Mutex::default(), out: Mutex::default() })
     }
 
     pub(super) fn out(&self) -> MutexGuard<'_, Out> {
@@ -172,7 +178,8 @@ impl Connector {
             return Ok(Some(talk));
         }
         let Some(events) = self.store.plain_log(id).await? else { return Ok(None) };
-        let talk = Talk::new(id);
+        let held = self.kept.one(HELD, id).await?.is_some();
+        let talk = Talk::known(id, held);
         *talk.standing.lock().await = Some(Negotiation::replay(events).map_err(damaged)?);
         Ok(Some(self.talks.keep(talk)))
     }

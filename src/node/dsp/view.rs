@@ -3,7 +3,8 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Act, Connector};
+use super::talk::Talk;
+use super::{Act, Connector, Next};
 use crate::credential::rfc3339;
 use crate::encoding::Timestamp;
 use crate::negotiation::plain::{
@@ -85,7 +86,7 @@ impl Connector {
         let talk = self.talk(id).await?.ok_or_else(unknown)?;
         let mut slot = talk.standing.lock().await;
         self.read(&talk, &mut slot).await?;
-        slot.as_ref().map(|negotiation| self.shown(id, negotiation)).ok_or_else(unknown)
+        slot.as_ref().map(|negotiation| self.shown(&talk, negotiation)).ok_or_else(unknown)
     }
 
     /// Negotiations, newest first, at most `limit`; only open ones where that is asked for.
@@ -100,12 +101,12 @@ impl Connector {
         Ok(views)
     }
 
-    pub(super) fn shown(&self, id: &str, negotiation: &Negotiation) -> PlainView {
+    pub(super) fn shown(&self, talk: &Talk, negotiation: &Negotiation) -> PlainView {
         let (opening, offers) = (negotiation.opening(), negotiation.offers());
         let before = std::iter::once(None).chain(offers.iter().map(Some));
         let state = negotiation.state().name();
         PlainView {
-            id: id.to_owned(),
+            id: talk.id.clone(),
             mode: "plain",
             signed: false,
             state,
@@ -118,8 +119,12 @@ impl Connector {
             dataset: opening.dataset.clone(),
             cataloged: negotiation.offer().and_then(|offer| offer.cataloged),
             parties: negotiation.parties(),
-            person: self.waits_for_person(negotiation),
-            acts: Act::in_state(opening.role, state),
+            person: self.next_in(talk, negotiation) == Next::Person,
+            acts: if talk.held && !negotiation.is_over() {
+                &[Act::Terminate]
+            } else {
+                Act::in_state(opening.role, state)
+            },
             offers: offers
                 .iter()
                 .zip(before)

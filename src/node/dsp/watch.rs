@@ -38,7 +38,7 @@ impl Connector {
                 self.read(&talk, &mut slot).await?;
                 let Some(negotiation) = slot.as_ref() else { continue };
                 self.talks.count(&negotiation.opening().peer, true);
-                if let Next::Itself { after, .. } = self.next(negotiation) {
+                if let Next::Itself { after, .. } = self.next_in(&talk, negotiation) {
                     self.later(&talk, negotiation, after);
                 }
             }
