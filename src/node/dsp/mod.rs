@@ -134,6 +134,14 @@ impl Connector {
         &self.base
     }
 
+    /// Whether the configuration names a party, so that it is no stranger.
+    pub fn names(&self, party: &ParticipantId) -> bool {
+        let DspSettings { plain, peers, literal, .. } = &self.settings;
+        plain.has(party)
+            || peers.iter().any(|peer| peer.participant.as_str() == party.as_str())
+            || literal.iter().any(|known| known.participant == *party)
+    }
+
     /// What its script starts from outside.
     pub fn script(&self) -> &Script {
         &self.script

@@ -11,7 +11,7 @@ use super::talk::{Draft, Talk};
 use super::{Connector, Order};
 use crate::dsp::{self, checks};
 use crate::encoding::Timestamp;
-use crate::negotiation::plain::{Negotiation, Opening, ParticipantId, Said, Word, same_terms};
+use crate::negotiation::plain::{Negotiation, Offered, Opening, ParticipantId, Parties, Said, Word, same_terms};
 use crate::negotiation::{Decider, Role};
 use crate::node::{NodeFault, NotDelivered, chance};
 
@@ -148,8 +148,9 @@ impl Connector {
     }
 
     /// Whether an offer of a peer is the one that it has in its catalog, as far as this side knows.
-    pub(super) fn as_before(negotiation: &Negotiation, offer: &Value) -> Option<bool> {
-        let known = negotiation.offers().iter().rev().find(|known| same_terms(&known.offer, offer));
+    pub(super) fn as_before(negotiation: &Negotiation, offer: &Value, parties: &Parties) -> Option<bool> {
+        let same = |known: &&Offered| known.parties == *parties && same_terms(&known.offer, offer);
+        let known = negotiation.offers().iter().rev().find(same);
         known.map_or(Some(false), |known| known.cataloged)
     }
 }
