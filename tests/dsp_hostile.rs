@@ -486,3 +486,62 @@ async fn a_counter_offer_on_cataloged_terms_does_not_keep_roles_that_the_catalog
         serde_json::to_value(&talk.offers).unwrap().as_array().unwrap().last().unwrap()["parties"]["promisor"].clone();
     assert_eq!(promisor, json!(node.did), "without roles, those of the catalog hold: {:?}", talk.state);
 }
+
+fn order(counterparty: &ParticipantId, address: &str) -> StartOrder {
+    let order = json!({ "counterparty": counterparty, "address": address, "dataset": DATASET, "terms": terms() });
+    serde_json::from_value(order).unwrap()
+}
+
+fn person() -> countersign::negotiation::Decider {
+    countersign::negotiation::Decider::Person("desk".into())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_counterparty_that_never_answers_holds_up_nobody_else() {
+    let node = connector(27, CONFIGURATION).await;
+    let stranger = Stranger::of(12, &node);
+    let pit = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}", pit.local_addr().unwrap());
+    tokio::spawn(async move {
+        let mut taken = vec![];
+        while let Ok((stream, _)) = pit.accept().await {
+            taken.push(stream);
+        }
+    });
+    for _ in 0..200 {
+        node.node.start(&order(&stranger.did(), &address), person()).await.unwrap();
+    }
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let honest = provider().await;
+    node.node.start(&order(&honest.did, &honest.base), person()).await.unwrap();
+    let heard = tokio::time::timeout(Duration::from_secs(5), honest.only()).await;
+    assert!(heard.is_ok(), "an honest counterparty waits for one that does not answer");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_late_answer_to_what_has_ended_gives_its_sender_no_more_than_its_share() {
+    let node = connector(28, "plain = ['*']\nopen = 1").await;
+    node.node.list_plain(&dataset()).await.unwrap();
+    let stranger = Stranger::of(12, &node);
+    assert_eq!(stranger.say("/negotiations/request", &stranger.request()).await.0, 201);
+    let slow = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}", slow.local_addr().unwrap());
+    let id = node.node.start(&order(&stranger.did(), &address), person()).await.unwrap();
+    let (mut stream, _) = slow.accept().await.unwrap();
+    node.node.act(&id, countersign::node::dsp::Act::Terminate, Default::default(), person()).await.unwrap();
+    {
+        use tokio::io::AsyncWriteExt as _;
+        let body = json!({ "providerPid": "urn:uuid:late" }).to_string();
+        let answer = format!("HTTP/1.1 201 Created\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+        stream.write_all(answer.as_bytes()).await.unwrap();
+    }
+    for _ in 0..200 {
+        if node.view(&id).await.provider_pid.is_some() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let mut second = stranger.request();
+    second["consumerPid"] = json!("urn:uuid:c2");
+    refused(&stranger.say("/negotiations/request", &second).await, checks::OPEN.id(), "one is open already");
+}
