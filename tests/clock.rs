@@ -115,9 +115,33 @@ fn nothing_is_decided_by_a_clock_that_is_behind_and_it_goes_on_by_itself() {
 
 #[test]
 fn a_rule_and_what_comes_in_wait_for_a_clock_that_is_ahead() {
+    what_comes_in_waits(false);
+}
+
+#[test]
+fn what_comes_over_the_dataspace_protocol_waits_for_a_clock_that_is_right_as_well() {
+    what_comes_in_waits(true);
+}
+
+fn append(wallet: &Wallet, table: &str) {
+    let path = wallet.home.join("countersign.toml");
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, format!("{text}\n{table}\n")).unwrap();
+}
+
+fn what_comes_in_waits(over_dsp: bool) {
     let rule = "[[wallet.consent.rule]]\nname = \"as listed\"\npoint = \"offer\"\n\
                 price_ceiling = { amount = \"500.00\", currency = \"EUR\" }\n";
     let mut street = Street::open(rule);
+    if over_dsp {
+        let running = fs::read(street.provider.home.join("running.json")).unwrap();
+        let running: Value = serde_json::from_slice(&running).unwrap();
+        let address = format!("{}/dsp/2025-1", running["public"].as_str().unwrap());
+        let peer = format!("[[dsp.peer]]\nparticipant = \"{}\"\naddress = \"{address}\"", street.provider.did);
+        append(&street.consumer, &peer);
+        street.consumer.crash();
+        append(&street.provider, "[dsp]");
+    }
     let mut scene = Scene::set(&mut street, -3600);
     until("the clock is known to be ahead", || ready(&street.provider).0 == 503);
     let (_, answer) = ready(&street.provider);

@@ -32,6 +32,22 @@ fn a_contract_is_made_by_messages_of_the_dataspace_protocol() {
     let offered = provider.get("/api/dsp/datasets");
     assert_eq!(offered[0]["id"], ASSET, "what the wallet lists is in the catalog: {offered}");
     assert_eq!(offered[0]["offers"][0]["terms"]["permission"][0]["constraint"][0]["rightOperand"], "3");
+    let hidden = "urn:uuid:3f0c6f0e-2a53-4b0e-8f4d-1d1f9a3c00a2";
+    let mut listing = provider.get("/api/assets")[0].clone();
+    listing["asset"]["id"] = json!(hidden);
+    listing["cataloged"] = json!(false);
+    let members = ["asset", "template", "parameters", "price", "cataloged"];
+    let listing: Value = members
+        .iter()
+        .map(|name| ((*name).to_owned(), listing[*name].clone()))
+        .collect::<serde_json::Map<_, _>>()
+        .into();
+    provider.post("/api/assets", &listing);
+    // Another listing shows after a second.
+    std::thread::sleep(std::time::Duration::from_millis(1500));
+    let offered = provider.get("/api/dsp/datasets");
+    let shown = offered.as_array().unwrap().iter().any(|dataset| dataset["id"] == hidden);
+    assert!(!shown, "what the owner keeps out of the catalog is in no catalog: {offered}");
     let order = json!({ "provider": provider.did, "asset": ASSET });
     let own = consumer.post("/api/requests", &order)["id"].as_str().unwrap().to_owned();
     let id = provider.reach("REQUESTED")["id"].as_str().unwrap().to_owned();

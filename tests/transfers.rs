@@ -6,13 +6,15 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use countersign::check::Check;
+use countersign::encoding::{Digest, Timestamp};
 use countersign::negotiation::Role;
 use countersign::node::transfers::{
-    Agreements, Plan, PlannedStep, Post, PostFault, StandingAgreement, Step, TransferSettings, TransferView, Transfers,
+    Agreements, DueNotice, Plan, PlannedStep, Post, PostFault, StandingAgreement, Step, TransferCommit,
+    TransferSettings, TransferStore, TransferView, Transfers,
 };
-use countersign::node::{NodeFault, chance};
+use countersign::node::{NodeFault, StoreFault, chance};
 use countersign::store::{SealingKey, Sqlite, copy, put_to_use};
-use countersign::transfer::{Kind, StateName, checks};
+use countersign::transfer::{Event, Kind, StateName, checks};
 use serde_json::{Value, json};
 
 const AGREEMENT: &str = "urn:uuid:e8dc8655-44c2-46ef-b701-4cffdc2faa44";
@@ -352,7 +354,6 @@ trait Text {
 
 impl Text for Arc<Sqlite> {
     async fn transfer_log_text(&self, id: &str) -> String {
-        use countersign::node::transfers::TransferStore as _;
         serde_json::to_string(&self.transfer_log(id).await.unwrap()).unwrap()
     }
 }
@@ -374,4 +375,101 @@ async fn a_token_opens_nothing_in_a_restored_copy_until_the_transfer_starts_agai
     let restored = Transfers::new(settings.clone(), store, agreed.clone(), way.clone());
     assert_eq!(restored.view(&provider).await.unwrap().state, StateName::Started, "it knows no better");
     assert!(restored.open(&token, ASSET).await.unwrap().is_none(), "what was ended is not opened again");
+}
+
+fn said(kind: &str, consumer_pid: &str, provider_pid: &str, number: usize) -> Value {
+    json!({
+        "@context": ["https://w3id.org/dspace/2025/1/context.jsonld"], "@type": kind,
+        "@id": format!("urn:uuid:message-{number}"), "consumerPid": consumer_pid, "providerPid": provider_pid,
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transfer_takes_so_many_messages_and_can_be_ended_all_the_same() {
+    let world = world(Plan::default(), held(), true).await;
+    let desk = &world.provider.desk;
+    let answer = desk.hear_request(CONSUMER, &request("urn:uuid:1", AGREEMENT)).await.unwrap();
+    let pid = answer["providerPid"].as_str().unwrap().to_owned();
+    until(&world.provider, &pid, StateName::Started).await;
+    let mut heard = 0;
+    let check = loop {
+        let (kind, name) = match heard % 2 {
+            0 => (Kind::Suspension, "TransferSuspensionMessage"),
+            _ => (Kind::Start, "TransferStartMessage"),
+        };
+        match desk.hear(CONSUMER, &pid, kind, &said(name, "urn:uuid:1", &pid, heard)).await {
+            Ok(_) => heard += 1,
+            result => break refused(result),
+        }
+        assert!(heard < 600, "each of these is kept for good");
+    };
+    assert_eq!(check.id(), "message.rate");
+    let end = said("TransferTerminationMessage", "urn:uuid:1", &pid, heard);
+    desk.hear(CONSUMER, &pid, Kind::Termination, &end).await.unwrap();
+}
+
+/// A store that says how a transfer stood just before it was suspended: the message came in between.
+struct Behind {
+    store: Arc<Sqlite>,
+    desk: Mutex<Weak<Transfers>>,
+    armed: std::sync::atomic::AtomicBool,
+}
+
+#[async_trait]
+impl TransferStore for Behind {
+    async fn commit_transfer(&self, commit: TransferCommit) -> Result<(), StoreFault> {
+        self.store.commit_transfer(commit).await
+    }
+    async fn transfer_log(&self, id: &str) -> Result<Option<Vec<Event>>, StoreFault> {
+        let log = self.store.transfer_log(id).await;
+        if self.armed.swap(false, std::sync::atomic::Ordering::SeqCst) {
+            let desk = self.desk.lock().unwrap().upgrade().unwrap();
+            desk.decide(id, Step::Suspend).await.unwrap();
+        }
+        log
+    }
+    async fn transfer_of(&self, peer: &str, consumer_pid: &str) -> Result<Option<String>, StoreFault> {
+        self.store.transfer_of(peer, consumer_pid).await
+    }
+    async fn transfer_of_token(&self, token: Digest) -> Result<Option<String>, StoreFault> {
+        self.store.transfer_of_token(token).await
+    }
+    async fn transfer_heard(&self, peer: &str, message: &str) -> Result<bool, StoreFault> {
+        self.store.transfer_heard(peer, message).await
+    }
+    async fn transfers(&self) -> Result<Vec<String>, StoreFault> {
+        self.store.transfers().await
+    }
+    async fn transfers_open(&self, agreement: &str) -> Result<u64, StoreFault> {
+        self.store.transfers_open(agreement).await
+    }
+    async fn notices_due(&self, now: Timestamp, limit: u32) -> Result<Vec<DueNotice>, StoreFault> {
+        self.store.notices_due(now, limit).await
+    }
+    async fn agreed(&self, agreement: &str) -> Result<Vec<String>, StoreFault> {
+        self.store.agreed(agreement).await
+    }
+    async fn notice_tried(&self, id: &str, again: Option<Timestamp>) -> Result<(), StoreFault> {
+        self.store.notice_tried(id, again).await
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_download_that_begins_while_its_transfer_is_suspended_does_not_run_on() {
+    let World { provider: Side { store, agreed, way, settings, .. }, consumer, _dir } =
+        world(Plan::default(), held(), true).await;
+    let behind = Arc::new(Behind { store, desk: Mutex::default(), armed: Default::default() });
+    let desk = Transfers::new(settings, behind.clone(), agreed, way);
+    *behind.desk.lock().unwrap() = Arc::downgrade(&desk);
+    *consumer.way.to.lock().unwrap() = Arc::downgrade(&desk);
+    let _loops = desk.run();
+    let id = consumer.desk.request(AGREEMENT, None).await.unwrap().id;
+    until(&consumer, &id, StateName::Started).await;
+    let token = consumer.desk.address(&id).await.unwrap().token.unwrap();
+    behind.armed.store(true, std::sync::atomic::Ordering::SeqCst);
+    match desk.open(&token, ASSET).await {
+        Err(NodeFault::Refused(refusal)) => assert_eq!(refusal.check, &checks::OPEN),
+        Ok(Some(opened)) => assert!(opened.standing.borrow().cuts(), "nobody tells it any more that it has to end"),
+        other => panic!("{other:?}"),
+    }
 }

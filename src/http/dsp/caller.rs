@@ -21,9 +21,11 @@ impl FromRequestParts<Ground> for Caller {
             return Err(Wrong::plain(StatusCode::TOO_MANY_REQUESTS, "too many requests without proof; slow down"));
         }
         let header = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-        ground.connector.recognise(header).map(Self).map_err(|refusal| {
+        let recognised = ground.connector.recognise(header);
+        // An id of one's own making costs nothing, so that proving it makes nobody less of a stranger.
+        if !recognised.as_ref().is_ok_and(|who| ground.connector.names(who)) {
             ground.strangers.charge(ip);
-            Wrong::nobody(&refusal)
-        })
+        }
+        recognised.map(Self).map_err(|refusal| Wrong::nobody(&refusal))
     }
 }

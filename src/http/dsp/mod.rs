@@ -36,7 +36,8 @@ impl FromRef<Ground> for Arc<Connector> {
     }
 }
 
-/// The protocol's endpoints for the world. They have a share of their own: only who does not prove an id is held to it.
+/// The protocol's endpoints for the world. They have a share of their own: only who does not prove an id that
+/// the configuration names is held to it.
 pub fn dsp_router(connector: Arc<Connector>, share: Share) -> Router {
     let version = json!({ "protocolVersions": [{
         "version": VERSION, "path": PATH, "binding": "HTTPS", "serviceId": connector.base(), "identifierType": "did",

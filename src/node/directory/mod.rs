@@ -173,21 +173,12 @@ impl Directory {
         if let Some(answer) = self.answer(did, not_older_than)? {
             return answer;
         }
-        let flight = Arc::clone(lock(&self.flights).entry(did.clone()).or_default());
-        let asked = {
-            let _alone = flight.lock().await;
-            match self.answer(did, not_older_than) {
-                Ok(Some(answer)) => answer,
-                Ok(None) => self.fetch(did, who).await,
-                Err(refusal) => Err(refusal),
-            }
-        };
-        let mut flights = lock(&self.flights);
-        // Nobody else waits for it: the map's own and this one.
-        if Arc::strong_count(&flight) <= 2 {
-            flights.remove(did);
+        let flight = Flight::join(self, did);
+        let _alone = flight.turn.lock().await;
+        match self.answer(did, not_older_than)? {
+            Some(answer) => answer,
+            None => self.fetch(did, who).await,
         }
-        asked
     }
 
     /// The answer without asking anybody, if there is one.
@@ -252,6 +243,30 @@ impl Directory {
         }
         shown.keys.sort_by_key(|(kid, _)| kid.to_string());
         shown
+    }
+}
+
+/// One of those who wait for the answer about a DID. Whoever leaves last, with an answer or without, takes it off the map.
+struct Flight<'a> {
+    directory: &'a Directory,
+    did: &'a Did,
+    turn: Arc<tokio::sync::Mutex<()>>,
+}
+
+impl<'a> Flight<'a> {
+    fn join(directory: &'a Directory, did: &'a Did) -> Self {
+        let turn = Arc::clone(lock(&directory.flights).entry(did.clone()).or_default());
+        Self { directory, did, turn }
+    }
+}
+
+impl Drop for Flight<'_> {
+    fn drop(&mut self) {
+        let mut flights = lock(&self.directory.flights);
+        // Nobody else waits for it: the map's own and this one.
+        if Arc::strong_count(&self.turn) <= 2 {
+            flights.remove(self.did);
+        }
     }
 }
 

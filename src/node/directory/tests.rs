@@ -164,3 +164,15 @@ async fn a_directory_without_a_resolver_knows_what_dids_spell_themselves() {
     assert_eq!(refusal.check, &checks::DID_DOCUMENT);
     directory.acquaint(&key(1).did_key(), Acquaintance::Stranger).await.unwrap();
 }
+
+#[tokio::test]
+async fn who_does_not_wait_for_the_answer_leaves_nothing_behind() {
+    let told = Arc::new(Told::default());
+    let directory = directory(&told, 60);
+    for number in 0..20 {
+        let stranger = did(&format!("stranger{number}"));
+        let asked = directory.acquaint(&stranger, Acquaintance::Stranger);
+        assert!(tokio::time::timeout(Duration::from_millis(1), asked).await.is_err());
+    }
+    assert_eq!(lock(&directory.flights).len(), 0, "a caller that hangs up fills no memory");
+}

@@ -151,8 +151,8 @@ impl Connector {
         before: Option<Parties>,
     ) -> Result<Option<Parties>, Refusal> {
         let usual = opening.parties();
-        // What is not said stays as it was: the way back to the usual roles is said.
-        let unusual = before.as_ref().is_some_and(|before| *before != usual);
+        // Without roles in the message, the other side takes those of its catalog, or of the offer before.
+        let said_otherwise = before.as_ref().is_some_and(|before| *before != usual);
         let mut parties = before.unwrap_or_else(|| usual.clone());
         if let Some(promisor) = &order.promisor {
             parties.promisor = promisor.clone();
@@ -161,7 +161,7 @@ impl Connector {
             parties.promisee = promisee.clone();
         }
         hold_parties(opening, &parties)?;
-        Ok((unusual || parties != usual).then_some(parties))
+        Ok((said_otherwise || parties != usual).then_some(parties))
     }
 }
 

@@ -63,7 +63,9 @@ impl Connector {
         for (id, value) in self.kept.all(kind::ASSET).await? {
             let listing: Listing =
                 serde_json::from_value(value).map_err(|cause| StoreFault::Damaged(format!("asset {id}: {cause}")))?;
-            datasets.extend(self.listed(&listing).await?.map(|dataset| (id, dataset)));
+            if listing.cataloged {
+                datasets.extend(self.listed(&listing).await?.map(|dataset| (id, dataset)));
+            }
         }
         for (id, value) in self.kept.all(PLAIN_DATASET).await? {
             let dataset =

@@ -84,9 +84,10 @@ impl Connector {
     fn on_offer(&self, negotiation: &Negotiation) -> Next {
         let offers = negotiation.offers();
         let asked = offers.iter().rev().find(|offer| offer.by == Role::Consumer);
-        let as_asked = asked
-            .zip(negotiation.offer())
-            .is_some_and(|(asked, offer)| same_terms(&asked.offer, &offer.offer) && asked.parties == offer.parties);
+        let as_asked = asked.zip(negotiation.offer()).is_some_and(|(asked, offer)| {
+            // The same words bind somebody else where the promise is turned round.
+            asked.parties == offer.parties && same_terms(&asked.offer, &offer.offer)
+        });
         let cataloged = negotiation.offer().and_then(|offer| offer.cataloged) == Some(true);
         if let Some(rule) = self.preset(negotiation, cataloged || as_asked, &[Act::Accept, Act::Terminate]) {
             return Next::rule(rule.point, &rule.name);

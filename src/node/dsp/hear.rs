@@ -10,7 +10,7 @@ use super::{Connector, PlainCommit, Uncataloged};
 use crate::check::Refusal;
 use crate::dsp::{self, Form, Letter, Named, checks};
 use crate::encoding::Timestamp;
-use crate::negotiation::plain::{Negotiation, Opening, ParticipantId, Said, Word};
+use crate::negotiation::plain::{Negotiation, Opening, ParticipantId, Parties, Said, Word};
 use crate::negotiation::{Role, checks as machine};
 use crate::node::{NodeFault, StoreFault, chance, checks as limits};
 
@@ -236,20 +236,25 @@ impl Connector {
             if let Some(parties) = &parties {
                 hold_parties(opening, parties)?;
             }
-            // A message that names no roles leaves them as they were.
-            let before = || negotiation.map_or_else(|| opening.parties(), Negotiation::parties);
-            let roles = parties.clone().unwrap_or_else(before);
             cataloged = match (opening.role, negotiation) {
                 (Role::Provider, _) => {
                     let dataset = self.dataset(&opening.dataset).await?;
                     let known = dataset.as_ref().and_then(|dataset| dataset.offer_of(offer));
-                    // Of a cataloged offer, the four roles are what the catalog says.
-                    let promisor = known.and_then(|known| known.promisor.clone()).unwrap_or_else(|| opening.us.clone());
-                    Some(
-                        known.is_some() && (roles.promisor == promisor || (negotiation.is_none() && parties.is_none())),
-                    )
+                    // Of a cataloged offer, the four roles are what the catalog says; also where the message names none.
+                    let roles = known.map(|known| {
+                        let promisor = known.promisor.as_ref().unwrap_or(&opening.us).clone();
+                        let promisee = if promisor == opening.us { &opening.peer } else { &opening.us }.clone();
+                        Parties { promisor, promisee, ..opening.parties() }
+                    });
+                    let roles = roles.filter(|roles| hold_parties(opening, roles).is_ok());
+                    let cataloged = roles.as_ref().is_some_and(|roles| parties.as_ref().is_none_or(|it| it == roles));
+                    parties = parties.or(roles);
+                    Some(cataloged)
                 }
-                (Role::Consumer, Some(negotiation)) => Self::as_before(negotiation, offer, &roles),
+                (Role::Consumer, Some(negotiation)) => {
+                    let standing = negotiation.parties();
+                    Self::as_before(negotiation, offer, parties.as_ref().unwrap_or(&standing))
+                }
                 (Role::Consumer, None) => None,
             };
         } else {

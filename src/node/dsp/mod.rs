@@ -8,6 +8,7 @@ mod catalog;
 mod decide;
 mod hear;
 mod identity;
+mod lanes;
 mod messenger;
 mod reply;
 mod script;
@@ -23,7 +24,7 @@ mod watch;
 
 use std::sync::{Arc, OnceLock};
 
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 pub use act::Order;
@@ -44,9 +45,6 @@ use super::Store;
 use crate::identity::Signer;
 use crate::negotiation::plain::ParticipantId;
 
-/// How many messages are on their way at once.
-const AT_ONCE: usize = 96;
-
 /// A party's connector: it negotiates over the Dataspace Protocol.
 pub struct Connector {
     /// Who it is, and who others are.
@@ -61,7 +59,7 @@ pub struct Connector {
     messenger: Arc<dyn Messenger>,
     talks: talk::Talks,
     shelf: catalog::Shelf,
-    lanes: Semaphore,
+    lanes: lanes::Lanes,
     watch: Notify,
     /// Ends what is under way when its loops end: messages and timers; the store has what they were for.
     stopping: CancellationToken,
@@ -106,7 +104,7 @@ impl Connector {
             messenger,
             talks: talk::Talks::default(),
             shelf: catalog::Shelf::default(),
-            lanes: Semaphore::new(AT_ONCE),
+            lanes: lanes::Lanes::default(),
             watch: Notify::new(),
             stopping: CancellationToken::new(),
             wallet: OnceLock::new(),
@@ -132,6 +130,14 @@ impl Connector {
     /// Where it takes messages.
     pub fn base(&self) -> &str {
         &self.base
+    }
+
+    /// Whether the configuration names a party, so that it is no stranger.
+    pub fn names(&self, party: &ParticipantId) -> bool {
+        let DspSettings { plain, peers, literal, .. } = &self.settings;
+        plain.has(party)
+            || peers.iter().any(|peer| peer.participant.as_str() == party.as_str())
+            || literal.iter().any(|known| known.participant == *party)
     }
 
     /// What its script starts from outside.

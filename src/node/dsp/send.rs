@@ -57,10 +57,10 @@ impl Connector {
             let Some((url, message, opening)) = self.spell(talk, parcel).await? else {
                 return Ok(Outcome::Pointless);
             };
-            let proof = self.identity.prove_to(&opening.peer)?;
             let answer = {
-                // The semaphore is never closed.
-                let _lane = self.lanes.acquire().await;
+                let _lane = self.lanes.to(&opening.peer).await;
+                // Not before: it would grow old while it waits.
+                let proof = self.identity.prove_to(&opening.peer)?;
                 self.messenger.post(&url, &proof, message).await
             };
             let verdict = match answer {

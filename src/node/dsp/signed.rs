@@ -104,6 +104,8 @@ impl Connector {
         if let Some(callback) = &callback {
             self.messenger.may_call(callback).map_err(|fault| checks::CALLBACK.refuse(fault.to_string()))?;
         }
+        // As envelopes stay closed by a clock that is off; the sender repeats what was not taken.
+        wallet.timepiece.hold()?;
         match wallet.hear(&opened).await {
             Ok(()) | Err(NodeFault::Store(StoreFault::Repeated)) => {}
             Err(fault) => return Err(fault),

@@ -147,9 +147,9 @@ impl Connector {
         )
     }
 
-    /// Whether an offer of a peer, with its four roles, is the one that it has in its catalog, as far as this side knows.
+    /// Whether an offer of a peer is the one that it has in its catalog, as far as this side knows.
     pub(super) fn as_before(negotiation: &Negotiation, offer: &Value, parties: &Parties) -> Option<bool> {
-        let same = |known: &&Offered| same_terms(&known.offer, offer) && known.parties == *parties;
+        let same = |known: &&Offered| known.parties == *parties && same_terms(&known.offer, offer);
         let known = negotiation.offers().iter().rev().find(same);
         known.map_or(Some(false), |known| known.cataloged)
     }

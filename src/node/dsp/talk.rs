@@ -128,6 +128,8 @@ pub(super) struct Draft {
     events: Vec<String>,
     parcels: Vec<Parcel>,
     began: bool,
+    /// Whether it was not over before.
+    ended: bool,
 }
 
 impl Draft {
@@ -135,12 +137,20 @@ impl Draft {
     pub(super) fn begin(event: Event) -> Result<Self, NodeFault> {
         let (text, parcel) = (written(&event)?, outgoing(&event, None, 0));
         let negotiation = Negotiation::replay([event]).map_err(damaged)?;
-        Ok(Self { negotiation, place: 0, events: vec![text], parcels: parcel.into_iter().collect(), began: true })
+        Ok(Self {
+            negotiation,
+            place: 0,
+            events: vec![text],
+            parcels: parcel.into_iter().collect(),
+            began: true,
+            ended: true,
+        })
     }
 
     /// A further decision.
     pub(super) fn further(negotiation: Negotiation) -> Self {
-        Self { place: negotiation.events(), negotiation, events: vec![], parcels: vec![], began: false }
+        let ended = !negotiation.is_over();
+        Self { place: negotiation.events(), negotiation, events: vec![], parcels: vec![], began: false, ended }
     }
 
     pub(super) fn add(mut self, event: Event) -> Result<Self, NodeFault> {
@@ -203,13 +213,13 @@ impl Connector {
         slot: &mut Option<Negotiation>,
         draft: Draft,
     ) -> Result<Settling, NodeFault> {
-        let Draft { negotiation, place, events, parcels, began } = draft;
+        let Draft { negotiation, place, events, parcels, began, ended } = draft;
         let now = chance::now()?;
         let peer = &negotiation.opening().peer;
         if began {
             self.talks.count(peer, true);
         }
-        if negotiation.is_over() && !events.is_empty() {
+        if negotiation.is_over() && ended {
             self.talks.count(peer, false);
         }
         let commit = PlainCommit {

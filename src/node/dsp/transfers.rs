@@ -57,9 +57,8 @@ impl Post for Connector {
     async fn post(&self, peer: &str, url: &str, body: &Value) -> Result<Value, PostFault> {
         let later = |what: String| PostFault::Later(what);
         let peer = peer.parse().map_err(|_| PostFault::Refused(format!("`{peer}` is nobody's id")))?;
+        let _lane = self.lanes.to(&peer).await;
         let proof = self.identity.prove_to(&peer).map_err(|fault| later(fault.to_string()))?;
-        // The semaphore is never closed.
-        let _lane = self.lanes.acquire().await;
         let posted = self.messenger.post(url, &proof, body.to_string().into_bytes()).await;
         match judge(posted.map_err(|fault| later(fault.to_string()))?) {
             Verdict::Taken(body) => Ok(body.unwrap_or(Value::Null)),

@@ -61,13 +61,13 @@ impl Transfers {
     }
 
     async fn judge(&self, id: &str, asset: &str) -> Result<Opened, NodeFault> {
-        let (transfer, _) = self.read(id).await?;
-        gate::TOKEN_ASSET.hold(transfer.opening().asset == asset, || format!("asked for is `{asset}`"))?;
+        // Before reading: what is said about it from here on is in the channel, and what was said before is read.
         let receiver =
             self.lock().entry(id.to_owned()).or_insert_with(|| watch::Sender::new(Standing::Open)).subscribe();
+        let (transfer, _) = self.read(id).await?;
+        gate::TOKEN_ASSET.hold(transfer.opening().asset == asset, || format!("asked for is `{asset}`"))?;
         started(&transfer)?;
         self.opens(&self.standing_of(&transfer).await?).await?;
-        // Between reading and subscribing it may have been suspended; what was said then is in the channel.
         match &*receiver.borrow() {
             Standing::Open => {}
             Standing::Suspended { refusal, .. } | Standing::Shut(refusal) => return Err(refusal.clone().into()),

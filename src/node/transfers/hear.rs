@@ -7,13 +7,15 @@ use serde_json::Value;
 use super::{StandingAgreement, Transfers, chance};
 use crate::check::Refusal;
 use crate::negotiation::Role;
-use crate::node::{NodeFault, StoreFault};
+use crate::node::{NodeFault, StoreFault, checks as limits};
 use crate::transfer::{Kind, Message, Opening, Transfer, checks, process_body};
 
 /// How often a message is judged anew because another one came in between.
 const ATTEMPTS: usize = 16;
 /// How many transfers of one agreement may be open at a time.
 const OPEN: u64 = 1000;
+/// How many events a transfer has; each message of the counterparty is one that is kept.
+const MOST: u64 = 256;
 
 impl Transfers {
     /// A consumer asks for the data of an agreement; the TransferProcess that it is answered with.
@@ -73,6 +75,10 @@ impl Transfers {
                 // A repetition of what was dealt with already moves nothing and is no fault of its sender.
                 Err(refusal) => return self.repeated(&transfer, id, refusal).await,
             };
+            let ends = matches!(kind, Kind::Completion | Kind::Termination);
+            limits::RATE.hold(version < MOST || ends, || {
+                format!("the transfer has {version} messages; it can only be ended")
+            })?;
             if kind == Kind::Start && transfer.opening().role == Role::Provider {
                 // A consumer that goes on does so only as long as the agreement opens its data.
                 self.opens(&self.standing_of(&transfer).await?).await?;
