@@ -4,10 +4,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::acquaint::agreement_keys;
-use super::{Alteration, Node, NodeFault, chance, kind};
+use super::{Acquaintance, Alteration, Node, NodeFault, chance, kind};
 use crate::check::Trail;
 use crate::encoding::Timestamp;
-use crate::identity::{Did, DidUrl, Method, Unverified, Verified};
+use crate::identity::{Did, DidUrl, Jws, Method, Unverified, Verified};
 use crate::inbox::{self, AgreementPublic, Contact, agreement_keys_of};
 
 /// How many changes of a contact are told.
@@ -78,6 +78,10 @@ impl Node {
     /// # Errors
     /// `contact.*`, `jws.*` when it is not what it claims to be.
     pub async fn add_contact(&self, new: &NewContact) -> Result<Did, NodeFault> {
+        // Its owner turns to it: a did:web is looked up. What does not read is refused below.
+        if let Some(kid) = Jws::parse(&new.contact).ok().and_then(|signed| signed.header().kid.clone()) {
+            self.directory.acquaint_with(&kid, Acquaintance::Known).await?;
+        }
         let contact = self.read_contact(&new.contact)?;
         self.keep_contact(&contact, &new.contact).await?;
         Ok(contact.did.clone())
