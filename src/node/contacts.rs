@@ -78,13 +78,18 @@ impl Node {
     /// # Errors
     /// `contact.*`, `jws.*` when it is not what it claims to be.
     pub async fn add_contact(&self, new: &NewContact) -> Result<Did, NodeFault> {
-        // Its owner turns to it: a did:web is looked up. What does not read is refused below.
-        if let Some(kid) = Jws::parse(&new.contact).ok().and_then(|signed| signed.header().kid.clone()) {
-            self.directory.acquaint_with(&kid, Acquaintance::Known).await?;
-        }
+        self.acquaint_with_signer(&new.contact).await?;
         let contact = self.read_contact(&new.contact)?;
         self.keep_contact(&contact, &new.contact).await?;
         Ok(contact.did.clone())
+    }
+
+    /// Looks up whoever signed a contact that the owner turns to; one that does not read is refused when it is verified.
+    pub(super) async fn acquaint_with_signer(&self, contact: &str) -> Result<(), NodeFault> {
+        match Jws::parse(contact).ok().and_then(|signed| signed.header().kid.clone()) {
+            Some(kid) => Ok(self.directory.acquaint_with(&kid, Acquaintance::Known).await?),
+            None => Ok(()),
+        }
     }
 
     /// Whom this node knows, by name, then by DID.
