@@ -58,35 +58,3 @@ fn a_membership_that_lapses_is_warned_about_and_then_refused_on_both_sides() {
     town.says("alice", &["reject", "latest", "--reason", "ask again"]);
     town.contract();
 }
-
-#[test]
-fn a_rule_that_cannot_decide_says_why_at_the_desk() {
-    let mut town = Town::in_business();
-    town.stop("alice");
-    let file = town.path("alice").join("countersign.toml");
-    let rule = "[[wallet.consent.rule]]\nname = \"as listed\"\npoint = \"offer\"\nprice_ceiling = { amount = \"500.00\", currency = \"EUR\" }\n";
-    std::fs::write(&file, format!("{}\n{rule}", std::fs::read_to_string(&file).unwrap())).unwrap();
-    town.serve("alice");
-    town.open_the_gate();
-    town.says("bob", &["catalog", "alice"]);
-    let end = in_seconds(6);
-    town.admit("alice", &["--until", &end]);
-    while Timestamp::now().to_string() < end {
-        std::thread::sleep(Duration::from_millis(100));
-    }
-    town.says("bob", &["request", "--from", "alice", "--asset", "Motorway junction"]);
-    let waits = town.eventually("a rule that cannot decide", || {
-        let said = town.says("alice", &["inbox", "--wait", "60"]);
-        said.contains("cannot decide").then_some(said)
-    });
-    let shown = town.says("alice", &["show", "latest"]);
-    for said in [&waits, &shown] {
-        for words in ["“as listed” cannot decide: ", "membership ended"] {
-            assert!(said.contains(words), "`{words}` is missing: {said}");
-        }
-    }
-    assert!(waits.contains("a person: you"), "{waits}");
-    // As soon as it can, it does.
-    town.admit("alice", &[]);
-    town.tells("bob", &["inbox", "--wait", "60"], &["accept an offer"]);
-}
