@@ -110,6 +110,56 @@ fn exit_codes_mean_something() {
 }
 
 #[test]
+fn who_gives_the_wrong_thing_is_told_what_goes_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let home = dir.path().join("alice");
+    let home = home.to_str().unwrap();
+    assert_eq!(run(&["init", "--local", "--home", home]).status.code(), Some(0));
+    let contract = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/vectors/true.json");
+    let member = dir.path().join("alice.member");
+    std::fs::write(&member, "eyJhbGciOiJFUzI1NiJ9.e30.c2ln~").unwrap();
+    let (member, key) = (member.to_str().unwrap(), format!("{home}/api-key"));
+    let nowhere = dir.path().join("nowhere");
+    let nowhere = nowhere.to_str().unwrap();
+    let cases: [(&[&str], &[&str]); 10] = [
+        (&["join", contract], &["is a contract file", "countersign verify", "countersign admit"]),
+        (&["template", "add", contract], &["is a contract file", "countersign approve"]),
+        (&["template", "add", member], &["is a participant credential", "countersign join"]),
+        (&["contact", "add", member], &["is a participant credential", "countersign invite"]),
+        (&["contact", "add", contract], &["is a contract file", "countersign invite"]),
+        (&["contact", "name", "alice"], &["--none", "new name"]),
+        (&["download", "latest", "-o", contract], &["is there already", "--force"]),
+        (&["inbox", "--node", "nonsense", "--key-file", &key], &["nonsense is no address", "countersign serve"]),
+        (&["inbox", "--node", "http://127.0.0.1:9", "--key-file", nowhere], &["cannot read the key file", "api-key"]),
+        (&["serve", "--home", nowhere], &["there is no home", "countersign init"]),
+    ];
+    for (command, words) in cases {
+        let more = if command.contains(&"--home") { &[][..] } else { &["--home", home] };
+        let output = run(&[command, more].concat());
+        let why = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{command:?}: {why}");
+        for word in words {
+            assert!(why.contains(word), "{command:?}: `{word}` is missing: {why}");
+        }
+    }
+}
+
+#[test]
+fn whoever_has_read_enough_may_stop_reading() {
+    let (read, write) = std::io::pipe().unwrap();
+    drop(read);
+    let mut command = Command::new(PROGRAM);
+    let output = command.args(["completions", "bash"]).stdout(write).stderr(Stdio::piped()).output().unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && errors.is_empty(), "{}: {errors}", output.status);
+    let (read, write) = std::io::pipe().unwrap();
+    drop(read);
+    let output = Command::new(PROGRAM).arg("openapi").stdout(write).stderr(Stdio::piped()).output().unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && errors.is_empty(), "{}: {errors}", output.status);
+}
+
+#[test]
 fn times_are_the_readers_and_stored_in_utc() {
     let dir = tempfile::tempdir().unwrap();
     let home = dir.path().join("operator");

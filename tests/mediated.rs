@@ -147,3 +147,29 @@ fn a_provider_keeps_the_messages_of_a_consumer_that_nobody_can_reach() {
     concluded_once(&street);
     assert_eq!(picked_up(provider)["members"][0]["did"], json!(consumer.did));
 }
+
+#[test]
+fn a_did_web_wallet_that_nobody_can_reach_is_found_by_its_document() {
+    let street = Street::open_web_by_way_of("", [None, Some("")]);
+    let (provider, consumer) = (&street.provider, &street.consumer);
+    let mediator = street.mediator.as_ref().unwrap();
+    // It was granted to a node that ran already, and the document names the mediator's inbox since.
+    let url = mediator.get("/api/mediator")["url"].clone();
+    let document = consumer.document();
+    assert_eq!(document["service"][0]["serviceEndpoint"]["uri"], url, "{document}");
+    assert_eq!(document["service"][0]["serviceEndpoint"]["routingKeys"].as_array().unwrap().len(), 1, "{document}");
+    // Both are did:web, the mediator too: documents alone lead the way.
+    provider.post("/api/contacts", &json!({ "did": consumer.did }));
+    assert_eq!(provider.get("/api/contacts")[0]["inbox"], url);
+
+    consumer.post("/api/requests", &json!({ "provider": provider.did, "asset": ASSET }));
+    let id = provider.reach("REQUESTED")["id"].as_str().unwrap().to_owned();
+    provider.post(&format!("/api/negotiations/{id}/offer"), &json!({}));
+    let own = consumer.reach("OFFERED")["id"].as_str().unwrap().to_owned();
+    consumer.post(&format!("/api/negotiations/{own}/accept"), &json!({}));
+    for wallet in [provider, consumer] {
+        wallet.reach("FINALIZED");
+    }
+    concluded_once(&street);
+    assert_eq!(picked_up(mediator)["members"][0]["did"], consumer.did.as_str());
+}

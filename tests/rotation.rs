@@ -95,20 +95,11 @@ fn fetch(street: &Street, contract: &Value, name: &str) -> String {
     fs::read_to_string(into).unwrap()
 }
 
-fn served(wallet: &Wallet) -> Value {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let url = format!("http://localhost:{}/.well-known/did.json", wallet.public);
-    runtime.block_on(async {
-        let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        serde_json::from_str(&client.get(url).send().await.unwrap().text().await.unwrap()).unwrap()
-    })
-}
-
 #[test]
 fn keys_are_rotated_and_every_contract_of_before_stands() {
     let mut street = Street::open_web("");
     guard(&mut street);
-    let document = served(&street.provider);
+    let document = street.provider.document();
     assert_eq!(document["id"], street.provider.did.as_str());
     assert_eq!(document["service"][0]["type"], "DIDCommMessaging");
     let operator = street.dir.path().join("operator");
@@ -150,7 +141,7 @@ fn keys_are_rotated_and_every_contract_of_before_stands() {
         fresh.push((rotated["key"].as_str().unwrap().to_owned(), rotated["replaced_key"].as_str().unwrap().to_owned()));
         wallet.start();
     }
-    let document = served(&street.provider);
+    let document = street.provider.document();
     let (new, replaced) = &fresh[0];
     let name = |key: &str| format!("{}#{key}", street.provider.did);
     assert_eq!(document["assertionMethod"], json!([name(new)]));
@@ -193,12 +184,28 @@ fn keys_are_rotated_and_every_contract_of_before_stands() {
     stolen(&street, &thief, replaced);
 
     // The consumer's desk shows what has changed, until its owner has seen it.
-    let contact = || street.consumer.get("/api/contacts")[0].clone();
-    assert!(!contact()["confirmed"].as_bool().unwrap());
-    assert!(contact()["changes"].to_string().contains("signing key"), "{}", contact());
-    let path = format!("/api/contacts/{}/confirm", street.provider.did.replace('%', "%25"));
-    street.consumer.post(&path, &json!({}));
-    assert!(contact()["confirmed"].as_bool().unwrap());
+    let did = &street.provider.did;
+    desk(&street, &["contact", "name", did, "alice"]);
+    let listed = desk(&street, &["contact", "list"]);
+    for words in ["alice", did, "1, not confirmed", "What changed about alice", "signing key: ", new, "confirm 'alice'"]
+    {
+        assert!(listed.contains(words), "`{words}` is missing: {listed}");
+    }
+    assert!(desk(&street, &["contact", "confirm", "alice"]).contains(did));
+    let listed = desk(&street, &["contact", "list"]);
+    assert!(listed.contains("1, confirmed") && listed.contains("signing key: "), "{listed}");
+    assert!(!listed.contains("countersign contact confirm"), "{listed}");
+    let listed: Value = serde_json::from_str(&desk(&street, &["contact", "list", "--json"])).unwrap();
+    assert_eq!((&listed[0]["name"], &listed[0]["confirmed"]), (&json!("alice"), &json!(true)));
+    desk(&street, &["contact", "forget", "alice"]);
+    assert!(desk(&street, &["contact", "list"]).contains("no contacts yet"));
+}
+
+/// What a command says at the consumer's desk.
+fn desk(street: &Street, arguments: &[&str]) -> String {
+    let output = program().args(arguments).arg("--home").arg(&street.consumer.home).output().unwrap();
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
 }
 
 /// The operator audits what stands since the last time; in the end one contract signed with the key of before, and one

@@ -18,7 +18,7 @@ impl Completions {
     pub(super) fn run(&self) -> Result<ExitCode> {
         let mut script = Vec::new();
         clap_complete::generate(self.shell, &mut super::command(), "countersign", &mut script);
-        std::io::Write::write_all(&mut std::io::stdout(), &script)?;
+        print!("{}", String::from_utf8_lossy(&script));
         Ok(ExitCode::SUCCESS)
     }
 }

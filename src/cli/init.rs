@@ -83,7 +83,9 @@ impl Init {
                 "key       {}  (RFC 7638 thumbprint, for the operator's admission)",
                 key.public_key().thumbprint()
             );
-            println!("recorder  {recorder}  (fund it to record contracts)");
+            if matches!(self.purpose, Purpose::Wallet) {
+                println!("recorder  {recorder}  (fund it to record contracts)");
+            }
             let (file, dir) = (configuration.display(), home.dir().display());
             if text.contains("\n[[trust.chains]]") {
                 println!("next      countersign serve --home {dir}   (settings are in {file})");

@@ -121,6 +121,7 @@ pub fn command() -> clap::Command {
 
 /// Runs the program: 0 done, 1 refused or failed, 2 bad usage, 3 nobody answers.
 pub fn main() -> ExitCode {
+    end_quietly_with_its_reader();
     let program = Program::parse();
     let filter = EnvFilter::try_new(&program.log).unwrap_or_else(|_| EnvFilter::new("warn"));
     let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
@@ -144,6 +145,18 @@ pub fn main() -> ExitCode {
             }
         }
     }
+}
+
+/// Whoever reads what is printed may have read enough (`| head`): that is no fault to tell of.
+fn end_quietly_with_its_reader() {
+    let tell = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let said = panic.payload().downcast_ref::<String>().map_or("", String::as_str);
+        if said.starts_with("failed printing to std") && said.contains("Broken pipe") {
+            std::process::exit(0);
+        }
+        tell(panic);
+    }));
 }
 
 fn run(command: Command) -> Result<ExitCode> {

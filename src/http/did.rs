@@ -6,10 +6,10 @@ use axum::response::IntoResponse;
 use axum::routing::get;
 use serde_json::Value;
 
-/// `GET /.well-known/did.json`, or `/<path>/did.json`: a document that does not change while the node runs.
-pub fn did_router(path: &str, document: &Value) -> Router {
-    let text = document.to_string();
-    Router::new().route(path, get(async move || served(text)))
+/// `GET /.well-known/did.json`, or `/<path>/did.json`: the document as `document` has it at that moment, for where its
+/// subject is reached may change while the node runs.
+pub fn did_router(path: &str, document: impl Fn() -> Value + Clone + Send + Sync + 'static) -> Router {
+    Router::new().route(path, get(async move || served(document().to_string())))
 }
 
 fn served(text: String) -> impl IntoResponse {

@@ -17,6 +17,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use super::Problem;
 use super::inbox::{ENCRYPTED, keep, sealed};
+use crate::identity::checks::DID_RESOLVED;
 use crate::inbox::{MAX_OUTER, checks};
 use crate::node::{Line, Mediator, Node, NodeFault, Taken};
 
@@ -70,8 +71,8 @@ async fn take(State(house): State<House>, headers: HeaderMap, body: Bytes) -> Re
 fn of_another(outcome: &Result<Taken, NodeFault>) -> bool {
     match outcome {
         Ok(taken) => *taken == Taken::Another,
-        // The wallet knows keys from contacts of its own.
-        Err(NodeFault::Refused(refusal)) => *refusal.check == checks::SENDER_KEY,
+        // The wallet knows keys from contacts of its own, and looks up those whom the mediator has no seat for.
+        Err(NodeFault::Refused(refusal)) => [&checks::SENDER_KEY, &DID_RESOLVED].contains(&refusal.check),
         Err(_) => false,
     }
 }

@@ -5,8 +5,6 @@ use crate::check::{Refusal, Trail};
 use crate::encoding::Timestamp;
 use crate::identity::{Did, Documents, Jws, Signer, SigningFailed, Unverified, Verified, sign_jws, verify_signed_by};
 
-const TYP: &str = "countersign-contact+jwt";
-
 /// Where a DID without a document of its own is reached, and with which key; said by that DID.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -26,6 +24,9 @@ pub struct Contact {
 }
 
 impl Contact {
+    /// The `typ` of a signed contact.
+    pub const TYP: &str = "countersign-contact+jwt";
+
     /// Signs the contact with a key of its DID.
     ///
     /// # Errors
@@ -33,7 +34,7 @@ impl Contact {
     pub fn sign(&self, signer: &dyn Signer) -> Result<String, SigningFailed> {
         // A struct of texts always serialises.
         let payload = serde_json::to_vec(self).expect("a contact is JSON");
-        sign_jws(signer, TYP, true, &payload)
+        sign_jws(signer, Self::TYP, true, &payload)
     }
 
     /// Verifies that the DID itself said where it is reached.
@@ -49,7 +50,7 @@ impl Contact {
         let contact = Self::deserialize(serde_json::Value::Object(jws.claims()?))
             .map_err(|cause| checks::CONTACT.refuse(cause.to_string()))?;
         trail.held(&checks::CONTACT);
-        verify_signed_by(&jws, TYP, &contact.did, documents, trail)?;
+        verify_signed_by(&jws, Self::TYP, &contact.did, documents, trail)?;
         trail.hold(&checks::CONTACT_URL, reachable(&contact.url), || format!("url `{}`", contact.url))?;
         trail.hold(&checks::CONTACT_KEY, *contact.key.kid.did() == contact.did, || {
             format!("key {} in a contact of {}", contact.key.kid, contact.did)

@@ -9,7 +9,7 @@ use super::contacts::Reach;
 use super::{Acquaintance, Alteration, Node, NodeFault, PersonView, checks, kind};
 use crate::credential::Participant;
 use crate::identity::{Did, DidDocument, DidUrl, Method, Service, checks as signing};
-use crate::inbox::{AgreementPublic, MAX_HOPS, Opened, agreement_keys_of, sign};
+use crate::inbox::{AgreementPublic, Contact, MAX_HOPS, Opened, agreement_keys_of, sign};
 
 /// How long the messages behind it wait for a stranger's document.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -17,19 +17,19 @@ const PROFILE: &str = "didcomm/v2";
 const DIDCOMM: &str = "DIDCommMessaging";
 
 impl Node {
-    /// This node's DID document as it is served: `keys` with where it is reached.
+    /// This node's DID document as it is served: `keys` with where it is reached, once a mediator has granted that.
     ///
     /// # Errors
     /// When no key agreement key is configured.
     pub fn did_document(&self, keys: &DidDocument) -> Result<DidDocument, NodeFault> {
-        let contact = self.own_contact()?;
-        let service = Service {
-            kind: DIDCOMM.into(),
-            uri: contact.url,
-            accept: vec![PROFILE.into()],
-            routing_keys: contact.routing.iter().map(|key| key.kid.to_string()).collect(),
-        };
-        Ok(DidDocument { agreement: vec![(contact.key.kid, contact.key.jwk)], services: vec![service], ..keys.clone() })
+        match self.own_contact() {
+            Ok(contact) => Ok(reached(keys, contact)),
+            Err(NodeFault::Unready(_)) => {
+                let agreement = self.agreement.iter().map(|key| key.public()).take(1);
+                Ok(DidDocument { agreement: agreement.map(|key| (key.kid, key.jwk)).collect(), ..keys.clone() })
+            }
+            Err(fault) => Err(fault),
+        }
     }
 
     /// Looks up whoever `kid` is of, before something that it signed or sealed is verified.
@@ -197,6 +197,17 @@ impl Node {
         kept["confirmed"] = true.into();
         Ok(self.store.put(kind::CONTACT, did.as_str(), &kept).await?)
     }
+}
+
+/// A document that says as well where its subject is reached.
+pub(super) fn reached(keys: &DidDocument, contact: Contact) -> DidDocument {
+    let service = Service {
+        kind: DIDCOMM.into(),
+        uri: contact.url,
+        accept: vec![PROFILE.into()],
+        routing_keys: contact.routing.iter().map(|key| key.kid.to_string()).collect(),
+    };
+    DidDocument { agreement: vec![(contact.key.kid, contact.key.jwk)], services: vec![service], ..keys.clone() }
 }
 
 /// The keys of a document that envelopes can be sealed for.

@@ -4,10 +4,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::acquaint::agreement_keys;
-use super::{Alteration, Node, NodeFault, chance, kind};
+use super::{Acquaintance, Alteration, Node, NodeFault, chance, kind};
 use crate::check::Trail;
 use crate::encoding::Timestamp;
-use crate::identity::{Did, DidUrl, Method, Unverified, Verified};
+use crate::identity::{Did, DidUrl, Jws, Method, Unverified, Verified};
 use crate::inbox::{self, AgreementPublic, Contact, agreement_keys_of};
 
 /// How many changes of a contact are told.
@@ -78,9 +78,18 @@ impl Node {
     /// # Errors
     /// `contact.*`, `jws.*` when it is not what it claims to be.
     pub async fn add_contact(&self, new: &NewContact) -> Result<Did, NodeFault> {
+        self.acquaint_with_signer(&new.contact).await?;
         let contact = self.read_contact(&new.contact)?;
         self.keep_contact(&contact, &new.contact).await?;
         Ok(contact.did.clone())
+    }
+
+    /// Looks up whoever signed a contact that the owner turns to; one that does not read is refused when it is verified.
+    pub(super) async fn acquaint_with_signer(&self, contact: &str) -> Result<(), NodeFault> {
+        match Jws::parse(contact).ok().and_then(|signed| signed.header().kid.clone()) {
+            Some(kid) => Ok(self.directory.acquaint_with(&kid, Acquaintance::Known).await?),
+            None => Ok(()),
+        }
     }
 
     /// Whom this node knows, by name, then by DID.

@@ -116,12 +116,14 @@ impl Node {
             fits(name)?;
         }
         let (did, goal) = match introduction {
-            Introduction { contact: Some(contact), invitation: None, did: None, .. } => (self.vet(contact)?, None),
+            Introduction { contact: Some(contact), invitation: None, did: None, .. } => {
+                (self.vet(contact).await?, None)
+            }
             Introduction { contact: None, invitation: Some(text), did: None, .. } => {
                 let invitation = Invitation::read(text)?;
                 invitation.hold(self.did(), chance::now()?)?;
                 self.hold_unused(&invitation).await?;
-                let did = self.vet(&invitation.contact)?;
+                let did = self.vet(&invitation.contact).await?;
                 inbox::checks::INVITATION_CONTACT.hold(did == invitation.from, || {
                     format!("the contact inside is {did}'s, the invitation {}'s", invitation.from)
                 })?;
@@ -171,9 +173,9 @@ impl Node {
         Ok(invitation.once(at)?)
     }
 
-    fn vet(&self, contact: &str) -> Result<Did, NodeFault> {
+    async fn vet(&self, contact: &str) -> Result<Did, NodeFault> {
+        self.acquaint_with_signer(contact).await?;
         let contact = Unverified::<Contact>::new(contact);
-        // A did:web's own contact: its document is looked up when it is reached, and says more.
         Ok(Contact::verify(&contact, &self.documents(), &mut Trail::default())?.into_inner().did)
     }
 

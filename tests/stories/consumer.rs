@@ -57,7 +57,7 @@ fn it_asks_reads_and_accepts(town: &Town) -> String {
     let why = town.fails("bob", &["accept", brief(&id)], 1);
     assert!(why.contains("negotiation.state") && why.contains("countersign show"), "{why}");
     assert!(town.fails("bob", &["show", "latest", "--odrl"], 1).contains("no offer yet"));
-    town.says("alice", &["inbox", "--wait", "30"]);
+    town.says("alice", &["inbox", "--wait", "60"]);
     town.says("alice", &["offer", "latest", "--price", "380.00 EUR", "--accept-within", "2h"]);
     town.says("bob", &["watch", brief(&id), "--until", "OFFERED", "--wait", "60"]);
     let words = ["accept an offer", "alice", "Motorway junction", "380.00 EUR", ", until ", "UTC"];

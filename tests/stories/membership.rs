@@ -32,10 +32,10 @@ fn a_membership_that_lapses_is_warned_about_and_then_refused_on_both_sides() {
 
     // It lapses between his request and her answer.
     town.says("bob", &["catalog", "alice"]);
-    let end = in_seconds(4);
+    let end = in_seconds(8);
     town.admit("bob", &["--until", &end]);
     town.says("bob", &["request", "--from", "alice", "--asset", "Motorway junction"]);
-    town.says("alice", &["inbox", "--wait", "30"]);
+    town.says("alice", &["inbox", "--wait", "60"]);
     while Timestamp::now().to_string() < end {
         std::thread::sleep(Duration::from_millis(200));
     }

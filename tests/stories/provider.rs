@@ -71,7 +71,7 @@ fn it_changes_and_takes_back_what_it_lists(town: &Town) {
 fn it_answers_requests(town: &Town) {
     for reason in ["too early", ""] {
         town.says("bob", &["request", "--from", "alice", "--asset", "Motorway junction", "--price", "350.00 EUR"]);
-        let waiting = town.json("alice", &["inbox", "--wait", "30"]);
+        let waiting = town.json("alice", &["inbox", "--wait", "60"]);
         assert_eq!((part(&waiting, "/0/decision"), part(&waiting, "/0/price/amount")), ("offer", "350.00"));
         let id = part(&waiting, "/0/negotiation");
         town.tells("alice", &["inbox"], &["make an offer", "bob", "Motorway junction", "a person: you", " days"]);
@@ -89,7 +89,7 @@ fn it_answers_requests(town: &Town) {
 }
 
 fn it_ends_a_contract(town: &Town) {
-    let waiting = town.json("bob", &["inbox", "--wait", "30"]);
+    let waiting = town.json("bob", &["inbox", "--wait", "60"]);
     let id = part(&waiting, "/0/negotiation");
     town.says("bob", &["accept", brief(id)]);
     town.says("alice", &["watch", "latest", "--wait", "60"]);

@@ -110,9 +110,9 @@ impl Town {
         self.says("bob", &["catalog", "alice"]);
         let asked = self.json("bob", &["request", "--from", "alice", "--asset", "Motorway junction"]);
         let id = part(&asked, "/id").to_owned();
-        let waiting = self.json("alice", &["inbox", "--wait", "30"]);
+        let waiting = self.json("alice", &["inbox", "--wait", "60"]);
         self.says("alice", &["offer", part(&waiting, "/0/negotiation")]);
-        self.says("bob", &["inbox", "--wait", "30"]);
+        self.says("bob", &["inbox", "--wait", "60"]);
         self.says("bob", &["accept", &id]);
         self.says("bob", &["watch", &id, "--wait", "60"]);
         id
@@ -182,7 +182,7 @@ impl Town {
 
     pub fn serve(&mut self, who: &str) -> Value {
         let running = self.start(who, &["serve"]);
-        self.says(who, &["ready", "--wait", "30"]);
+        self.says(who, &["ready", "--wait", "60"]);
         running
     }
 

@@ -101,9 +101,11 @@ impl Wallet {
     /// A node that is a mediator and nothing else, for members of `operator`.
     fn configure_mediator(&self, operator: &str) {
         let text = format!(
-            "[listen]\npublic = \"127.0.0.1:{}\"\nmanagement = \"127.0.0.1:{}\"\n\n[network]\nprivate = true\n\n[trust]\n\
-             operators = [{operator:?}]\n\n[mediator]\nadmit = \"members\"\n",
-            self.public, self.management
+            "[listen]\npublic = \"127.0.0.1:{}\"\nmanagement = \"127.0.0.1:{}\"\n\n[network]\nprivate = true\ndid_seconds = 1\n\n\
+             {}[trust]\noperators = [{operator:?}]\n\n[mediator]\nadmit = \"members\"\n",
+            self.public,
+            self.management,
+            self.identity(),
         );
         fs::write(self.home.join("countersign.toml"), text).unwrap();
     }
@@ -200,6 +202,16 @@ impl Wallet {
         answer
     }
 
+    /// The DID document that it serves as did:web.
+    pub fn document(&self) -> Value {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let url = format!("http://localhost:{}/.well-known/did.json", self.public);
+        runtime.block_on(async {
+            let client = reqwest::Client::builder().no_proxy().build().unwrap();
+            serde_json::from_str(&client.get(url).send().await.unwrap().text().await.unwrap()).unwrap()
+        })
+    }
+
     /// Waits until the mediator keeps this wallet's messages.
     pub fn is_granted(&self) -> Value {
         let until = Instant::now() + Duration::from_secs(60);
@@ -272,6 +284,11 @@ impl Street {
         Self::build("manual", consent, [None, None], true)
     }
 
+    /// The same, with a mediator for the provider, the consumer or both.
+    pub fn open_web_by_way_of(consent: &str, mediated: [Option<&str>; 2]) -> Self {
+        Self::build("manual", consent, mediated, true)
+    }
+
     fn build(uncataloged: &str, consent: &str, mediated: [Option<&str>; 2], web: bool) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let dir = tempfile::tempdir().unwrap();
@@ -305,7 +322,7 @@ impl Street {
         let registry = said(&["deploy", "--json", "--rpc", rpc, "--home", provider.home.to_str().unwrap()]);
 
         let mediator = mediated.iter().any(Option::is_some).then(|| {
-            let mut mediator = Wallet::make_for(dir.path(), "mediator", "mediator", false);
+            let mut mediator = Wallet::make_for(dir.path(), "mediator", "mediator", web);
             mediator.configure_mediator(operator);
             mediator.start();
             mediator

@@ -5,6 +5,7 @@ use anyhow::{Context as _, Result};
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
+use super::super::Usage;
 use super::words::text;
 use super::{At, found, member};
 
@@ -21,10 +22,16 @@ pub struct Download {
     /// Where to; standard output without it.
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// Write over the file if there is one.
+    #[arg(long)]
+    force: bool,
 }
 
 impl Download {
     pub(super) async fn run(&self) -> Result<ExitCode> {
+        if let Some(path) = self.output.as_ref().filter(|path| path.exists() && !self.force) {
+            return Err(Usage(format!("{} is there already; --force writes over it", path.display())).into());
+        }
         let desk = self.at.desk()?;
         let id = member(&found(&desk, &self.id).await?, "/id")?;
         let file = desk.get(&format!("/api/negotiations/{id}/contract")).await?;

@@ -4,6 +4,7 @@ use anyhow::Result;
 use clap::Args;
 use serde_json::{Value, json};
 
+use super::super::Usage;
 use super::talks::Wishes;
 use super::words::{brief, money, text, until};
 use super::{At, found, member};
@@ -149,7 +150,18 @@ impl Record {
 
 async fn decide(at: &At, id: &str, act: &str, order: &Value, words: impl FnOnce(&Value)) -> Result<ExitCode> {
     let desk = at.desk()?;
-    let id = member(&found(&desk, id).await?, "/id")?;
+    let known = found(&desk, id).await?;
+    let id = member(&known, "/id")?;
+    let whose = match act {
+        "offer" | "record" => "provider",
+        "accept" => "consumer",
+        _ => "",
+    };
+    if let Some(role) = known["role"].as_str().filter(|role| !whose.is_empty() && *role != whose) {
+        let id = brief(&id);
+        let what = format!("`countersign show {id}` says what is your turn");
+        return Err(Usage(format!("you are the {role} in {id}, and `{act}` is the {whose}'s; {what}")).into());
+    }
     let view = desk.post(&format!("/api/negotiations/{id}/{act}"), order).await?;
     at.say(&view, words)
 }

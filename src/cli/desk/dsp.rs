@@ -18,11 +18,29 @@ pub enum Dsp {
     List(List),
     Show(Show),
     Start(Start),
+    /// As provider, puts other terms on the table; `counter` is the consumer's word for it.
+    ///
+    /// Example: countersign dsp offer 5b0f6a3e --terms terms.json
     Offer(Terms),
+    /// As consumer, puts other terms on the table; `offer` is the provider's word for it.
+    ///
+    /// Example: countersign dsp counter 5b0f6a3e --terms terms.json
     Counter(Terms),
+    /// As consumer, takes the offer on the table.
+    ///
+    /// Example: countersign dsp accept 5b0f6a3e
     Accept(Read),
+    /// As provider, agrees to what the consumer asked for or accepted.
+    ///
+    /// Example: countersign dsp agree 5b0f6a3e
     Agree(Read),
+    /// As consumer, verifies the agreement.
+    ///
+    /// Example: countersign dsp verify 5b0f6a3e
     Verify(Which),
+    /// As provider, finalizes the agreement that the consumer verified.
+    ///
+    /// Example: countersign dsp finalize 5b0f6a3e
     Finalize(Which),
     Terminate(Terminate),
     Datasets(Datasets),

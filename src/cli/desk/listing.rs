@@ -77,7 +77,10 @@ impl List {
             let found = read_text(Path::new(&self.what))?;
             serde_json::from_str(&found).map_err(|cause| Usage(format!("{} is no JSON: {cause}", self.what)))?
         } else {
-            own(&desk, &self.what).await?
+            own(&desk, &self.what).await.map_err(|fault| match fault.downcast::<Usage>() {
+                Ok(Usage(why)) => Usage(format!("there is no file {}, and {why}", self.what)).into(),
+                Err(fault) => fault,
+            })?
         };
         if !listing["asset"].is_object() {
             return Err(

@@ -12,6 +12,7 @@ mod mediation;
 mod held;
 mod invite;
 mod listing;
+mod papers;
 mod people;
 mod proofs;
 mod propose;
@@ -174,7 +175,15 @@ impl At {
             .timeout(Duration::from_secs(130))
             .build()?;
         if let (Some(node), Some(file)) = (&self.node, &self.key_file) {
-            let key = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+            let parsed = reqwest::Url::parse(node).ok();
+            if !parsed.is_some_and(|url| matches!(url.scheme(), "http" | "https")) {
+                let form = "the address that `countersign serve` prints as \"management\", as http://127.0.0.1:8081";
+                return Err(Usage(format!("--node {node} is no address of a node: {form}")).into());
+            }
+            let key = std::fs::read_to_string(file).map_err(|cause| {
+                let whose = "it is that node's file `api-key`, or what `countersign api-key add` printed there";
+                Usage(format!("cannot read the key file {}: {cause}; {whose}", file.display()))
+            })?;
             return Ok(Desk::new(client, node.trim_end_matches('/').to_owned(), key.trim().to_owned()));
         }
         let home = self.home.made()?;
@@ -214,7 +223,8 @@ pub(super) fn what_next(fault: anyhow::Error) -> anyhow::Error {
         StatusCode::NOT_FOUND
             if declined.check.is_none() && declined.message.starts_with("there is nothing at this address") =>
         {
-            "the node does not do this: a wallet, a gate and an operator answer to different commands"
+            let which = "a wallet, a gate, an operator and a mediator answer to different ones; --home or --node names the node";
+            return Usage(format!("this node does not answer to this command: {which}")).into();
         }
         StatusCode::CONFLICT if declined.check.is_some() => {
             "`countersign show ID` says where it stands, `countersign inbox` what is your turn"

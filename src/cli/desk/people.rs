@@ -7,10 +7,11 @@ use serde_json::{Value, json};
 
 use super::super::Usage;
 use super::super::calls::Desk;
-use super::words::{head, table, text};
+use super::papers::{another, expect, paper};
+use super::words::{called, head, table, text, when};
 use super::{At, read_text};
 
-/// Shows this node's own contact; adds, names, lists and forgets others'.
+/// Shows this node's own contact; adds, names, lists, confirms and forgets others'.
 ///
 /// Example: countersign contact add 'countersign:invitation?_oob=eyJ0…' --name alice
 #[derive(Debug, Args)]
@@ -38,7 +39,7 @@ enum ContactAct {
         #[arg(long)]
         name: Option<String>,
     },
-    /// Gives a contact another name, or none.
+    /// Gives a contact another name; with --none it has none any more.
     ///
     /// Example: countersign contact name alice "Alice Maps"
     Name {
@@ -46,8 +47,11 @@ enum ContactAct {
         at: At,
         /// Whom: its name or its DID.
         party: String,
-        /// The new name; without it, the contact has none.
+        /// The new name.
         name: Option<String>,
+        /// Take its name away.
+        #[arg(long, conflicts_with = "name")]
+        none: bool,
     },
     /// Forgets a contact; negotiations and contracts with it stay.
     ///
@@ -58,7 +62,19 @@ enum ContactAct {
         /// Whom: its name or its DID.
         party: String,
     },
-    /// Lists whom this node can reach.
+    /// Says that you have seen what changed about a contact: its inbox, or its keys.
+    ///
+    /// Ask it by another way than its messages first whether the change is its own. Identity does not rest on this: what a
+    /// contact signs is held to its participant credential.
+    ///
+    /// Example: countersign contact confirm alice
+    Confirm {
+        #[command(flatten)]
+        at: At,
+        /// Whom: its name or its DID.
+        party: String,
+    },
+    /// Lists whom this node can reach, since when there, what changed, and whether you have confirmed that.
     ///
     /// Example: countersign contact list
     List(At),
@@ -88,10 +104,13 @@ impl ContactArgs {
                     }
                 })
             }
-            ContactAct::Name { at, party, name } => {
+            ContactAct::Name { at, party, name, none } => {
+                if name.is_none() && !none {
+                    return Err(Usage("say the new name, or --none to take its name away".into()).into());
+                }
                 let desk = at.desk()?;
                 let did = known(&desk, party).await?;
-                let named = desk.post(&format!("/api/contacts/{did}/name"), &json!({ "name": name })).await?;
+                let named = desk.post(&format!("{}/name", path_of(&did)), &json!({ "name": name })).await?;
                 at.say(&named, |named| match named["name"].as_str() {
                     Some(_) => println!("{} is called {}", text(named, "/did"), text(named, "/name")),
                     None => println!("{} has no name any more", text(named, "/did")),
@@ -100,26 +119,64 @@ impl ContactArgs {
             ContactAct::Forget { at, party } => {
                 let desk = at.desk()?;
                 let did = known(&desk, party).await?;
-                let gone = desk.delete(&format!("/api/contacts/{did}")).await?;
+                let gone = desk.delete(&path_of(&did)).await?;
                 at.say(&gone, |gone| println!("{} is no contact any more", text(gone, "/did")))
+            }
+            ContactAct::Confirm { at, party } => {
+                let desk = at.desk()?;
+                let did = known(&desk, party).await?;
+                let seen = desk.post(&format!("{}/confirm", path_of(&did)), &json!({})).await?;
+                at.say(&seen, |seen| println!("what changed about {} is confirmed", text(seen, "/did")))
             }
             ContactAct::List(at) => {
                 let contacts = at.desk()?.get("/api/contacts").await?;
-                at.say(&contacts, |contacts| {
-                    let mut rows = vec![head(&["Name", "DID", "Inbox"])];
-                    let known = contacts.as_array().into_iter().flatten();
-                    rows.extend(
-                        known.map(|one| ["/name", "/did", "/inbox"].iter().map(|place| text(one, place)).collect()),
-                    );
-                    if rows.len() == 1 {
-                        println!("no contacts yet; `countersign contact add LINK --name NAME` adds one");
-                    } else {
-                        table(&rows);
-                    }
-                })
+                at.say(&contacts, print_contacts)
             }
         }
     }
+}
+
+/// Where a contact is in the node's interface; the `%` of a did:web with a port is one of its own letters.
+fn path_of(did: &str) -> String {
+    format!("/api/contacts/{}", did.replace('%', "%25"))
+}
+
+fn print_contacts(contacts: &Value) {
+    let known: Vec<&Value> = contacts.as_array().into_iter().flatten().collect();
+    if known.is_empty() {
+        println!("no contacts yet; `countersign contact add LINK --name NAME` adds one");
+        return;
+    }
+    let mut rows = vec![head(&["Name", "DID", "Since", "Changes", "Inbox"])];
+    rows.extend(known.iter().map(|one| {
+        let changes = match (changes_of(one).len(), one["confirmed"].as_bool()) {
+            (0, _) => "none".to_owned(),
+            (count, Some(false)) => format!("{count}, not confirmed"),
+            (count, _) => format!("{count}, confirmed"),
+        };
+        vec![text(one, "/name"), text(one, "/did"), when(&text(one, "/since")), changes, text(one, "/inbox")]
+    }));
+    table(&rows);
+    for one in known.into_iter().filter(|one| !changes_of(one).is_empty()) {
+        let called = called(one, "/name", "/did");
+        println!("\nWhat changed about {called}");
+        for change in changes_of(one) {
+            let mut at = when(&text(change, "/at"));
+            for what in change["what"].as_array().into_iter().flatten() {
+                println!("  {at:<24}{}", text(what, ""));
+                at.clear();
+            }
+        }
+        if one["confirmed"] == false {
+            println!(
+                "  ask it by another way whether that is its own doing, then: countersign contact confirm '{called}'"
+            );
+        }
+    }
+}
+
+fn changes_of(contact: &Value) -> &[Value] {
+    contact["changes"].as_array().map(Vec::as_slice).unwrap_or_default()
 }
 
 /// What was given, as the node takes it: everything that is no introduction by itself is a file's name.
@@ -128,10 +185,9 @@ fn introduction(given: &str) -> Result<Value> {
         return Ok(said);
     }
     let text = read_text(Path::new(given))?;
-    said(&text).ok_or_else(|| {
-        let what =
-            "neither an invitation nor a contact; `countersign invite` and `countersign contact show` print them";
-        Usage(format!("{given} holds {what}")).into()
+    said(&text).filter(|_| paper(&text).is_none_or(|paper| paper.taken_by == "contact add")).ok_or_else(|| {
+        let expected = "an invitation or a contact, as `countersign invite` and `countersign contact show` print them";
+        another(given, &text, expected).into()
     })
 }
 
@@ -142,7 +198,8 @@ fn said(text: &str) -> Option<Value> {
     if text.starts_with('{') || text.contains("?_oob") || text.contains("&_oob") || text.contains("://") {
         return Some(json!({ "invitation": text }));
     }
-    let signed = text.starts_with("ey") && text.split('.').count() == 3 && !Path::new(text).exists();
+    let signed =
+        text.starts_with("ey") && !text.ends_with('~') && text.split('.').count() == 3 && !Path::new(text).exists();
     signed.then(|| json!({ "contact": text }))
 }
 
@@ -195,6 +252,7 @@ pub struct Join {
 impl Join {
     pub(super) async fn run(&self) -> Result<ExitCode> {
         let credential = read_text(&self.file)?;
+        expect("join", &self.file, &credential, "a participant credential, as `countersign admit` prints it")?;
         let desk = self.at.desk()?;
         let mut joined = desk.post("/api/participant", &json!({ "credential": credential })).await?;
         joined["membership"] = desk.get("/api/self").await?["membership"].clone();

@@ -221,5 +221,13 @@ fn print_next(view: &Value) {
         (None, Some("TERMINATED"), _) => return,
         _ => format!("not your turn; countersign watch {id}"),
     };
-    println!("\nNext         {next}");
+    println!();
+    line("Rule", &stuck(view.pointer("/due").unwrap_or(&Value::Null)));
+    line("Next", &next);
+}
+
+/// Why the rule that should decide could not, so that a person has to; empty where that is not so.
+pub fn stuck(due: &Value) -> String {
+    let why = text(due, "/stuck");
+    if why.is_empty() { why } else { format!("“{}” cannot decide: {why}", text(due, "/rule")) }
 }

@@ -10,6 +10,7 @@ use super::super::Later;
 use super::goods::wanted;
 use super::people::known;
 use super::ready::warn;
+use super::show::stuck;
 use super::words::{Progress, brief, called, head, money, table, text, until, when};
 use super::{At, member};
 use crate::policy::Money;
@@ -157,7 +158,9 @@ fn print_waiting(item: &Value) {
         Some(time) => line("time", &until(time)),
         None => line("time", "no deadline yet"),
     }
+    let stuck = stuck(item);
     match item["rule"].as_str() {
+        Some(_) if !stuck.is_empty() => line("decides", &format!("a person: you, since the rule {stuck}")),
         Some(_) => line("decides", &format!("the rule “{}” of the configuration", text(item, "/rule"))),
         None => line("decides", "a person: you"),
     }

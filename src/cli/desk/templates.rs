@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::super::Usage;
 use super::super::calls::Desk;
+use super::papers::expect;
 use super::words::{brief, head, table, text, when};
 use super::{At, member, read_text};
 
@@ -54,6 +55,7 @@ impl TemplateArgs {
         match &self.act {
             TemplateAct::Add { at, file } => {
                 let approval = read_text(file)?;
+                expect("template add", file, &approval, "an approved template, as `countersign approve` prints it")?;
                 let desk = at.desk()?;
                 let id = member(&desk.post("/api/templates", &json!({ "approval": approval })).await?, "/id")?;
                 let added = template(&desk, &id).await?;

@@ -17,9 +17,21 @@ pub enum Transfer {
     List(List),
     Show(Show),
     Request(Request),
+    /// As provider, starts a transfer that was requested, or resumes one that is suspended; a consumer resumes.
+    ///
+    /// Example: countersign transfer start 5b0f6a3e
     Start(Decision),
+    /// Suspends a transfer, until either side starts it again.
+    ///
+    /// Example: countersign transfer suspend 5b0f6a3e
     Suspend(Decision),
+    /// Says that a transfer is complete.
+    ///
+    /// Example: countersign transfer complete 5b0f6a3e
     Complete(Decision),
+    /// Ends a transfer before it is complete.
+    ///
+    /// Example: countersign transfer terminate 5b0f6a3e
     Terminate(Decision),
     Address(Address),
 }
@@ -147,7 +159,9 @@ impl Decision {
 
 /// Shows where a started transfer's data is, and the token that opens it. Whoever has the token has the data.
 ///
-/// Example: curl -H "Authorization: Bearer $(countersign transfer address 3f0c --json | jq -r .token)" URL
+/// Example: countersign transfer address 3f0c
+///
+/// With curl: curl -H "Authorization: Bearer $(countersign transfer address 3f0c --json | jq -r .token)" URL
 #[derive(Debug, Args)]
 pub struct Address {
     #[command(flatten)]

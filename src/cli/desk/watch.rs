@@ -175,7 +175,7 @@ fn in_words(event: &Value, one: bool, new_state: bool) -> Option<String> {
     let turn = match due["decision"].as_str() {
         Some(_) if due["person"] == false => String::new(),
         Some(decision) => {
-            let by = due["until"].as_str().map(|time| format!(" until {}", until(time))).unwrap_or_default();
+            let by = due["until"].as_str().map(|time| format!(" {}", until(time))).unwrap_or_default();
             format!("  your turn: {}{by}", readable(decision, 16))
         }
         None => String::new(),

@@ -14,7 +14,7 @@ use crate::courier::{AddressPolicy, WebResolver};
 use crate::credential::RegistryUrn;
 use crate::encoding::Timestamp;
 use crate::http::{self, Api, Conditions, Router, Sources, Traffic};
-use crate::identity::{DidDocument, Method, Signer};
+use crate::identity::{Did, DidDocument, Method, Signer};
 use crate::node::dsp::PlainStore;
 use crate::node::transfers::{TransferStore, Transfers};
 use crate::node::{
@@ -87,14 +87,14 @@ impl House {
             _ => None,
         };
         let (signer, mediation) = (Arc::new(key), Arc::clone(&store) as Arc<dyn MediatorStore>);
+        let policy = AddressPolicy { private_networks: configuration.network.private };
+        let directory = directory(configuration, document.as_ref(), policy, Arc::clone(&store) as _).await?;
         if let Some(settings) = configuration.mediator.as_ref().filter(|_| mediator::is_alone(configuration)) {
-            let place = Place { keyring, configuration, public_url, signer, store: mediation };
+            let place = Place { keyring, configuration, public_url, signer, store: mediation, directory, document };
             mediator::move_in(&mut house, &place, settings)?;
             house.show_itself(&(store as Arc<dyn Store>), None, started);
             return Ok(house);
         }
-        let policy = AddressPolicy { private_networks: configuration.network.private };
-        let directory = directory(configuration, document.as_ref(), policy, Arc::clone(&store) as _).await?;
         let ground = Ground {
             home,
             keyring,
@@ -126,18 +126,23 @@ impl House {
         if let Some(table) = &configuration.gate {
             gate::move_in(&mut house, &ground, table).await?;
         }
-        // A wallet's document says where it is reached as well, and the wallet serves it.
-        if let (Some(document), None) = (&ground.document, &configuration.wallet) {
-            house.serve_document(document)?;
+        // That of a wallet or a mediator says where it is reached as well, and they serve it.
+        let is_reached = configuration.wallet.is_some() || configuration.mediator.is_some();
+        if let (Some(document), false) = (ground.document.clone(), is_reached) {
+            house.serve_document(&document.id.clone(), move || document.clone())?;
         }
         house.show_itself(&ground.store, Some(&ground.registry), started);
         Ok(house)
     }
 
-    /// Serves the node's own DID document where its did:web says that it is.
-    pub(super) fn serve_document(&mut self, document: &DidDocument) -> Result<()> {
-        let url = document.id.web_url()?;
-        self.public = std::mem::take(&mut self.public).merge(http::did_router(url.path(), &document.to_json()));
+    /// Serves the node's own DID document, as it is when it is asked for, where `did` says that it is.
+    pub(super) fn serve_document(
+        &mut self,
+        did: &Did,
+        document: impl Fn() -> DidDocument + Clone + Send + Sync + 'static,
+    ) -> Result<()> {
+        let router = http::did_router(did.web_url()?.path(), move || document().to_json());
+        self.public = std::mem::take(&mut self.public).merge(router);
         Ok(())
     }
 

@@ -7,8 +7,8 @@ use super::super::home::Keyring;
 use super::house::{Ground, House};
 use crate::courier::{AddressPolicy, HttpCourier};
 use crate::http::{self, Router};
-use crate::identity::Signer;
-use crate::node::{Mediator, MediatorSettings, MediatorStore, Node};
+use crate::identity::{DidDocument, Signer};
+use crate::node::{Directory, Mediator, MediatorSettings, MediatorStore, Node};
 
 /// What a mediator is made of; it needs no chain.
 pub(super) struct Place<'a> {
@@ -17,6 +17,9 @@ pub(super) struct Place<'a> {
     pub public_url: &'a str,
     pub signer: Arc<dyn Signer>,
     pub store: Arc<dyn MediatorStore>,
+    pub directory: Arc<Directory>,
+    /// The signing keys of a node that acts as did:web.
+    pub document: Option<DidDocument>,
 }
 
 impl<'a> Place<'a> {
@@ -27,6 +30,8 @@ impl<'a> Place<'a> {
             public_url: ground.public_url,
             signer: Arc::clone(&ground.signer),
             store: Arc::clone(&ground.mediation),
+            directory: Arc::clone(&ground.directory),
+            document: ground.document.clone(),
         }
     }
 }
@@ -52,7 +57,7 @@ pub(super) fn inbox(
     wallet: Option<Arc<Node>>,
 ) -> Result<Router> {
     let policy = AddressPolicy { private_networks: place.configuration.network.private };
-    let mediator = Arc::new(Mediator::new(
+    let mediator = Mediator::new(
         Arc::clone(&place.signer),
         place.keyring.agreement_keys(place.signer.did())?,
         settings.clone(),
@@ -60,7 +65,12 @@ pub(super) fn inbox(
         format!("{}/inbox", place.public_url),
         Arc::clone(&place.store),
         Arc::new(HttpCourier::new(policy)?),
-    ));
+    );
+    let mediator = Arc::new(mediator.knowing(Arc::clone(&place.directory)));
+    if let (Some(keys), None) = (&place.document, &wallet) {
+        let document = mediator.did_document(keys)?;
+        house.serve_document(&keys.id, move || document.clone())?;
+    }
     house.management = std::mem::take(&mut house.management).merge(http::mediator_api(Arc::clone(&mediator)));
     house.loops.spawn(Arc::clone(&mediator).run());
     Ok(http::mediator_router(mediator, wallet))

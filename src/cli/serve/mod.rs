@@ -32,7 +32,7 @@ pub struct Serve {
 
 impl Serve {
     pub(super) async fn run(&self) -> Result<ExitCode> {
-        let home = self.home.home()?;
+        let home = self.home.made()?;
         // Before anything else is opened, and until the end: one node a home.
         let _lock = home.seize()?;
         let configuration = home.configuration()?;

@@ -31,8 +31,9 @@ pub(super) fn move_in(house: &mut House, ground: &Ground<'_>, table: &WalletTabl
     );
     let node = Arc::new(node.knowing(Arc::clone(&ground.directory)));
     if let Some(document) = &ground.document {
-        // Before a mediator has granted mediation there is no inbox to name.
-        house.serve_document(&node.did_document(document).unwrap_or_else(|_| document.clone()))?;
+        // Before a mediator has granted mediation there is no inbox to name; from then on there is.
+        let (reached, keys) = (Arc::clone(&node), document.clone());
+        house.serve_document(&document.id, move || reached.did_document(&keys).unwrap_or_else(|_| keys.clone()))?;
     }
     let inbox = match (&ground.configuration.mediator, &table.mediator) {
         (Some(_), Some(_)) => bail!("a node with [mediator] has an inbox of its own: leave [wallet.mediator] out"),

@@ -15,7 +15,7 @@ use tokio::sync::Notify;
 use super::{Node, NodeFault, kind};
 use crate::credential::rfc3339;
 use crate::encoding::Timestamp;
-use crate::identity::Did;
+use crate::identity::{Did, Method};
 use crate::inbox::AgreementPublic;
 
 /// The mediator that a wallet uses: exactly one of `did`, `contact` and `invitation`.
@@ -195,6 +195,14 @@ impl Node {
             route.since = known.since;
         }
         self.store.put(kind::MEDIATION, route.mediator.as_str(), &json!(route)).await?;
+        if self.did().method() == Method::Web && route.mediator.method() != Method::Web {
+            // A document names keys, and does not bring them along as a contact does.
+            tracing::warn!(
+                mediator = %route.mediator,
+                "this wallet's DID document names its mediator, whose key nobody can look up: others reach it by its \
+                 invitation (countersign invite) alone, until its mediator acts as a did:web"
+            );
+        }
         self.mediated.learn(route);
         Ok(())
     }

@@ -99,7 +99,10 @@ impl Pickup {
     /// Who the mediator is, its contact kept.
     async fn introduced(&self, by: &MediatedBy) -> Result<Did, NodeFault> {
         let contact = match (&by.did, &by.contact, &by.invitation) {
-            (Some(did), None, None) => return Ok(did.clone()),
+            (Some(did), None, None) => {
+                self.node.look_up(did).await?;
+                return Ok(did.clone());
+            }
             (None, Some(contact), None) => contact.clone(),
             (None, None, Some(invitation)) => Invitation::read(invitation)?.contact,
             _ => {

@@ -1,10 +1,11 @@
 //! What a mediator does about what it is asked.
 
-use super::{Admit, DELIVERY, Line, Mediator, documents, vet};
-use crate::check::{Refusal, Trail};
+use super::known::vet;
+use super::{Admit, DELIVERY, Line, Mediator};
+use crate::check::Trail;
 use crate::credential::Participant;
 use crate::encoding::Timestamp;
-use crate::identity::{Did, Unverified};
+use crate::identity::{Did, Jws, Unverified};
 use crate::inbox::mediation::{Action, Answer, MAX_PAGE, Outcome, Page, Request, Update, Updated, Word};
 use crate::inbox::{self, Message};
 use crate::node::{NodeFault, checks};
@@ -90,19 +91,22 @@ impl Mediator {
         now: Timestamp,
     ) -> Result<Answer, NodeFault> {
         if let Some(contact) = contact {
-            vet(contact, member)?;
+            vet(contact, member, &self.directory.documents())?;
         }
-        let admitted = self.store.member(member).await?.is_some() || self.admits(member, participant, now)?;
+        let admitted = self.store.member(member).await?.is_some() || self.admits(member, participant, now).await?;
         let granted = admitted && *member != *self.did() && {
             let most = self.settings.quota.members;
             self.store.grant(member, contact, now, most).await?
         };
+        if granted {
+            self.directory.remember(member).await?;
+        }
         tracing::info!(%member, granted, "mediation was asked for");
         Ok(if granted { Answer::Granted(vec![self.did().clone()]) } else { Answer::Denied })
     }
 
     /// Whether the configuration lets somebody use this mediator.
-    fn admits(&self, member: &Did, participant: Option<&str>, now: Timestamp) -> Result<bool, Refusal> {
+    async fn admits(&self, member: &Did, participant: Option<&str>, now: Timestamp) -> Result<bool, NodeFault> {
         if self.settings.dids.contains(member) {
             return Ok(true);
         }
@@ -111,8 +115,9 @@ impl Mediator {
             (Admit::Listed, _) | (Admit::Members, None) => Ok(false),
             (Admit::Members, Some(participant)) => {
                 let participant = Unverified::<Participant>::new(participant);
-                let trail = &mut Trail::default();
-                let participant = Participant::verify(&participant, &self.trust, &documents(), now, trail)?;
+                self.acquaint_operators().await;
+                let (documents, trail) = (self.directory.documents(), &mut Trail::default());
+                let participant = Participant::verify(&participant, &self.trust, &documents, now, trail)?;
                 Ok(participant.did == *member)
             }
         }
@@ -144,13 +149,21 @@ impl Mediator {
     ) -> Result<Outcome, NodeFault> {
         let recipient: Did = recipient.parse()?;
         if action == Action::Add && recipient != *member {
-            let said = words.iter().any(|word| {
-                let word = Word::verify(word, member, self.did(), &documents(), now, &mut Trail::default());
-                word.is_ok_and(|word| word.recipient == recipient)
-            });
+            let mut said = false;
+            for word in words.iter().filter(|word| signs(&recipient, word)) {
+                self.acquaint_with_word(word).await?;
+                let documents = self.directory.documents();
+                let word = Word::verify(word, member, self.did(), &documents, now, &mut Trail::default());
+                said |= word.is_ok_and(|word| word.recipient == recipient);
+            }
             inbox::checks::RECIPIENT_WORD
                 .hold(said, || format!("no fresh signed word of {recipient} lets {member} pick up for it"))?;
         }
         Ok(self.store.update(member, &recipient, action, now, self.settings.quota.recipients).await?)
     }
+}
+
+/// Whether a word says that `recipient` signed it: nobody else is looked up for it.
+fn signs(recipient: &Did, word: &str) -> bool {
+    Jws::parse(word).is_ok_and(|word| word.header().kid.as_ref().is_some_and(|kid| kid.did() == recipient))
 }

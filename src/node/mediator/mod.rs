@@ -3,6 +3,7 @@
 //! It opens what is said to itself, and never what it keeps.
 
 mod answer;
+mod known;
 mod lines;
 mod port;
 mod settings;
@@ -17,15 +18,15 @@ use serde::Serialize;
 pub use settings::{Admit, MediatorSettings, Quota};
 use tokio::sync::mpsc::Receiver;
 
-use super::{Courier, NodeFault, chance};
+use super::{Courier, Directory, NodeFault, chance};
 use crate::check::Trail;
 use crate::credential::Trust;
 use crate::encoding::Timestamp;
-use crate::identity::{Did, DidUrl, Documents, Method, Signer, Unverified};
+use crate::identity::{Did, DidUrl, Documents, Signer};
 use crate::inbox::mediation::{Answer, Request};
 use crate::inbox::{
     self, AgreementKey, AgreementPublic, Attachment, Contact, Contents, Forward, MAX_ENVELOPE, MAX_OUTER, Message,
-    Sealed, agreement_keys_of, asks_a_mediator,
+    Sealed, asks_a_mediator,
 };
 
 /// How often what nobody picked up is looked for.
@@ -42,6 +43,7 @@ pub struct Mediator {
     url: String,
     store: Arc<dyn MediatorStore>,
     courier: Arc<dyn Courier>,
+    directory: Arc<Directory>,
     lines: Arc<Lines>,
 }
 
@@ -95,7 +97,14 @@ impl Mediator {
         store: Arc<dyn MediatorStore>,
         courier: Arc<dyn Courier>,
     ) -> Self {
-        Self { signer, agreement, settings, trust, url, store, courier, lines: Arc::default() }
+        let directory = Arc::new(Directory::closed(Documents::default()));
+        Self { signer, agreement, settings, trust, url, store, courier, directory, lines: Arc::default() }
+    }
+
+    /// The same mediator, which looks did:web members up in `directory`; without one it knows what DIDs spell themselves.
+    #[must_use]
+    pub fn knowing(self, directory: Arc<Directory>) -> Self {
+        Self { directory, ..self }
     }
 
     /// Its DID.
@@ -129,9 +138,13 @@ impl Mediator {
     /// # Errors
     /// When the key cannot be used.
     pub fn contact(&self) -> Result<String, NodeFault> {
+        Ok(self.own_contact()?.sign(&*self.signer)?)
+    }
+
+    fn own_contact(&self) -> Result<Contact, NodeFault> {
         let key = self.agreement.first().ok_or_else(|| NodeFault::Key("no key agreement key".into()))?.public();
         let (did, url) = (self.did().clone(), self.url.clone());
-        Ok(Contact { did, url, key, iat: chance::now()?, routing: vec![] }.sign(&*self.signer)?)
+        Ok(Contact { did, url, key, iat: chance::now()?, routing: vec![] })
     }
 
     /// What its owner sees: who uses it and how much, never what.
@@ -189,7 +202,9 @@ impl Mediator {
                     if !asks_a_mediator(opened.kind()) {
                         return Ok(Taken::Another);
                     }
-                    let message = opened.verify(self.did(), &documents(), now, &mut Trail::default())?.into_inner();
+                    self.acquaint_with(opened.signer_kid()).await?;
+                    let documents = self.directory.documents();
+                    let message = opened.verify(self.did(), &documents, now, &mut Trail::default())?.into_inner();
                     let key = match key {
                         Some(key) => key,
                         None => self.key_for(&message).await?,
@@ -311,48 +326,6 @@ impl Mediator {
         });
         Ok(())
     }
-
-    /// The public half of the key that an envelope says it was sealed with.
-    async fn key_of(&self, skid: &DidUrl) -> Result<AgreementPublic, NodeFault> {
-        let known = self.keys_of(skid.did()).await?.into_iter().find(|key| key.kid == *skid);
-        Ok(known
-            .ok_or_else(|| inbox::checks::SENDER_KEY.refuse(format!("{skid} is not known to be a key of its DID")))?)
-    }
-
-    /// The key that the answer to a signed message is sealed for.
-    async fn key_for(&self, message: &Message) -> Result<AgreementPublic, NodeFault> {
-        if let Some(Request::Mediate { contact: Some(contact), .. }) = Request::read(message)? {
-            return Ok(vet(&contact, &message.from)?.key);
-        }
-        let known = self.keys_of(&message.from).await?.into_iter().next();
-        Ok(known.ok_or_else(|| inbox::checks::SENDER_KEY.refuse(format!("no key of {} is known", message.from)))?)
-    }
-
-    /// The keys that a DID's contact names, then those that it spells itself.
-    async fn keys_of(&self, did: &Did) -> Result<Vec<AgreementPublic>, NodeFault> {
-        let mut keys: Vec<_> = self.contact_of(did).await?.into_iter().map(|contact| contact.key).collect();
-        if did.method() == Method::Key {
-            keys.extend(agreement_keys_of(did)?);
-        }
-        Ok(keys)
-    }
-
-    async fn contact_of(&self, did: &Did) -> Result<Option<Contact>, NodeFault> {
-        let granted = self.store.member(did).await?;
-        Ok(granted.and_then(|granted| granted.contact).map(|contact| vet(&contact, did)).transpose()?)
-    }
-}
-
-fn vet(contact: &str, did: &Did) -> Result<Contact, crate::check::Refusal> {
-    let contact = Contact::verify(&Unverified::new(contact), &documents(), &mut Trail::default())?;
-    inbox::checks::FROM
-        .hold(contact.did == *did, || format!("the contact is {}'s, the message {did}'s", contact.did))?;
-    Ok(contact.into_inner())
-}
-
-fn documents() -> Documents {
-    // did:key and did:jwk spell their documents themselves.
-    Documents::default()
 }
 
 /// How much one delivery holds, so that its envelope can be read by everybody: encoded twice it stays below the limit.
