@@ -18,11 +18,29 @@ pub enum Dsp {
     List(List),
     Show(Show),
     Start(Start),
+    /// Puts terms on the table, as provider.
+    ///
+    /// Example: countersign dsp offer 3f0c --terms terms.json
     Offer(Terms),
+    /// Puts other terms on the table, as consumer.
+    ///
+    /// Example: countersign dsp counter 3f0c --terms terms.json
     Counter(Terms),
+    /// Accepts the offer that stands, as consumer.
+    ///
+    /// Example: countersign dsp accept 3f0c --offer urn:uuid:77aa…
     Accept(Read),
+    /// Agrees to the offer that stands, as provider.
+    ///
+    /// Example: countersign dsp agree 3f0c --offer urn:uuid:77aa…
     Agree(Read),
+    /// Verifies the agreement, as consumer.
+    ///
+    /// Example: countersign dsp verify 3f0c
     Verify(Which),
+    /// Finalizes what the consumer has verified, as provider.
+    ///
+    /// Example: countersign dsp finalize 3f0c
     Finalize(Which),
     Terminate(Terminate),
     Datasets(Datasets),
@@ -93,7 +111,7 @@ fn cataloged(view: &Value) -> &'static str {
     }
 }
 
-/// Which negotiation a command is about.
+// Which negotiation a command is about.
 #[derive(Clone, Debug, Args)]
 pub struct Which {
     #[command(flatten)]
@@ -237,9 +255,7 @@ impl Start {
     }
 }
 
-/// Puts other terms on the table: `offer` is the provider's, `counter` the consumer's.
-///
-/// Example: countersign dsp offer 3f0c --terms terms.json
+// The commands that share what follows say what they do where they are listed.
 #[derive(Debug, Args)]
 pub struct Terms {
     #[command(flatten)]
@@ -262,9 +278,6 @@ impl Terms {
     }
 }
 
-/// Accepts the offer that stands, or agrees to it.
-///
-/// Example: countersign dsp accept 3f0c --offer urn:uuid:77aa…
 #[derive(Debug, Args)]
 pub struct Read {
     #[command(flatten)]

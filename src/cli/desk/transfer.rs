@@ -17,9 +17,21 @@ pub enum Transfer {
     List(List),
     Show(Show),
     Request(Request),
+    /// Starts a transfer as provider, or lets it go on after a suspension; the counterparty is told.
+    ///
+    /// Example: countersign transfer start 3f0c
     Start(Decision),
+    /// Interrupts a transfer; the counterparty is told.
+    ///
+    /// Example: countersign transfer suspend 3f0c --reason maintenance
     Suspend(Decision),
+    /// Ends a transfer because all of it was transferred; the counterparty is told.
+    ///
+    /// Example: countersign transfer complete 3f0c
     Complete(Decision),
+    /// Breaks a transfer off; the counterparty is told.
+    ///
+    /// Example: countersign transfer terminate 3f0c --reason "another source"
     Terminate(Decision),
     Address(Address),
 }
@@ -100,7 +112,7 @@ impl Show {
 pub struct Request {
     #[command(flatten)]
     at: At,
-    /// The agreement's id: `countersign dsp show --json` has it in `agreement`.
+    /// The agreement's id: `countersign dsp show --json` has it in `agreement`. Of a contract, the contract's id.
     agreement: String,
     /// Where the provider takes messages, if that is elsewhere by now than when the agreement was made.
     #[arg(long = "at", value_name = "URL", id = "address")]
@@ -121,9 +133,7 @@ impl Request {
     }
 }
 
-/// Decides about a transfer; the counterparty is told.
-///
-/// Example: countersign transfer suspend 3f0c --reason maintenance
+// The commands that share this say what they do where they are listed.
 #[derive(Debug, Args)]
 pub struct Decision {
     #[command(flatten)]
@@ -147,7 +157,9 @@ impl Decision {
 
 /// Shows where a started transfer's data is, and the token that opens it. Whoever has the token has the data.
 ///
-/// Example: curl -H "Authorization: Bearer $(countersign transfer address 3f0c --json | jq -r .token)" URL
+/// Example: countersign transfer address 3f0c --json
+///
+/// With curl: curl -H "Authorization: Bearer $(countersign transfer address 3f0c --json | jq -r .token)" URL
 #[derive(Debug, Args)]
 pub struct Address {
     #[command(flatten)]

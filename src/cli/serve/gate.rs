@@ -19,6 +19,7 @@ pub(super) async fn move_in(house: &mut House, ground: &Ground<'_>, table: &Gate
     let (signer, store) = (Arc::clone(&ground.signer), Arc::clone(&ground.store));
     let (registry, directory) = (Arc::clone(&ground.registry), Arc::clone(&ground.directory));
     let gatekeeper = Gatekeeper::open_knowing(table.clone(), signer, store, registry, directory).await?;
+    house.transfers.iter().for_each(|desk| desk.guarded_by(&gatekeeper));
     house.public = std::mem::take(&mut house.public)
         .merge(http::gate::router_with_transfers(Arc::clone(&gatekeeper), house.transfers.clone()));
     house.gatekeeper = Some(Arc::clone(&gatekeeper));

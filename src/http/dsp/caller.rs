@@ -6,7 +6,9 @@ use axum::http::{StatusCode, header};
 
 use super::Ground;
 use super::wrong::Wrong;
+use crate::dsp::Named;
 use crate::negotiation::plain::ParticipantId;
+use crate::node::NodeFault;
 
 /// Who sent a message, proven.
 pub(super) struct Caller(pub ParticipantId);
@@ -21,9 +23,13 @@ impl FromRequestParts<Ground> for Caller {
             return Err(Wrong::plain(StatusCode::TOO_MANY_REQUESTS, "too many requests without proof; slow down"));
         }
         let header = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-        ground.connector.recognise(header).map(Self).map_err(|refusal| {
-            ground.strangers.charge(ip);
-            Wrong::nobody(&refusal)
-        })
+        match ground.connector.recognise(header).await {
+            Ok(caller) => Ok(Self(caller)),
+            Err(NodeFault::Refused(refusal)) => {
+                ground.strangers.charge(ip);
+                Err(Wrong::nobody(&refusal))
+            }
+            Err(fault) => Err(Wrong::of(fault, Named::default())),
+        }
     }
 }

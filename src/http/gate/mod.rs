@@ -50,7 +50,7 @@ pub fn router(gatekeeper: Arc<Gatekeeper>) -> Router {
     router_with_transfers(gatekeeper, None)
 }
 
-/// The same, open also to the tokens of transfers under unsigned agreements.
+/// The same, open also to the tokens of transfers.
 pub fn router_with_transfers(gatekeeper: Arc<Gatekeeper>, transfers: Option<Arc<Transfers>>) -> Router {
     let deliveries = Arc::new(Semaphore::new(MAX_DELIVERIES));
     let gate = Gate { sources: Sources::new(), gatekeeper, deliveries, transfers };
