@@ -41,6 +41,7 @@ fn open() -> Street {
              sha256 = {sha256:?}\n"
         );
     }
+    tables += "[gate.forward]\nlisten = \"127.0.0.1:0\"\nproxy = \"nginx\"\naddresses = [\"127.0.0.1\"]\n";
     let counted = provider.get("/api/assets")[0]["template"].clone();
     configure(provider, &tables);
     let until = template(&street);
@@ -153,6 +154,9 @@ fn a_contract_opens_its_data_by_a_transfer_until_it_is_ended() {
     let other = json!({ "endpoint": format!("http://127.0.0.1:{}/assets/counted", provider.public), "token": address["token"] });
     assert_eq!(download(&other, || ()).0, 403, "another asset");
 
+    let (status, contract_told) = at_the_proxys_door(provider, &address["token"]);
+    assert_eq!((status, contract_told.as_deref()), (200, Some(contract.as_str())), "a proxy's door knows it too");
+
     // A download that runs is cut when the contract is ended.
     let ends = std::cell::Cell::new(false);
     let (status, read, _) = download(&address, || {
@@ -165,6 +169,7 @@ fn a_contract_opens_its_data_by_a_transfer_until_it_is_ended() {
     assert_eq!((status, read, ends.get()), (200, None, true), "it was cut");
     let (status, text) = get(address["endpoint"].as_str().unwrap(), &address["token"]);
     assert!(status == 403 && text.contains("force.ended"), "{status} {text}");
+    assert_eq!(at_the_proxys_door(provider, &address["token"]).0, 403);
     let refused = transfer(consumer, &contract, "TERMINATED");
     assert!(refused["history"].to_string().contains("force.ended"), "{refused}");
 }
@@ -189,4 +194,17 @@ async fn get(url: &str, token: &Value) -> (u16, String) {
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     let answer = client.get(url).bearer_auth(token.as_str().unwrap()).send().await.unwrap();
     (answer.status().as_u16(), answer.text().await.unwrap())
+}
+
+/// Asks as nginx does whether a token opens the data; the contract that the answer names.
+#[tokio::main(flavor = "current_thread")]
+async fn at_the_proxys_door(provider: &Wallet, token: &Value) -> (u16, Option<String>) {
+    let door = fs::read_to_string(provider.home.join("forward-address")).unwrap();
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let asked = client.get(format!("http://{door}/auth")).bearer_auth(token.as_str().unwrap());
+    let asked = asked.header("x-original-method", "GET").header("x-original-uri", "/assets/until");
+    let host = format!("127.0.0.1:{}", provider.public);
+    let answer = asked.header("x-forwarded-host", host).header("x-forwarded-proto", "http").send().await.unwrap();
+    let contract = answer.headers().get("countersign-contract").map(|id| id.to_str().unwrap().to_owned());
+    (answer.status().as_u16(), contract)
 }

@@ -81,7 +81,7 @@ impl TransferStore for Sqlite {
 
     async fn contracted(&self, contract: &str) -> Result<Vec<String>, StoreFault> {
         let found = query_scalar(
-            "SELECT DISTINCT negotiation FROM events WHERE event ->> '$.event' = 'accepted'
+            "SELECT DISTINCT negotiation FROM events WHERE json_valid(event) AND event ->> '$.event' = 'accepted'
              AND event ->> '$.core.contract_id' = ?",
         );
         found.bind(contract).fetch_all(&mut *self.reading().await?).await.map_err(fault)

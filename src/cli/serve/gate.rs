@@ -54,8 +54,12 @@ async fn open_door(
     let address = listener.local_addr()?.to_string();
     std::fs::write(ground.home.path(DOOR), &address).context("cannot say where the door for the proxy is")?;
     tracing::info!(address, proxy = ?forward.proxy, "a proxy may ask");
-    let router =
-        http::gate::forward_router(Arc::clone(gatekeeper), forward.clone(), secret.as_ref().map(|it| it.as_str()));
+    let router = http::gate::forward_router_with_transfers(
+        Arc::clone(gatekeeper),
+        house.transfers.clone(),
+        forward.clone(),
+        secret.as_ref().map(|it| it.as_str()),
+    );
     let mut served = http::serve(listener, router, Duration::from_secs(10));
     house.loops.spawn(async move {
         if let Err(fault) = served.ended().await {

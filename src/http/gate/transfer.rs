@@ -11,21 +11,25 @@ use super::body::Outgoing;
 use super::denial::Denial;
 use super::source::Wanted;
 use super::{Gate, Problem};
-use crate::node::transfers::Opened;
+use crate::node::transfers::{Opened, Transfers};
 use crate::node::{Carried, NodeFault, Scheme};
 
-impl Gate {
-    /// What a request's bearer token opens, if it is a transfer's; `None` where it is a contract's, or nobody's.
-    ///
-    /// # Errors
-    /// `transfer.*`, `gate.token.asset`, `policy.*`.
-    pub(super) async fn by_transfer(&self, carried: &Carried<'_>, asset: &str) -> Result<Option<Opened>, NodeFault> {
-        match (&self.transfers, carried.token) {
-            (Some(transfers), Some((Scheme::Bearer, token))) => transfers.open(token, asset).await,
-            _ => Ok(None),
-        }
+/// What a request's bearer token opens, if it is a transfer's; `None` where it is the gate's own, or nobody's.
+///
+/// # Errors
+/// `transfer.*`, `gate.token.asset`, `policy.*`; of a contract whatever closes the gate to it.
+pub(super) async fn by_transfer(
+    transfers: Option<&Arc<Transfers>>,
+    carried: &Carried<'_>,
+    asset: &str,
+) -> Result<Option<Opened>, NodeFault> {
+    match (transfers, carried.token) {
+        (Some(transfers), Some((Scheme::Bearer, token))) => transfers.open(token, asset).await,
+        _ => Ok(None),
     }
+}
 
+impl Gate {
     /// Delivers what is wanted; it is cut when the transfer is no longer STARTED, and when its contract opens the gate no
     /// longer.
     pub(super) async fn deliver(&self, wanted: &Wanted<'_>, opened: Opened) -> Result<Response, Denial> {
