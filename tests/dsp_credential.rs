@@ -15,6 +15,16 @@ fn configure(wallet: &mut Wallet, table: &str) {
     wallet.crash();
 }
 
+/// What a URL answers to a header `Authorization`.
+fn ask(url: &str, authorization: &str) -> (u16, Value) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let answer = client.get(url).header("authorization", authorization).send().await.unwrap();
+        (answer.status().as_u16(), serde_json::from_str(&answer.text().await.unwrap()).unwrap_or_default())
+    })
+}
+
 fn carried(wallet: &Wallet) -> usize {
     let log = fs::read_to_string(wallet.home.join("node.log")).unwrap();
     log.matches("a signed message came over the Dataspace Protocol").count()
@@ -27,7 +37,10 @@ fn a_contract_is_made_by_messages_of_the_dataspace_protocol() {
     let address = format!("{}/dsp/2025-1", running["public"].as_str().unwrap());
     let peer = format!("[dsp]\n[[dsp.peer]]\nparticipant = \"{}\"\naddress = \"{address}\"", street.provider.did);
     configure(&mut street.consumer, &peer);
-    configure(&mut street.provider, "[dsp]");
+    // So that this test can speak as either: what proves a wallet is under its own lock.
+    let known = |word: &str, who: &str| format!("[[dsp.literal]]\nauthorization = {word:?}\nparticipant = {who:?}\n");
+    let literal = known("Basic consumer", &street.consumer.did) + &known("Basic stranger", "did:web:stranger.example");
+    configure(&mut street.provider, &format!("[dsp]\n{literal}"));
     let (provider, consumer) = (&street.provider, &street.consumer);
     let offered = provider.get("/api/dsp/datasets");
     assert_eq!(offered[0]["id"], ASSET, "what the wallet lists is in the catalog: {offered}");
@@ -61,5 +74,12 @@ fn a_contract_is_made_by_messages_of_the_dataspace_protocol() {
     // Request, acceptance, verification and an answer each to offer, agreement and finalisation; and the other way round.
     assert!(carried(provider) >= 3, "{}", carried(provider));
     assert!(carried(consumer) >= 3, "{}", carried(consumer));
+    let state = |word: &str, pid: &str| ask(&format!("{address}/negotiations/{pid}"), word);
+    let (status, answer) = state("Basic consumer", &id);
+    assert_eq!((status, &answer["state"], &answer["@type"]), (200, &json!("FINALIZED"), &json!("ContractNegotiation")));
+    assert_eq!((&answer["providerPid"], &answer["consumerPid"]), (&json!(id), &json!(own)));
+    for (word, pid) in [("Basic stranger", id.as_str()), ("Basic nobody", &id), ("Basic consumer", "urn:uuid:none")] {
+        assert_eq!(state(word, pid).0, 404, "{word} {pid}");
+    }
     assert!(consumer.get("/api/dsp/negotiations").as_array().unwrap().is_empty(), "nothing fell to plain mode");
 }

@@ -12,7 +12,7 @@ use countersign::node::transfers::{
     Agreements, DueNotice, Plan, PlannedStep, Post, PostFault, StandingAgreement, Step, TransferCommit,
     TransferSettings, TransferStore, TransferView, Transfers,
 };
-use countersign::node::{NodeFault, StoreFault, chance};
+use countersign::node::{NodeFault, OwnContract, StoreFault, chance};
 use countersign::store::{SealingKey, Sqlite, copy, put_to_use};
 use countersign::transfer::{Event, Kind, StateName, checks};
 use serde_json::{Value, json};
@@ -94,7 +94,7 @@ struct World {
     _dir: tempfile::TempDir,
 }
 
-fn agreement(role: Role, plain: bool) -> StandingAgreement {
+fn agreement(role: Role) -> StandingAgreement {
     let peer = if role == Role::Provider { CONSUMER } else { PROVIDER };
     StandingAgreement {
         id: AGREEMENT.into(),
@@ -106,14 +106,14 @@ fn agreement(role: Role, plain: bool) -> StandingAgreement {
             "@id": AGREEMENT, "@type": "Agreement", "target": ASSET, "assigner": PROVIDER, "assignee": CONSUMER,
             "permission": [{"action": "use"}],
         }),
-        plain,
+        contract: None,
     }
 }
 
-async fn side(dir: &std::path::Path, role: Role, plan: Plan, plain: bool) -> Side {
+async fn side(dir: &std::path::Path, role: Role, plan: Plan) -> Side {
     let (own, name) = if role == Role::Provider { (PROVIDER, "provider") } else { (CONSUMER, "consumer") };
     let store = Arc::new(Sqlite::open(&dir.join(name), SealingKey::new(&[7; 32])).await.unwrap());
-    let agreed = Arc::new(Agreed(Mutex::new(vec![agreement(role, plain)])));
+    let agreed = Arc::new(Agreed(Mutex::new(vec![agreement(role)])));
     let way = Arc::new(Way { from: own, ..Way::default() });
     let settings = TransferSettings {
         callback: format!("https://{name}.example/dsp"),
@@ -126,10 +126,10 @@ async fn side(dir: &std::path::Path, role: Role, plan: Plan, plain: bool) -> Sid
     Side { desk, agreed, way, store, settings, _loops: loops }
 }
 
-async fn world(provider: Plan, consumer: Plan, plain: bool) -> World {
+async fn world(provider: Plan, consumer: Plan) -> World {
     let dir = tempfile::tempdir().unwrap();
-    let provider = side(dir.path(), Role::Provider, provider, plain).await;
-    let consumer = side(dir.path(), Role::Consumer, consumer, plain).await;
+    let provider = side(dir.path(), Role::Provider, provider).await;
+    let consumer = side(dir.path(), Role::Consumer, consumer).await;
     *provider.way.to.lock().unwrap() = Arc::downgrade(&consumer.desk);
     *consumer.way.to.lock().unwrap() = Arc::downgrade(&provider.desk);
     World { provider, consumer, _dir: dir }
@@ -184,7 +184,7 @@ fn request(consumer_pid: &str, agreement: &str) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_transfer_under_an_agreement_starts_by_itself_and_its_token_opens_the_data() {
-    let world = world(Plan::default(), Plan::default(), true).await;
+    let world = world(Plan::default(), Plan::default()).await;
     let id = world.consumer.desk.request(AGREEMENT, None).await.unwrap().id;
     let view = until(&world.consumer, &id, StateName::Started).await;
     assert_eq!((view.endpoint.as_deref(), view.asset.as_str()), (Some(URL), ASSET));
@@ -215,15 +215,6 @@ async fn a_transfer_under_an_agreement_starts_by_itself_and_its_token_opens_the_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_contract_of_ones_own_gate_gets_no_token_by_transfer() {
-    let world = world(Plan::default(), Plan::default(), false).await;
-    let id = world.consumer.desk.request(AGREEMENT, None).await.unwrap().id;
-    until(&world.consumer, &id, StateName::Started).await;
-    let address = world.consumer.desk.address(&id).await.unwrap();
-    assert_eq!((address.endpoint.as_str(), address.token), (URL, None), "who holds the contract's key presents it");
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_script_decides_by_asset_state_and_arrival() {
     let provider = plan(&[
         (StateName::Requested, None, Step::Start),
@@ -231,7 +222,7 @@ async fn a_script_decides_by_asset_state_and_arrival() {
         (StateName::Started, Some(2), Step::Complete),
         (StateName::Suspended, None, Step::Start),
     ]);
-    let world = world(provider, held(), true).await;
+    let world = world(provider, held()).await;
     let id = world.consumer.desk.request(AGREEMENT, None).await.unwrap().id;
     let view = until(&world.consumer, &id, StateName::Completed).await;
     let states: Vec<_> = view.history.iter().map(|moved| moved.state.name()).collect();
@@ -240,7 +231,7 @@ async fn a_script_decides_by_asset_state_and_arrival() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_lost_on_the_way_is_said_again_and_moves_once() {
-    let world = world(Plan::default(), held(), true).await;
+    let world = world(Plan::default(), held()).await;
     *world.consumer.way.lost.lock().unwrap() = (2, 1);
     *world.provider.way.lost.lock().unwrap() = (1, 1);
     let id = world.consumer.desk.request(AGREEMENT, None).await.unwrap().id;
@@ -260,7 +251,7 @@ async fn what_is_lost_on_the_way_is_said_again_and_moves_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_needs_an_agreement_that_opens_its_data() {
-    let world = world(held(), held(), true).await;
+    let world = world(held(), held()).await;
     let desk = &world.provider.desk;
     let ask = async |peer: &str, agreement: &str| desk.hear_request(peer, &request("urn:uuid:1", agreement)).await;
     assert_eq!(refused(ask(CONSUMER, "urn:uuid:none").await), &checks::AGREEMENT);
@@ -276,15 +267,23 @@ async fn a_request_needs_an_agreement_that_opens_its_data() {
         &checks::AGREEMENT,
         "its own data is not the consumer's to give"
     );
-    change(|it| *it = StandingAgreement { peer: "did:web:unnamed.example".into(), ..agreement(Role::Provider, true) });
+    change(|it| *it = StandingAgreement { peer: "did:web:unnamed.example".into(), ..agreement(Role::Provider) });
     assert_eq!(refused(ask("did:web:unnamed.example", AGREEMENT).await), &checks::PLAIN);
-    change(|it| it.plain = false);
-    ask("did:web:unnamed.example", AGREEMENT).await.unwrap();
+    // A contract is its own gate's to judge, and here is none.
+    change(|it| {
+        let asset = json!({
+            "id": ASSET, "title": "Highway", "media_type": "application/xml", "sha256": "9f".repeat(32), "size": 1,
+            "endpoint": URL,
+        });
+        let (core, asset) = ("core".into(), serde_json::from_value(asset).unwrap());
+        it.contract = Some(OwnContract { core, asset, terms: it.terms.clone() });
+    });
+    assert_eq!(refused(ask("did:web:unnamed.example", AGREEMENT).await), &checks::GUARDED);
 
-    change(|it| *it = StandingAgreement { asset: "urn:uuid:unguarded".into(), ..agreement(Role::Provider, true) });
+    change(|it| *it = StandingAgreement { asset: "urn:uuid:unguarded".into(), ..agreement(Role::Provider) });
     assert_eq!(refused(ask(CONSUMER, AGREEMENT).await), &checks::GUARDED);
     change(|it| {
-        *it = agreement(Role::Provider, true);
+        *it = agreement(Role::Provider);
         it.terms["permission"][0]["constraint"] =
             json!([{"leftOperand": "dateTime", "operator": "lteq", "rightOperand": "2020-01-01T00:00:00Z"}]);
     });
@@ -294,7 +293,7 @@ async fn a_request_needs_an_agreement_that_opens_its_data() {
             json!([{"leftOperand": "count", "operator": "lteq", "rightOperand": 3}]);
     });
     assert_eq!(refused(ask(CONSUMER, AGREEMENT).await), &checks::COUNTED);
-    change(|it| *it = agreement(Role::Provider, true));
+    change(|it| *it = agreement(Role::Provider));
     let answer = ask(CONSUMER, AGREEMENT).await.unwrap();
     assert_eq!((&answer["state"], &answer["consumerPid"]), (&json!("REQUESTED"), &json!("urn:uuid:1")));
     let again = ask(CONSUMER, AGREEMENT).await.unwrap();
@@ -304,7 +303,7 @@ async fn a_request_needs_an_agreement_that_opens_its_data() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_is_no_party_of_a_transfer_does_not_find_it() {
-    let world = world(held(), held(), true).await;
+    let world = world(held(), held()).await;
     let desk = &world.provider.desk;
     desk.hear_request(CONSUMER, &request("urn:uuid:1", AGREEMENT)).await.unwrap();
     let pid = at_provider(&world).await;
@@ -320,7 +319,7 @@ async fn who_is_no_party_of_a_transfer_does_not_find_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_agreement_opens_only_so_many_transfers_at_a_time() {
-    let world = world(held(), held(), true).await;
+    let world = world(held(), held()).await;
     let desk = &world.provider.desk;
     for number in 0..1000 {
         desk.hear_request(CONSUMER, &request(&format!("urn:uuid:{number}"), AGREEMENT)).await.unwrap();
@@ -331,7 +330,7 @@ async fn an_agreement_opens_only_so_many_transfers_at_a_time() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restart_loses_no_message_and_no_token() {
-    let world = world(Plan::default(), held(), true).await;
+    let world = world(Plan::default(), held()).await;
     // The consumer cannot be reached, so that the start waits in the provider's store.
     *world.provider.way.to.lock().unwrap() = Weak::new();
     let id = world.consumer.desk.request(AGREEMENT, None).await.unwrap().id;
@@ -360,7 +359,7 @@ impl Text for Arc<Sqlite> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_opens_nothing_in_a_restored_copy_until_the_transfer_starts_again() {
-    let world = world(Plan::default(), held(), true).await;
+    let world = world(Plan::default(), held()).await;
     let id = world.consumer.desk.request(AGREEMENT, None).await.unwrap().id;
     until(&world.consumer, &id, StateName::Started).await;
     let (provider, token) = (at_provider(&world).await, world.consumer.desk.address(&id).await.unwrap().token.unwrap());
@@ -386,7 +385,7 @@ fn said(kind: &str, consumer_pid: &str, provider_pid: &str, number: usize) -> Va
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_transfer_takes_so_many_messages_and_can_be_ended_all_the_same() {
-    let world = world(Plan::default(), held(), true).await;
+    let world = world(Plan::default(), held()).await;
     let desk = &world.provider.desk;
     let answer = desk.hear_request(CONSUMER, &request("urn:uuid:1", AGREEMENT)).await.unwrap();
     let pid = answer["providerPid"].as_str().unwrap().to_owned();
@@ -449,6 +448,9 @@ impl TransferStore for Behind {
     async fn agreed(&self, agreement: &str) -> Result<Vec<String>, StoreFault> {
         self.store.agreed(agreement).await
     }
+    async fn contracted(&self, contract: &str) -> Result<Vec<String>, StoreFault> {
+        self.store.contracted(contract).await
+    }
     async fn notice_tried(&self, id: &str, again: Option<Timestamp>) -> Result<(), StoreFault> {
         self.store.notice_tried(id, again).await
     }
@@ -457,7 +459,7 @@ impl TransferStore for Behind {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_download_that_begins_while_its_transfer_is_suspended_does_not_run_on() {
     let World { provider: Side { store, agreed, way, settings, .. }, consumer, _dir } =
-        world(Plan::default(), held(), true).await;
+        world(Plan::default(), held()).await;
     let behind = Arc::new(Behind { store, desk: Mutex::default(), armed: Default::default() });
     let desk = Transfers::new(settings, behind.clone(), agreed, way);
     *behind.desk.lock().unwrap() = Arc::downgrade(&desk);

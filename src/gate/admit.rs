@@ -43,6 +43,19 @@ pub struct Recognised {
     pub purpose: Option<String>,
 }
 
+/// A contract as a gate judges it, by whatever way it got to know what the contract is about, and on what terms.
+#[derive(Clone, Copy, Debug)]
+pub struct Case<'a> {
+    /// The contract.
+    pub known: &'a Known,
+    /// What it is about, as guarded here.
+    pub asset: &'a GuardedAsset,
+    /// Its terms.
+    pub terms: &'a Policy,
+    /// The declared purpose.
+    pub purpose: Option<&'a str>,
+}
+
 /// What is known about earlier uses of a contract here.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
@@ -95,10 +108,7 @@ pub fn recognise(
 ) -> Result<Recognised, Refusal> {
     let core = &known.core;
     credentials::CORE_FORM.hold(core.text == answer.core, || "the core is not the answer's".into())?;
-    let claims = &core.claims;
-    trail.hold(&checks::PROVIDER, policy.providers.contains(&claims.iss), || {
-        format!("a contract of {}, whose data is not guarded here", claims.iss)
-    })?;
+    provided(core, policy, trail)?;
     if let Some(purpose) = &answer.purpose {
         let sayable = !purpose.is_empty() && purpose.len() <= MAX_PURPOSE && !purpose.contains(char::is_control);
         trail.hold(&checks::PURPOSE, sayable, || format!("a purpose of {} bytes", purpose.len()))?;
@@ -118,16 +128,35 @@ pub fn recognise(
     };
     trail.held(&checks::ASSET_DISCLOSED);
     trail.held(&checks::TERMS_DISCLOSED);
-    let asset = guarded(&shown.asset, policy, trail)?.clone();
-    trail.hold(&checks::REGISTRY, claims.registry == policy.registry, || {
-        format!("{}, trusted is {}", claims.registry, policy.registry)
-    })?;
-    let recorder = policy.recorders.is_empty() || policy.recorders.contains(&claims.recorder);
-    trail.hold(&checks::RECORDER, recorder, || format!("the recorder {} is not known here", claims.recorder))?;
+    let asset = guarded(core, &shown.asset, policy, trail)?.clone();
     Ok(Recognised { challenge, asset, shown, purpose: answer.purpose.clone(), known })
 }
 
 impl Recognised {
+    /// Judges the contract by what the registry says and by its terms, as [`Case::admit`] does.
+    ///
+    /// # Errors
+    /// Those of [`Case::admit`].
+    pub fn admit(
+        &self,
+        policy: &GatePolicy,
+        finalised: &Sighting,
+        latest: &Sighting,
+        usage: Usage,
+        now: Timestamp,
+        trail: &mut Trail,
+    ) -> Result<Grant, Refusal> {
+        self.case().admit(policy, finalised, latest, usage, now, trail)
+    }
+
+    /// What is judged of it.
+    pub fn case(&self) -> Case<'_> {
+        let purpose = self.purpose.as_deref();
+        Case { known: &self.known, asset: &self.asset, terms: &self.shown.terms, purpose }
+    }
+}
+
+impl Case<'_> {
     /// Judges the contract by what the registry says and by its terms.
     ///
     /// Opens on `finalised`, closes on `latest`; both are about the core's recorder, id and withdrawal account.
@@ -154,9 +183,13 @@ impl Recognised {
             format!("final has {} in block {}, the newest block has not", entry.hash, entry.block)
         })?;
         fresh_head(finalised.head.time, policy.max_head_age, now, trail)?;
-        let facts =
-            Facts { uses: usage.uses, first_use: usage.first_use, purpose: self.purpose.clone(), ..Facts::at(moment) };
-        self.shown.terms.permits("use", &facts)?;
+        let facts = Facts {
+            uses: usage.uses,
+            first_use: usage.first_use,
+            purpose: self.purpose.map(str::to_owned),
+            ..Facts::at(moment)
+        };
+        self.terms.permits("use", &facts)?;
         Ok(Grant {
             contract_id: core.claims.contract_id,
             core: core.hash,
@@ -167,7 +200,7 @@ impl Recognised {
             account: core.acceptance.withdrawal_account,
             since: core.claims.iat,
             exp: core.claims.exp,
-            counts_uses: self.shown.terms.counts_uses(),
+            counts_uses: self.terms.counts_uses(),
         })
     }
 }
@@ -234,7 +267,28 @@ fn recorded_lately(refusal: Refusal, core: &Core, latest: &Sighting) -> Refusal 
     }
 }
 
-fn guarded<'a>(asset: &Asset, policy: &'a GatePolicy, trail: &mut Trail) -> Result<&'a GuardedAsset, Refusal> {
+/// Holds a contract to the providers whose data is guarded here.
+///
+/// # Errors
+/// `gate.provider`.
+pub fn provided(core: &Core, policy: &GatePolicy, trail: &mut Trail) -> Result<(), Refusal> {
+    let iss = &core.claims.iss;
+    trail.hold(&checks::PROVIDER, policy.providers.contains(iss), || {
+        format!("a contract of {iss}, whose data is not guarded here")
+    })
+}
+
+/// The guarded asset that a contract is about; the contract is recorded where this gate reads, by somebody whom it knows.
+///
+/// # Errors
+/// `gate.asset.*`, `gate.registry`, `gate.recorder`.
+pub fn guarded<'a>(
+    core: &Core,
+    asset: &Asset,
+    policy: &'a GatePolicy,
+    trail: &mut Trail,
+) -> Result<&'a GuardedAsset, Refusal> {
+    let claims = &core.claims;
     let guarded = policy.asset(&asset.id);
     let guarded = guarded.ok_or_else(|| checks::ASSET_GUARDED.refuse(format!("`{}` is not guarded here", asset.id)))?;
     trail.held(&checks::ASSET_GUARDED);
@@ -244,6 +298,11 @@ fn guarded<'a>(asset: &Asset, policy: &'a GatePolicy, trail: &mut Trail) -> Resu
     trail.hold(&checks::ASSET_ENDPOINT, policy.endpoint(guarded) == asset.endpoint, || {
         format!("the contract's endpoint is {}, it is served at {}", asset.endpoint, policy.endpoint(guarded))
     })?;
+    trail.hold(&checks::REGISTRY, claims.registry == policy.registry, || {
+        format!("{}, trusted is {}", claims.registry, policy.registry)
+    })?;
+    let recorder = policy.recorders.is_empty() || policy.recorders.contains(&claims.recorder);
+    trail.hold(&checks::RECORDER, recorder, || format!("the recorder {} is not known here", claims.recorder))?;
     Ok(guarded)
 }
 

@@ -11,7 +11,7 @@ mod policy;
 mod proof;
 mod receipt;
 
-pub use admit::{Answer, Grant, Recognised, Usage, fresh_head, recognise};
+pub use admit::{Answer, Case, Grant, Recognised, Usage, fresh_head, guarded, provided, recognise};
 pub use challenge::{Challenge, ChallengeKey};
 pub use forward::{of_origin, one_reading};
 pub use known::{Known, KnownCores, Shown};

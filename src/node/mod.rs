@@ -67,8 +67,8 @@ pub use doorkeeper::{Doorkeeper, Holder, KeyOrder, KeyRecord, KeyStore, KeyView,
 pub use fault::NodeFault;
 pub use force::{ContractView, Force, StandingView};
 pub use gatekeeper::{
-    Admission, Admitted, Carried, Delivery, ForwardSettings, GateSettings, GateTally, Gatekeeper, Proxy, ReceiptState,
-    Scheme, ServedAsset, Source, Standing,
+    Admission, Admitted, Carried, Delivery, ForwardSettings, GateSettings, GateTally, Gatekeeper, OwnContract, Proxy,
+    ReceiptState, Scheme, ServedAsset, Source, Standing,
 };
 pub(crate) use gatekeeper::{CHALLENGE_KEY, VOID_IN_A_COPY};
 pub use goods::{Found, Good, TemplateView};

@@ -79,6 +79,14 @@ impl TransferStore for Sqlite {
         found.bind(agreement).fetch_all(&mut *self.reading().await?).await.map_err(fault)
     }
 
+    async fn contracted(&self, contract: &str) -> Result<Vec<String>, StoreFault> {
+        let found = query_scalar(
+            "SELECT DISTINCT negotiation FROM events WHERE json_valid(event) AND event ->> '$.event' = 'accepted'
+             AND event ->> '$.core.contract_id' = ?",
+        );
+        found.bind(contract).fetch_all(&mut *self.reading().await?).await.map_err(fault)
+    }
+
     async fn notice_tried(&self, id: &str, again: Option<Timestamp>) -> Result<(), StoreFault> {
         let mut db = self.writing().await?;
         let statement = match again {

@@ -10,7 +10,7 @@ crate::checks! {
     CALLBACK = "transfer.callback": "a callback address is an http or https URL that this node may call";
     AGREEMENT = "transfer.agreement": "the agreement is FINALIZED here, with this counterparty, in these roles";
     PLAIN = "transfer.plain": "an unsigned agreement opens data only to counterparties that the configuration names";
-    COUNTED = "transfer.counted": "an unsigned agreement whose terms count uses opens nothing: nobody presents anything that could be counted";
+    COUNTED = "transfer.counted": "terms that count uses open nothing by a transfer: nobody presents anything that could be counted";
     OPEN_AT_ONCE = "transfer.open-at-once": "at most a thousand transfers of an agreement are open at a time";
     GUARDED = "transfer.guarded": "the agreement's asset is one that this node's gate guards";
     OPEN = "transfer.open": "a transfer's token opens its own asset, while the transfer is STARTED and its agreement stands";

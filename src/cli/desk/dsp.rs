@@ -111,7 +111,7 @@ fn cataloged(view: &Value) -> &'static str {
     }
 }
 
-/// Which negotiation a command is about.
+// Which negotiation a command is about.
 #[derive(Clone, Debug, Args)]
 pub struct Which {
     #[command(flatten)]
@@ -255,9 +255,7 @@ impl Start {
     }
 }
 
-/// Puts other terms on the table: `offer` is the provider's, `counter` the consumer's.
-///
-/// Example: countersign dsp offer 3f0c --terms terms.json
+// The commands that share what follows say what they do where they are listed.
 #[derive(Debug, Args)]
 pub struct Terms {
     #[command(flatten)]
@@ -280,9 +278,6 @@ impl Terms {
     }
 }
 
-/// Accepts the offer that stands, or agrees to it.
-///
-/// Example: countersign dsp accept 3f0c --offer urn:uuid:77aa…
 #[derive(Debug, Args)]
 pub struct Read {
     #[command(flatten)]

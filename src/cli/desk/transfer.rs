@@ -112,7 +112,7 @@ impl Show {
 pub struct Request {
     #[command(flatten)]
     at: At,
-    /// The agreement's id: `countersign dsp show --json` has it in `agreement`.
+    /// The agreement's id: `countersign dsp show --json` has it in `agreement`. Of a contract, the contract's id.
     agreement: String,
     /// Where the provider takes messages, if that is elsewhere by now than when the agreement was made.
     #[arg(long = "at", value_name = "URL", id = "address")]
@@ -133,9 +133,7 @@ impl Request {
     }
 }
 
-/// Decides about a transfer; the counterparty is told.
-///
-/// Example: countersign transfer suspend 3f0c --reason maintenance
+// The commands that share this say what they do where they are listed.
 #[derive(Debug, Args)]
 pub struct Decision {
     #[command(flatten)]

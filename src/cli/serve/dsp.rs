@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, bail};
 use super::house::{Ground, House};
 use crate::courier::{AddressPolicy, DspMessenger};
 use crate::http::{self, Share};
-use crate::node::dsp::{Connector, DspSettings, Parts, PlainAgreements, Script, introduce};
+use crate::node::dsp::{Agreed, Connector, DspSettings, Parts, Script, introduce};
 use crate::node::transfers::{Plan, Post, TransferSettings, Transfers};
 
 /// Puts the Dataspace Protocol into the house.
@@ -71,7 +71,7 @@ fn transfers(house: &mut House, ground: &Ground<'_>, settings: &DspSettings, pla
             plan,
         },
         Arc::clone(&ground.transfers),
-        Arc::new(PlainAgreements::new(Arc::clone(connector), Arc::clone(&ground.transfers))),
+        Arc::new(Agreed::new(Arc::clone(connector), Arc::clone(&ground.transfers))),
         Arc::clone(connector) as Arc<dyn Post>,
     );
     let endpoints = http::transfer_router(Arc::clone(connector), Arc::clone(&desk), Share::default());

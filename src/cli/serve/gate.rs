@@ -19,6 +19,7 @@ pub(super) async fn move_in(house: &mut House, ground: &Ground<'_>, table: &Gate
     let (signer, store) = (Arc::clone(&ground.signer), Arc::clone(&ground.store));
     let (registry, directory) = (Arc::clone(&ground.registry), Arc::clone(&ground.directory));
     let gatekeeper = Gatekeeper::open_knowing(table.clone(), signer, store, registry, directory).await?;
+    house.transfers.iter().for_each(|desk| desk.guarded_by(&gatekeeper));
     house.public = std::mem::take(&mut house.public)
         .merge(http::gate::router_with_transfers(Arc::clone(&gatekeeper), house.transfers.clone()));
     house.gatekeeper = Some(Arc::clone(&gatekeeper));
@@ -53,8 +54,12 @@ async fn open_door(
     let address = listener.local_addr()?.to_string();
     std::fs::write(ground.home.path(DOOR), &address).context("cannot say where the door for the proxy is")?;
     tracing::info!(address, proxy = ?forward.proxy, "a proxy may ask");
-    let router =
-        http::gate::forward_router(Arc::clone(gatekeeper), forward.clone(), secret.as_ref().map(|it| it.as_str()));
+    let router = http::gate::forward_router_with_transfers(
+        Arc::clone(gatekeeper),
+        house.transfers.clone(),
+        forward.clone(),
+        secret.as_ref().map(|it| it.as_str()),
+    );
     let mut served = http::serve(listener, router, Duration::from_secs(10));
     house.loops.spawn(async move {
         if let Err(fault) = served.ended().await {

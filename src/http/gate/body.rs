@@ -39,14 +39,10 @@ impl Outgoing {
     }
 
     /// A body that nobody signs a receipt for.
-    pub(super) fn unsigned(mut standing: watch::Receiver<Standing>, found: Found, place: OwnedSemaphorePermit) -> Self {
-        let cut = async move {
-            // A sender that is gone tells nothing any more, least of all that all is well.
-            let _ = standing.wait_for(|standing| standing.cuts()).await;
-        };
+    pub(super) fn unsigned(standing: watch::Receiver<Standing>, found: Found, place: OwnedSemaphorePermit) -> Self {
         Self {
             bytes: found.bytes,
-            cut: cut.boxed(),
+            cut: cut(standing).boxed(),
             sent: 0,
             expected: found.length,
             hasher: found.whole.then(Hasher::default),
@@ -54,6 +50,19 @@ impl Outgoing {
             delivery: None,
             _place: place,
         }
+    }
+
+    /// The same, cut by something else as well.
+    pub(super) fn cut_also_by(mut self, standing: watch::Receiver<Standing>) -> Self {
+        let before = std::mem::replace(&mut self.cut, std::future::pending().boxed());
+        self.cut = async move {
+            tokio::select! {
+                () = before => {}
+                () = cut(standing) => {}
+            }
+        }
+        .boxed();
+        self
     }
 
     pub(super) fn into_body(self) -> Body {
@@ -64,6 +73,12 @@ impl Outgoing {
     fn whole(&self) -> bool {
         self.expected.map_or(self.ended, |expected| self.sent == expected)
     }
+}
+
+/// Ends once a standing cuts what runs.
+async fn cut(mut standing: watch::Receiver<Standing>) {
+    // A sender that is gone tells nothing any more, least of all that all is well.
+    let _ = standing.wait_for(|standing| standing.cuts()).await;
 }
 
 impl Stream for Outgoing {

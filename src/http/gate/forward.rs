@@ -14,9 +14,11 @@ use axum::response::{IntoResponse as _, Response};
 use subtle::ConstantTimeEq as _;
 
 use super::denial::{Denial, carried, nonce};
+use super::transfer::by_transfer;
 use crate::check::Refusal;
 use crate::encoding::Digest;
 use crate::gate::{checks, of_origin, one_reading};
+use crate::node::transfers::Transfers;
 use crate::node::{Admitted, ForwardSettings, Gatekeeper, NodeFault, Proxy};
 
 /// Where the door is; for Envoy, in front of the path.
@@ -26,13 +28,24 @@ const SECRET: &str = "countersign-proxy";
 
 /// The door for a proxy; `secret` is what the proxy sends, where it has one.
 pub fn forward_router(gatekeeper: Arc<Gatekeeper>, settings: ForwardSettings, secret: Option<&str>) -> Router {
-    let secret = secret.map(Digest::of);
-    Router::new().fallback(ask).with_state(Door { gatekeeper, settings: Arc::new(settings), secret })
+    forward_router_with_transfers(gatekeeper, None, settings, secret)
+}
+
+/// The same, open also to the tokens of transfers.
+pub fn forward_router_with_transfers(
+    gatekeeper: Arc<Gatekeeper>,
+    transfers: Option<Arc<Transfers>>,
+    settings: ForwardSettings,
+    secret: Option<&str>,
+) -> Router {
+    let (settings, secret) = (Arc::new(settings), secret.map(Digest::of));
+    Router::new().fallback(ask).with_state(Door { gatekeeper, transfers, settings, secret })
 }
 
 #[derive(Clone)]
 struct Door {
     gatekeeper: Arc<Gatekeeper>,
+    transfers: Option<Arc<Transfers>>,
     settings: Arc<ForwardSettings>,
     secret: Option<Digest>,
 }
@@ -64,6 +77,9 @@ async fn ask(State(door): State<Door>, request: Request) -> Result<Response, Den
     let (asset, _) = guarded
         .ok_or_else(|| refused(checks::ASSET_GUARDED.refuse(format!("nothing is guarded at {}", asked.path))))?;
     let carried = carried(asked.method, asked.path, &head.headers);
+    if let Some(opened) = by_transfer(door.transfers.as_ref(), &carried, &asset.id).await.map_err(denied)? {
+        return Ok(opened.contract.as_ref().map_or_else(|| unsigned(&asset.id), allowed));
+    }
     let admitted = gatekeeper.check(&carried, &asset.id).await.map_err(denied)?;
     if asked.method == "GET" {
         gatekeeper.spend(&admitted).await.map_err(denied)?;
@@ -135,6 +151,16 @@ fn allowed(admitted: &Admitted) -> Response {
     say("countersign-purpose", &escaped(admitted.purpose.as_deref().unwrap_or_default()));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
+}
+
+/// The same under an agreement that nobody signed.
+fn unsigned(asset: &str) -> Response {
+    let asset = HeaderValue::from_str(&escaped(asset)).unwrap_or_else(|_| HeaderValue::from_static(""));
+    let headers = [
+        (HeaderName::from_static("countersign-asset"), asset),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    ];
+    (StatusCode::OK, headers).into_response()
 }
 
 /// A text of others, as a header can carry it: percent-encoded where a letter is not visible ASCII.

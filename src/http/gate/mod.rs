@@ -22,7 +22,7 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use body::Outgoing;
 use denial::{Denial, carried, nonce};
-pub use forward::forward_router;
+pub use forward::{forward_router, forward_router_with_transfers};
 use serde_json::{Value, json};
 use source::{Sources, Wanted};
 use tokio::sync::Semaphore;
@@ -50,7 +50,7 @@ pub fn router(gatekeeper: Arc<Gatekeeper>) -> Router {
     router_with_transfers(gatekeeper, None)
 }
 
-/// The same, open also to the tokens of transfers under unsigned agreements.
+/// The same, open also to the tokens of transfers.
 pub fn router_with_transfers(gatekeeper: Arc<Gatekeeper>, transfers: Option<Arc<Transfers>>) -> Router {
     let deliveries = Arc::new(Semaphore::new(MAX_DELIVERIES));
     let gate = Gate { sources: Sources::new(), gatekeeper, deliveries, transfers };
@@ -156,7 +156,7 @@ async fn data(State(gate): State<Gate>, request: Request) -> Result<Response, De
     }
     let carried = carried(request.method().as_str(), path, request.headers());
     let wanted = Wanted { asset, below, head, headers: request.headers() };
-    if let Some(opened) = gate.by_transfer(&carried, &asset.id).await.map_err(denied)? {
+    if let Some(opened) = transfer::by_transfer(gate.transfers.as_ref(), &carried, &asset.id).await.map_err(denied)? {
         return gate.deliver(&wanted, opened).await;
     }
     let admitted = gatekeeper.check(&carried, &asset.id).await.map_err(denied)?;

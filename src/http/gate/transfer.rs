@@ -1,4 +1,4 @@
-//! Data that a transfer's token opens: an agreement of the Dataspace Protocol that nobody signed, so without a receipt.
+//! Data that a transfer's token opens: under a contract with a receipt, under an agreement that nobody signed without.
 
 use std::sync::Arc;
 
@@ -11,22 +11,27 @@ use super::body::Outgoing;
 use super::denial::Denial;
 use super::source::Wanted;
 use super::{Gate, Problem};
-use crate::node::transfers::Opened;
+use crate::node::transfers::{Opened, Transfers};
 use crate::node::{Carried, NodeFault, Scheme};
 
-impl Gate {
-    /// What a request's bearer token opens, if it is a transfer's; `None` where it is a contract's, or nobody's.
-    ///
-    /// # Errors
-    /// `transfer.*`, `gate.token.asset`, `policy.*`.
-    pub(super) async fn by_transfer(&self, carried: &Carried<'_>, asset: &str) -> Result<Option<Opened>, NodeFault> {
-        match (&self.transfers, carried.token) {
-            (Some(transfers), Some((Scheme::Bearer, token))) => transfers.open(token, asset).await,
-            _ => Ok(None),
-        }
+/// What a request's bearer token opens, if it is a transfer's; `None` where it is the gate's own, or nobody's.
+///
+/// # Errors
+/// `transfer.*`, `gate.token.asset`, `policy.*`; of a contract whatever closes the gate to it.
+pub(super) async fn by_transfer(
+    transfers: Option<&Arc<Transfers>>,
+    carried: &Carried<'_>,
+    asset: &str,
+) -> Result<Option<Opened>, NodeFault> {
+    match (transfers, carried.token) {
+        (Some(transfers), Some((Scheme::Bearer, token))) => transfers.open(token, asset).await,
+        _ => Ok(None),
     }
+}
 
-    /// Delivers what is wanted; it is cut when the transfer is no longer STARTED.
+impl Gate {
+    /// Delivers what is wanted; it is cut when the transfer is no longer STARTED, and when its contract opens the gate no
+    /// longer.
     pub(super) async fn deliver(&self, wanted: &Wanted<'_>, opened: Opened) -> Result<Response, Denial> {
         let Ok(place) = Arc::clone(&self.deliveries).try_acquire_owned() else {
             let busy = "too many deliveries run; try again later";
@@ -37,11 +42,20 @@ impl Gate {
         for (name, value) in &found.headers {
             response = response.header(name, value);
         }
-        let body = if wanted.head || !found.status.is_success() {
-            Body::empty()
-        } else {
-            info!(transfer = opened.transfer, asset = wanted.asset.id, "delivers under an unsigned agreement");
-            Outgoing::unsigned(opened.standing, found, place).into_body()
+        let Opened { transfer, standing, contract } = opened;
+        let body = match contract {
+            _ if wanted.head || !found.status.is_success() => Body::empty(),
+            Some(admitted) => {
+                let gatekeeper = &self.gatekeeper;
+                let delivery =
+                    gatekeeper.begin(admitted, found.range).map_err(|fault| Denial::of(fault, gatekeeper))?;
+                response = response.header(header::LINK, format!("</receipts/{}>; rel=\"receipt\"", delivery.id));
+                Outgoing::new(Arc::clone(gatekeeper), delivery, found, place).cut_also_by(standing).into_body()
+            }
+            None => {
+                info!(transfer, asset = wanted.asset.id, "delivers under an unsigned agreement");
+                Outgoing::unsigned(standing, found, place).into_body()
+            }
         };
         let senseless = |_| Problem::new(StatusCode::BAD_GATEWAY, "the data's source answered with no sense");
         Ok(response.body(body).map_err(senseless)?)

@@ -290,7 +290,11 @@ impl Connector {
     /// # Errors
     /// `Unknown` for everybody else.
     pub async fn state_for(&self, from: &ParticipantId, id: &str) -> Result<Value, NodeFault> {
-        let talk = self.talk_with(from, id).await?;
+        let talk = match self.talk_with(from, id).await {
+            // What is no plain negotiation may be one of the wallet's.
+            Err(fault @ NodeFault::Unknown { .. }) => return self.signed_state_for(from, id).await?.ok_or(fault),
+            talk => talk?,
+        };
         let mut slot = talk.standing.lock().await;
         self.read(&talk, &mut slot).await?;
         let negotiation = slot.as_ref().ok_or_else(|| NodeFault::unknown("negotiation", id))?;

@@ -12,7 +12,7 @@ use crate::dsp::checks;
 use crate::encoding::{Digest, Timestamp};
 use crate::identity::{Did, DidUrl, Documents, Jws, Method, PublicKey, Signer, sign_token};
 use crate::negotiation::plain::ParticipantId;
-use crate::node::{NodeFault, chance};
+use crate::node::{Node, NodeFault, chance};
 
 /// The kind of a token, in its header.
 const TYP: &str = "JWT";
@@ -81,11 +81,11 @@ impl Identity {
         Ok(format!("Bearer {}", sign_token(&*self.signer, TYP, claims.to_string().as_bytes())?))
     }
 
-    /// Who sent a message, by its header `Authorization`.
+    /// Who sent a message, by its header `Authorization`; `wallet` looks up who is a did:web.
     ///
     /// # Errors
     /// `dsp.token`, `jws.*`, `did.*`, `encoding.*`.
-    pub fn recognise(&self, header: &str) -> Result<ParticipantId, Refusal> {
+    async fn recognise(&self, header: &str, wallet: Option<&Node>) -> Result<ParticipantId, NodeFault> {
         let given = Digest::of(header);
         for known in &self.literal {
             if bool::from(given.as_bytes().ct_eq(Digest::of(known.authorization.text()).as_bytes())) {
@@ -93,12 +93,26 @@ impl Identity {
             }
         }
         let token = header.strip_prefix("Bearer ").ok_or_else(|| checks::TOKEN.refuse("no bearer token"))?;
-        let now = chance::now().map_err(|fault| checks::TOKEN.refuse(fault.to_string()))?;
-        self.read_token(token, now)
+        let now = chance::now()?;
+        let jws = Jws::parse_within(token, 8 * 1024)?;
+        let claims = self.claims(&jws, now)?;
+        let kid = jws.header().kid.as_ref().ok_or_else(|| checks::TOKEN.refuse("kid is missing"))?;
+        checks::TOKEN.hold(*kid.did() == claims.iss, || "kid is of another DID than iss".into())?;
+        let key = match wallet {
+            // What the DID does not spell is looked up, a stranger's at the rate that all strangers share.
+            Some(wallet) if kid.did().method() == Method::Web => {
+                wallet.acquaint_with(kid).await?;
+                wallet.documents().key(kid)?
+            }
+            _ => self.key(kid)?,
+        };
+        jws.verify(&key, &mut Trail::default())?;
+        self.use_once(&claims, now)?;
+        Ok(ParticipantId::from(&claims.iss))
     }
 
-    fn read_token(&self, token: &str, now: Timestamp) -> Result<ParticipantId, Refusal> {
-        let jws = Jws::parse_within(token, 8 * 1024)?;
+    /// What a token claims, where it is a token for this node, of now.
+    fn claims(&self, jws: &Jws, now: Timestamp) -> Result<Claims, Refusal> {
         let claims: Claims = serde_json::from_value(jws.claims()?.into())
             .map_err(|cause| checks::TOKEN.refuse(format!("claims do not read: {cause}")))?;
         let hold = |holds: bool, what: &str| checks::TOKEN.hold(holds, || what.to_owned());
@@ -111,16 +125,9 @@ impl Identity {
         hold(iat <= now.seconds() + CLOCKS_DIFFER, "the token is from the future")?;
         hold(now.seconds() < exp + CLOCKS_DIFFER, "the token has expired")?;
         // Which tokens were used is not kept on disk: those from before this process began do not count.
-        hold(
-            iat + CLOCKS_DIFFER >= self.started.seconds(),
-            "the token is from before this node started; send a new one",
-        )?;
+        hold(claims.iat >= self.started, "the token is from before this node started; send a new one")?;
         hold((8..=256).contains(&claims.jti.len()), "jti is not 8 to 256 letters long")?;
-        let kid = jws.header().kid.as_ref().ok_or_else(|| checks::TOKEN.refuse("kid is missing"))?;
-        hold(*kid.did() == claims.iss, "kid is of another DID than iss")?;
-        jws.verify(&self.key(kid)?, &mut Trail::default())?;
-        self.use_once(&claims, now)?;
-        Ok(ParticipantId::from(&claims.iss))
+        Ok(claims)
     }
 
     /// The key behind a `kid`. A DID that spells its key always spells the same: it is read once.
@@ -164,7 +171,8 @@ impl Connector {
     ///
     /// # Errors
     /// `dsp.token` and what lies beneath it.
-    pub fn recognise(&self, header: Option<&str>) -> Result<ParticipantId, Refusal> {
-        self.identity.recognise(header.ok_or_else(|| checks::TOKEN.refuse("no Authorization header"))?)
+    pub async fn recognise(&self, header: Option<&str>) -> Result<ParticipantId, NodeFault> {
+        let header = header.ok_or_else(|| checks::TOKEN.refuse("no Authorization header"))?;
+        self.identity.recognise(header, self.wallet.get().map(|wallet| &**wallet)).await
     }
 }

@@ -36,7 +36,7 @@ pub use settings::{Decide, DspSettings, Handling, Limit, Literal, Peer, PlainRul
 pub use signed::{address_at, introduce};
 pub use start::StartOrder;
 pub use store::{PlainCommit, PlainEntry, PlainIndex, PlainStore, Receipt};
-pub use transfers::PlainAgreements;
+pub use transfers::Agreed;
 pub use view::{PlainOfferView, PlainView};
 
 use decide::Next;

@@ -42,7 +42,9 @@ fn said(status: u16, body: Option<&Value>) -> String {
         Some(other) => text(other),
         None => String::new(),
     };
-    let line = format!("answered {status} {reasons}");
+    let code = body.and_then(|body| body.get("code")?.as_str()).filter(|code| !code.is_empty());
+    let code = code.map(|code| format!(" ({code})")).unwrap_or_default();
+    let line = format!("answered {status} {reasons}{code}");
     line.trim().chars().filter(|c| !c.is_control()).take(500).collect()
 }
 
@@ -65,6 +67,9 @@ mod tests {
             assert_eq!(judged(status), Verdict::NotYet(format!("answered {status} why")));
         }
         assert!(matches!(judged(503), Verdict::Later(_)));
+        let coded = json!({ "reason": ["it was ended"], "code": "force.ended" });
+        let coded = judge(Posted { status: 400, body: Some(coded) });
+        assert_eq!(coded, Verdict::Refused("answered 400 it was ended (force.ended)".into()));
         for status in [301, 307, 400, 401, 403, 422] {
             assert!(matches!(judged(status), Verdict::Refused(_)), "{status}");
         }

@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, Weak};
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::hear::{Answered, Unheard};
 use super::reply::{Verdict, judge};
@@ -13,8 +13,8 @@ use crate::dsp::{self, MAX_MESSAGE, NOBODY, Named, checks};
 use crate::encoding::parse_json;
 use crate::identity::Did;
 use crate::inbox::{Message, Opened};
-use crate::negotiation::Role;
 use crate::negotiation::plain::ParticipantId;
+use crate::negotiation::{Role, StateName};
 use crate::node::{Node, NodeFault, StoreFault, wire};
 
 /// The kind under which addresses of peers that wrote over the Dataspace Protocol are kept.
@@ -48,7 +48,8 @@ impl Connector {
 
     /// Carries a signed message of this wallet; `None` where the Dataspace Protocol has no message for what it says.
     pub(in crate::node) async fn carry(&self, address: &str, to: &Did, signed: &str) -> Option<Result<(), String>> {
-        let message = Opened::read(signed).ok()?.verify_kept(&Default::default(), &mut Trail::default()).ok()?;
+        let documents = self.wallet.get()?.documents_ever();
+        let message = Opened::read(signed).ok()?.verify_kept(&documents, &mut Trail::default()).ok()?;
         let path = path(&message)?;
         let body = self.wrapped(&message, signed);
         Some(self.post_signed(&format!("{address}{path}"), to, &body).await)
@@ -115,27 +116,40 @@ impl Connector {
             let address = json!({ "address": callback.trim_end_matches('/') });
             self.kept.put(ADDRESS, signer.as_str(), &address).await?;
         }
-        let message = opened.verify_kept(&Default::default(), &mut Trail::default())?;
+        let message = opened.verify_kept(&wallet.documents_ever(), &mut Trail::default())?;
         let began = wire::type_name(&message.kind) == Some("request") && message.body.get("providerPid").is_none();
         Ok(Answered { acknowledgement: self.where_it_stands(wallet, &signer, &message).await?, began })
     }
 
     async fn where_it_stands(&self, wallet: &Node, peer: &Did, message: &Message) -> Result<Value, NodeFault> {
-        let pid = message.body.get("consumerPid").and_then(Value::as_str).unwrap_or_default();
-        let mut answer = Map::new();
-        answer.insert("@context".into(), json!([dsp::CONTEXT]));
-        answer.insert("@type".into(), json!("ContractNegotiation"));
-        let (mut provider_pid, mut state) = (None, json!("TERMINATED"));
-        if let Some(id) = wallet.store().find(peer, pid).await? {
-            let negotiation = wallet.negotiation(&id).await?;
-            provider_pid = negotiation.opening().provider_pid.clone();
-            state = json!(negotiation.state().name());
-        }
-        answer.insert("consumerPid".into(), json!(if pid.is_empty() { NOBODY } else { pid }));
-        answer.insert("providerPid".into(), json!(provider_pid.as_deref().unwrap_or(NOBODY)));
-        answer.insert("state".into(), state);
-        Ok(Value::Object(answer))
+        let pid = message.body.get("consumerPid").and_then(Value::as_str).filter(|pid| !pid.is_empty());
+        Ok(match wallet.store().find(peer, pid.unwrap_or_default()).await? {
+            Some(id) => {
+                let negotiation = wallet.negotiation(&id).await?;
+                stands([pid, negotiation.opening().provider_pid.as_deref()], negotiation.state().name())
+            }
+            None => stands([pid, None], StateName::Terminated),
+        })
     }
+
+    /// Where a negotiation of the wallet stands, for its counterparty: by either party's id of it, as the inbox knows both.
+    pub(super) async fn signed_state_for(&self, from: &ParticipantId, id: &str) -> Result<Option<Value>, NodeFault> {
+        let (Some(wallet), Ok(peer)) = (self.wallet.get(), from.as_str().parse::<Did>()) else { return Ok(None) };
+        let Some(found) = wallet.store().find(&peer, id).await? else { return Ok(None) };
+        let negotiation = wallet.negotiation(&found).await?;
+        let opening = negotiation.opening();
+        let pids = [opening.consumer_pid.as_deref(), opening.provider_pid.as_deref()];
+        Ok(Some(stands(pids, negotiation.state().name())))
+    }
+}
+
+/// The protocol's own word about where a negotiation stands, by the consumer's and the provider's id of it.
+fn stands(pids: [Option<&str>; 2], state: StateName) -> Value {
+    let [consumer, provider] = pids.map(|pid| pid.unwrap_or(NOBODY));
+    json!({
+        "@context": [dsp::CONTEXT], "@type": "ContractNegotiation", "consumerPid": consumer, "providerPid": provider,
+        "state": state,
+    })
 }
 
 /// Where a message stands below the receiver's base; `None` for what the Dataspace Protocol has no endpoint for.

@@ -7,26 +7,58 @@ use serde_json::Value;
 
 use super::Connector;
 use super::reply::{Verdict, judge};
-use crate::negotiation::StateName;
-use crate::node::NodeFault;
+use crate::negotiation::{Countersigned, State, StateName};
 use crate::node::transfers::{Agreements, Post, PostFault, StandingAgreement, TransferStore};
+use crate::node::{NodeFault, OwnContract};
 
-/// The plain agreements of a connector.
-pub struct PlainAgreements {
+/// The agreements of a connector, and the contracts of the wallet beside it.
+pub struct Agreed {
     connector: Arc<Connector>,
     store: Arc<dyn TransferStore>,
 }
 
-impl PlainAgreements {
+impl Agreed {
     /// Those that `store` has of `connector`.
     pub fn new(connector: Arc<Connector>, store: Arc<dyn TransferStore>) -> Self {
         Self { connector, store }
     }
+
+    /// A contract that the wallet beside the connector has concluded: its agreement is the contract.
+    async fn contract(&self, id: &str, peer: Option<&str>) -> Result<Option<StandingAgreement>, NodeFault> {
+        let Some(wallet) = self.connector.wallet.get() else { return Ok(None) };
+        for negotiation in self.store.contracted(id).await? {
+            let negotiation = wallet.negotiation(&negotiation).await?;
+            let opening = negotiation.opening();
+            let with = peer.is_none_or(|peer| opening.peer.as_str() == peer);
+            let (true, State::Finalized(Countersigned { offer, core }, ..)) = (with, negotiation.state()) else {
+                continue;
+            };
+            if core.contract_id.to_string() != id {
+                continue;
+            }
+            let contract =
+                OwnContract { core: core.text.clone(), asset: offer.asset.clone(), terms: offer.terms.clone() };
+            return Ok(Some(StandingAgreement {
+                id: id.to_owned(),
+                role: opening.role,
+                peer: opening.peer.to_string(),
+                hears_at: self.connector.address_of(&opening.peer).await?.unwrap_or_default(),
+                asset: offer.asset.id.clone(),
+                terms: offer.terms.clone(),
+                contract: Some(contract),
+            }));
+        }
+        Ok(None)
+    }
 }
 
 #[async_trait]
-impl Agreements for PlainAgreements {
+impl Agreements for Agreed {
     async fn standing(&self, id: &str, peer: Option<&str>) -> Result<Option<StandingAgreement>, NodeFault> {
+        // What both signed goes before what nobody signed, whatever somebody named it.
+        if let Some(contract) = self.contract(id, peer).await? {
+            return Ok(Some(contract));
+        }
         for negotiation in self.store.agreed(id).await? {
             let view = self.connector.view(&negotiation).await?;
             let with = peer.is_none_or(|peer| view.counterparty.as_str() == peer);
@@ -40,7 +72,7 @@ impl Agreements for PlainAgreements {
                     hears_at: view.address,
                     asset: view.dataset,
                     terms,
-                    plain: true,
+                    contract: None,
                 }));
             }
         }

@@ -8,7 +8,7 @@ use super::{Carried, Contract, Gatekeeper, Standing, kind, read};
 use crate::check::{Refusal, Trail};
 use crate::credential::Sighting;
 use crate::encoding::{Digest, Timestamp, encode};
-use crate::gate::{Answer, Grant, GuardedAsset, Known, Recognised, Usage, checks, recognise};
+use crate::gate::{Answer, Case, Grant, GuardedAsset, Known, Recognised, Usage, checks, recognise};
 use crate::identity::{Thumbprint, Unverified};
 use crate::node::{Depth, NodeFault, RegistryFault, StoreFault, chance};
 
@@ -71,7 +71,7 @@ impl Gatekeeper {
         }
         let (finalised, latest) = self.look(&recognised.known).await?;
         let now = chance::now()?;
-        let grant = self.count(&recognised, &finalised, &latest, now, &mut trail).await?;
+        let grant = self.count(recognised.case(), [&finalised, &latest], now, &mut trail).await?;
         let token = encode(chance::random::<32>()?);
         let expires = now.plus(self.settings.token_ttl).min(grant.exp);
         let id = Digest::of(&token);
@@ -96,7 +96,7 @@ impl Gatekeeper {
     }
 
     /// The core, from memory if it was verified before.
-    async fn known(&self, text: &str, trail: &mut Trail) -> Result<Arc<Known>, NodeFault> {
+    pub(super) async fn known(&self, text: &str, trail: &mut Trail) -> Result<Arc<Known>, NodeFault> {
         let cores = || self.cores.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if let Some(known) = cores().find(text) {
             return Ok(known);
@@ -118,7 +118,7 @@ impl Gatekeeper {
     }
 
     /// What the chain says of a contract: final, and newest.
-    async fn look(&self, known: &Known) -> Result<(Sighting, Sighting), NodeFault> {
+    pub(super) async fn look(&self, known: &Known) -> Result<(Sighting, Sighting), NodeFault> {
         let core = &known.core;
         let sighting = |depth| {
             let claims = &core.claims;
@@ -132,25 +132,16 @@ impl Gatekeeper {
     }
 
     /// Judges the terms by the uses so far and counts this one; again if another use was counted in between.
-    async fn count(
+    pub(super) async fn count(
         &self,
-        recognised: &Recognised,
-        finalised: &Sighting,
-        latest: &Sighting,
+        case: Case<'_>,
+        seen: [&Sighting; 2],
         now: Timestamp,
         trail: &mut Trail,
     ) -> Result<Grant, NodeFault> {
-        let id = recognised.known.core.hash.hex();
+        let id = case.known.core.hash.hex();
         for _ in 0..ATTEMPTS {
-            let first_use = self.store.one(kind::FIRST_USE, &id).await?;
-            let first_use = first_use.map(|at| read(kind::FIRST_USE, &id, at)).transpose()?;
-            let usage = Usage { uses: self.store.counted(kind::USES, &id).await?, first_use };
-            let grant = recognised.admit(&self.policy, finalised, latest, usage, now, trail)?;
-            if let Some(copied) = &self.copied {
-                copied.hold(&grant, |usage| {
-                    recognised.admit(&self.policy, finalised, latest, usage, now, &mut Trail::default())
-                })?;
-            }
+            let (grant, usage) = self.weigh(case, seen, now, trail).await?;
             // Before the use: whatever happens in between, no use goes by without its beginning.
             self.store.put_once(kind::FIRST_USE, &id, &json!(now)).await?;
             if grant.counts_uses && self.store.count(kind::USES, &id, usage.uses.saturating_add(1)).await?.is_none() {
@@ -159,6 +150,26 @@ impl Gatekeeper {
             return Ok(grant);
         }
         Err(StoreFault::Moved.into())
+    }
+
+    /// Judges the terms by the uses so far; `seen` is what the chain says, final and newest.
+    pub(super) async fn weigh(
+        &self,
+        case: Case<'_>,
+        [finalised, latest]: [&Sighting; 2],
+        now: Timestamp,
+        trail: &mut Trail,
+    ) -> Result<(Grant, Usage), NodeFault> {
+        let id = case.known.core.hash.hex();
+        let first_use = self.store.one(kind::FIRST_USE, &id).await?;
+        let first_use = first_use.map(|at| read(kind::FIRST_USE, &id, at)).transpose()?;
+        let usage = Usage { uses: self.store.counted(kind::USES, &id).await?, first_use };
+        let grant = case.admit(&self.policy, finalised, latest, usage, now, trail)?;
+        if let Some(copied) = &self.copied {
+            copied
+                .hold(&grant, |usage| case.admit(&self.policy, finalised, latest, usage, now, &mut Trail::default()))?;
+        }
+        Ok((grant, usage))
     }
 
     /// Why a contract was shut for good, if it was.

@@ -11,6 +11,7 @@ mod proof;
 mod settings;
 mod tally;
 mod token;
+mod transfer;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -22,6 +23,7 @@ pub use settings::{ForwardSettings, GateSettings, Proxy, ServedAsset, Source};
 pub use tally::GateTally;
 pub use token::Admitted;
 use tokio::sync::watch;
+pub use transfer::OwnContract;
 
 use super::{Acquaintance, Directory, NodeFault, Registry, Store, StoreFault, Timepiece, chance};
 use crate::check::{Refusal, Trail};

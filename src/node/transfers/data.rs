@@ -8,7 +8,7 @@ use super::{StandingAgreement, Transfers, chance};
 use crate::check::Refusal;
 use crate::encoding::Digest;
 use crate::gate::checks as gate;
-use crate::node::{NodeFault, Standing};
+use crate::node::{Admitted, Gatekeeper, NodeFault, Standing};
 use crate::policy::{Facts, Policy};
 use crate::transfer::{StateName, Transfer, checks};
 
@@ -21,29 +21,45 @@ pub struct Opened {
     pub transfer: String,
     /// Tells when the download has to be cut.
     pub standing: watch::Receiver<Standing>,
+    /// The contract that it is delivered under, and receipted for; none where nobody signed one.
+    pub contract: Option<Admitted>,
 }
 
 impl Transfers {
     /// Holds an agreement to the gate's conditions; the URL of its asset.
     ///
-    /// A contract's own gate asks for its presentation, its entry and its terms when the data is fetched. Of an unsigned
-    /// agreement there are only its terms, and whether the configuration names the counterparty.
+    /// Of a contract the gate judges what it would judge of its presentation. Of an unsigned agreement there are only its
+    /// terms, and whether the configuration names the counterparty.
     ///
     /// # Errors
-    /// `transfer.guarded`, `transfer.plain`, `policy.*`.
+    /// `transfer.guarded`, `transfer.plain`, `transfer.counted`, `policy.*`; of a contract whatever closes a gate to it.
     pub(super) async fn opens(&self, agreement: &StandingAgreement) -> Result<String, NodeFault> {
-        let guarded = self.settings.guarded.get(&agreement.asset);
-        let url =
-            guarded.ok_or_else(|| checks::GUARDED.refuse(format!("`{}` is not guarded here", agreement.asset)))?;
-        if agreement.plain {
-            let named = self.settings.plain_for.contains(&agreement.peer);
-            checks::PLAIN.hold(named, || format!("`{}` is not named", agreement.peer))?;
-            let terms = Policy::parse(&in_context(&agreement.terms))?;
-            // Nothing here counts uses, so that terms which do cannot be kept.
-            checks::COUNTED.hold(!terms.counts_uses(), || "the terms count uses".into())?;
-            terms.permits("use", &Facts::at(chance::now()?))?;
+        let url = self.endpoint(agreement)?;
+        match &agreement.contract {
+            Some(contract) => self.gate()?.would_open(contract).await?,
+            None => self.permits(agreement)?,
         }
-        Ok(url.clone())
+        Ok(url)
+    }
+
+    fn endpoint(&self, agreement: &StandingAgreement) -> Result<String, Refusal> {
+        let guarded = self.settings.guarded.get(&agreement.asset).cloned();
+        guarded.ok_or_else(|| checks::GUARDED.refuse(format!("`{}` is not guarded here", agreement.asset)))
+    }
+
+    fn gate(&self) -> Result<&Gatekeeper, Refusal> {
+        self.gate.get().map(|gate| &**gate).ok_or_else(|| checks::GUARDED.refuse("there is no gate here"))
+    }
+
+    /// Holds an unsigned agreement to what the configuration and its terms permit.
+    fn permits(&self, agreement: &StandingAgreement) -> Result<(), NodeFault> {
+        let named = self.settings.plain_for.contains(&agreement.peer);
+        checks::PLAIN.hold(named, || format!("`{}` is not named", agreement.peer))?;
+        let terms = Policy::parse(&in_context(&agreement.terms))?;
+        // Nothing here counts uses, so that terms which do cannot be kept.
+        checks::COUNTED.hold(!terms.counts_uses(), || "the terms count uses".into())?;
+        terms.permits("use", &Facts::at(chance::now()?))?;
+        Ok(())
     }
 
     /// What a bearer token opens, if it is the token of a transfer of `asset`; `None` where it is no transfer's.
@@ -53,26 +69,34 @@ impl Transfers {
     pub async fn open(&self, token: &str, asset: &str) -> Result<Option<Opened>, NodeFault> {
         // Looked up by its hash, so that the time of the look-up says nothing about a token that is near.
         let Some(id) = self.store.transfer_of_token(Digest::of(token)).await? else { return Ok(None) };
-        let opened = self.judge(&id, asset).await;
+        let opened = self.judge(&id, asset, Digest::of(token)).await;
         if let Err(NodeFault::Refused(Refusal { check, detail })) = &opened {
             warn!(check = check.id(), detail, transfer = id, "a transfer's token was refused");
         }
         opened.map(Some)
     }
 
-    async fn judge(&self, id: &str, asset: &str) -> Result<Opened, NodeFault> {
-        // Before reading: what is said about it from here on is in the channel, and what was said before is read.
+    async fn judge(&self, id: &str, asset: &str, token: Digest) -> Result<Opened, NodeFault> {
+        // Before it is read: what happens to it from here on is in the channel.
         let receiver =
             self.lock().entry(id.to_owned()).or_insert_with(|| watch::Sender::new(Standing::Open)).subscribe();
         let (transfer, _) = self.read(id).await?;
         gate::TOKEN_ASSET.hold(transfer.opening().asset == asset, || format!("asked for is `{asset}`"))?;
         started(&transfer)?;
-        self.opens(&self.standing_of(&transfer).await?).await?;
+        let agreement = self.standing_of(&transfer).await?;
+        self.endpoint(&agreement)?;
+        let contract = match &agreement.contract {
+            Some(contract) => Some(self.gate()?.opens(contract, id, token).await?),
+            None => {
+                self.permits(&agreement)?;
+                None
+            }
+        };
         match &*receiver.borrow() {
             Standing::Open => {}
             Standing::Suspended { refusal, .. } | Standing::Shut(refusal) => return Err(refusal.clone().into()),
         }
-        Ok(Opened { transfer: id.to_owned(), standing: receiver })
+        Ok(Opened { transfer: id.to_owned(), standing: receiver, contract })
     }
 
     /// Tells running downloads how their transfer stands now.

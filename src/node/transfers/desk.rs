@@ -23,6 +23,10 @@ impl Transfers {
             || checks::AGREEMENT.refuse(format!("no agreement `{agreement}` is FINALIZED with you as consumer"));
         let found = found.ok_or_else(unknown)?;
         let hears_at = address.unwrap_or(&found.hears_at).trim_end_matches('/').to_owned();
+        checks::CALLBACK.hold(!hears_at.is_empty(), || {
+            let peer = &found.peer;
+            format!("it is not known where {peer} takes messages of the Dataspace Protocol; name its address (`--at`)")
+        })?;
         self.post.may_call(&hears_at).map_err(|why| checks::CALLBACK.refuse(why))?;
         let opening = Opening {
             role: Role::Consumer,
@@ -85,14 +89,9 @@ impl Transfers {
         Err(StoreFault::Moved.into())
     }
 
-    /// Where a transfer's data can be had from now on, with the hash of the token that opens it: none where the
-    /// contract itself opens the gate to the holder of its key.
+    /// Where a transfer's data can be had from now on, with the hash of the token that opens it.
     async fn data_address(&self, transfer: &Transfer) -> Result<(DataAddress, Option<Digest>), NodeFault> {
-        let agreement = self.standing_of(transfer).await?;
-        let endpoint = self.opens(&agreement).await?;
-        if !agreement.plain {
-            return Ok((DataAddress { endpoint, token: None }, None));
-        }
+        let endpoint = self.opens(&self.standing_of(transfer).await?).await?;
         let token = encode(chance::random::<32>()?);
         let digest = Digest::of(&token);
         Ok((DataAddress { endpoint, token: Some(token) }, Some(digest)))

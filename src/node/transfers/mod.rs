@@ -9,7 +9,7 @@ mod send;
 mod view;
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 pub use data::Opened;
 pub use plan::{Plan, PlannedStep, Step};
@@ -17,7 +17,7 @@ pub use port::{Agreements, DueNotice, Post, PostFault, StandingAgreement, Transf
 use tokio::sync::{Notify, watch};
 pub use view::TransferView;
 
-use super::{NodeFault, Standing, StoreFault, chance};
+use super::{Gatekeeper, NodeFault, Standing, StoreFault, chance};
 use crate::encoding::{Digest, Timestamp};
 use crate::transfer::{Decision, Transfer};
 
@@ -40,6 +40,7 @@ pub struct Transfers {
     store: Arc<dyn TransferStore>,
     agreements: Arc<dyn Agreements>,
     post: Arc<dyn Post>,
+    gate: OnceLock<Arc<Gatekeeper>>,
     bell: Notify,
     /// Running downloads look here whether they have to end.
     standing: Mutex<HashMap<String, watch::Sender<Standing>>>,
@@ -54,7 +55,14 @@ impl Transfers {
         post: Arc<dyn Post>,
     ) -> Arc<Self> {
         let standing = Mutex::default();
-        Arc::new(Self { settings, store, agreements, post, bell: Notify::new(), standing })
+        let gate = OnceLock::new();
+        Arc::new(Self { settings, store, agreements, post, gate, bell: Notify::new(), standing })
+    }
+
+    /// The gate in front of the data: it judges contracts.
+    pub fn guarded_by(&self, gate: &Arc<Gatekeeper>) {
+        // A second introduction would only repeat the first.
+        let _ = self.gate.set(Arc::clone(gate));
     }
 
     /// A transfer with its version.

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::encoding::{Digest, Timestamp};
 use crate::negotiation::Role;
-use crate::node::{NodeFault, StoreFault};
+use crate::node::{NodeFault, OwnContract, StoreFault};
 use crate::transfer::{Event, Notice, StateName};
 
 /// Keeps transfers. Each call is atomic and durable when it returns.
@@ -27,6 +27,8 @@ pub trait TransferStore: Send + Sync {
     async fn transfers_open(&self, agreement: &str) -> Result<u64, StoreFault>;
     /// The oldest notice of each transfer that is due.
     async fn notices_due(&self, now: Timestamp, limit: u32) -> Result<Vec<DueNotice>, StoreFault>;
+    /// The negotiations in credential mode that accepted a contract of this id.
+    async fn contracted(&self, contract: &str) -> Result<Vec<String>, StoreFault>;
     /// The plain negotiations that came to an agreement of this id.
     async fn agreed(&self, agreement: &str) -> Result<Vec<String>, StoreFault>;
     /// A notice was tried: it is told (`None`), or tried again then.
@@ -95,8 +97,8 @@ pub struct StandingAgreement {
     pub asset: String,
     /// Its terms: for a plain one they are all that the data's gate has.
     pub terms: Value,
-    /// Whether nobody signed it (`protocol.md` 10).
-    pub plain: bool,
+    /// The contract that it is; none where nobody signed it (`protocol.md` 10).
+    pub contract: Option<OwnContract>,
 }
 
 /// Posts messages of the Dataspace Protocol to a counterparty.

@@ -1,0 +1,81 @@
+//! Contracts that open the data by a transfer of the Dataspace Protocol: this party's own wallet shows them, nobody
+//! presents them.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::token::Admitted;
+use super::{Contract, Gatekeeper, Standing, kind};
+use crate::check::Trail;
+use crate::credential::Asset;
+use crate::encoding::Digest;
+use crate::gate::{Case, Grant, Known, guarded, provided};
+use crate::node::{NodeFault, chance};
+use crate::policy::Policy;
+use crate::transfer::checks;
+
+/// A contract of this party's own wallet.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OwnContract {
+    /// `<issuer JWT>~<acceptance KB-JWT>`.
+    pub core: String,
+    /// What it is about.
+    pub asset: Asset,
+    /// The ODRL Offer.
+    pub terms: Value,
+}
+
+impl Gatekeeper {
+    /// Holds a contract to all that a presentation of it would be held to but the challenge: what is guarded here, rule R
+    /// at finality, in force in the newest block, and its terms at this moment.
+    ///
+    /// # Errors
+    /// `Refused`: `transfer.counted`, and what else denies it.
+    pub async fn would_open(&self, contract: &OwnContract) -> Result<(), NodeFault> {
+        self.own(contract, false).await.map(|_| ())
+    }
+
+    /// The same, and opens the data to `token`, which `transfer` gave out: what is delivered is receipted under both, and
+    /// cut when the contract is shut.
+    ///
+    /// # Errors
+    /// As [`Gatekeeper::would_open`].
+    pub async fn opens(&self, contract: &OwnContract, transfer: &str, token: Digest) -> Result<Admitted, NodeFault> {
+        let (known, grant) = self.own(contract, true).await?;
+        let presentation = Digest::of(format!("transfer {transfer}"));
+        let shown = json!({ "core": grant.core, "transfer": transfer, "at": chance::now()? });
+        self.store.put_once(kind::PRESENTATION, &presentation.hex(), &shown).await?;
+        let mut open = self.lock();
+        let kept = open.contracts.entry(grant.core).or_insert_with(|| Contract::new(known, Standing::Open));
+        kept.standing.borrow().hold()?;
+        let standing = kept.standing.subscribe();
+        Ok(Admitted { grant, purpose: None, key: None, token, presentation, standing })
+    }
+
+    async fn own(&self, contract: &OwnContract, uses: bool) -> Result<(Arc<Known>, Grant), NodeFault> {
+        self.timepiece.right().await?;
+        let mut trail = Trail::default();
+        let known = self.known(&contract.core, &mut trail).await?;
+        provided(&known.core, &self.policy, &mut trail)?;
+        let asset = guarded(&known.core, &contract.asset, &self.policy, &mut trail)?;
+        let terms = Policy::parse(&contract.terms)?;
+        checks::COUNTED.hold(!terms.counts_uses(), || {
+            "the terms count uses, and the holder of the contract's key answers for each: ask the gate itself \
+             (`countersign fetch`)"
+                .into()
+        })?;
+        if let Some(refusal) = self.shut(&known.core.hash).await? {
+            return Err(refusal.into());
+        }
+        let (finalised, latest) = self.look(&known).await?;
+        let (case, seen) = (Case { known: &known, asset, terms: &terms, purpose: None }, [&finalised, &latest]);
+        let now = chance::now()?;
+        // Before there is a token nothing is used: the first use is the first download.
+        let grant = match uses {
+            true => self.count(case, seen, now, &mut trail).await?,
+            false => self.weigh(case, seen, now, &mut trail).await?.0,
+        };
+        Ok((known, grant))
+    }
+}
