@@ -15,8 +15,12 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::Layer as _;
 
+use super::crowd::Crowd;
+
 /// How many connections one listener holds at once; further ones wait in the system's queue.
 const CONNECTIONS: usize = 2048;
+/// How many of them one address may hold, so that nobody locks the door from a single place.
+const OF_ONE: usize = 1024;
 /// How long a connection may take to send a request's head, the wait for it included.
 pub(super) const HEAD_WITHIN: Duration = Duration::from_secs(20);
 /// The largest head of a request, in bytes.
@@ -41,6 +45,7 @@ pub(super) async fn keep(
     stop: CancellationToken,
 ) -> io::Result<()> {
     let (connections, seats) = (TaskTracker::new(), Arc::new(Semaphore::new(CONNECTIONS)));
+    let crowd = Crowd::new(OF_ONE);
     loop {
         let accepted = async {
             let seat = Arc::clone(&seats).acquire_owned().await.map_err(io::Error::other)?;
@@ -52,11 +57,12 @@ pub(super) async fn keep(
         };
         match accepted {
             Ok((seat, stream, peer)) => {
+                let Some(place) = crowd.enter(peer.ip()) else { continue };
                 let line = Line { closing: stop.clone(), hang_up: CancellationToken::new() };
                 let service = Extension(ConnectInfo(peer)).layer(Extension(line.clone()).layer(router.clone()));
                 connections.spawn(async move {
                     converse(stream, service, head_within, line).await;
-                    drop(seat);
+                    drop((seat, place));
                 });
             }
             Err(cause) => {

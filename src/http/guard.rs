@@ -163,7 +163,7 @@ impl Strangers {
 }
 
 /// Who shares a bucket: an IPv6 subscriber has a whole /64 to send from.
-fn subscriber(ip: IpAddr) -> IpAddr {
+pub(super) fn subscriber(ip: IpAddr) -> IpAddr {
     match ip.to_canonical() {
         IpAddr::V6(ip) => IpAddr::V6((u128::from(ip) >> 64 << 64).into()),
         ip => ip,

@@ -6,6 +6,7 @@
 mod alive;
 pub mod api;
 mod books;
+mod crowd;
 mod did;
 mod doors;
 mod dsp;

@@ -14,10 +14,13 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::timeout::TimeoutLayer;
 use tower_http::trace::TraceLayer;
 
+use super::crowd::with_places;
 use super::{Problem, doors};
 
 /// How many requests of one interface are answered at once; beyond it the answer is 503.
 const AT_ONCE: usize = 512;
+/// How many of them one address may have.
+const OF_ONE: usize = 128;
 
 /// A router that is being served.
 #[derive(Debug)]
@@ -47,13 +50,14 @@ impl Served {
 pub fn serve(listener: TcpListener, router: Router, within: Duration) -> Served {
     let stop = CancellationToken::new();
     let crowded = |_: BoxError| async { Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too busy; try again later") };
-    let router = router
-        .layer(
-            ServiceBuilder::new()
-                .layer(HandleErrorLayer::new(crowded))
-                .load_shed()
-                .layer(GlobalConcurrencyLimitLayer::new(AT_ONCE)),
-        )
+    let router = router.layer(
+        ServiceBuilder::new()
+            .layer(HandleErrorLayer::new(crowded))
+            .load_shed()
+            .layer(GlobalConcurrencyLimitLayer::new(AT_ONCE)),
+    );
+    // Outside of that: who sends slowly takes no more than its share of the places.
+    let router = with_places(router, OF_ONE)
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, within))
         .layer(CatchPanicLayer::new())
         .layer(TraceLayer::new_for_http());

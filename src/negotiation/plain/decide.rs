@@ -21,14 +21,15 @@ impl Negotiation {
     }
 
     /// Whether the counterparty only says again what its state rests on. EDC does, under another id, when its loop is
-    /// quicker than the answer; a refusal would make it terminate what stands here.
+    /// quicker than the answer, and then gives the agreement another id and time; a refusal would make it terminate what
+    /// stands here. The agreement that came first stays the one that this side holds.
     fn knows(&self, said: &Said) -> bool {
         let state = self.state.name();
         said.sender != self.opening.role
             && match (&said.word, said.sender) {
                 (Word::Agreement { agreement }, Role::Provider) => {
                     !matches!(self.state, State::Terminated(..))
-                        && self.agreement().is_some_and(|plain| plain.agreement == *agreement)
+                        && self.agreement().is_some() && self.hold_agreement(agreement).is_ok()
                 }
                 (Word::Verification, Role::Consumer) => matches!(state, StateName::Verified | StateName::Finalized),
                 (Word::Finalization, Role::Provider) => state == StateName::Finalized,
