@@ -29,7 +29,8 @@ impl Negotiation {
             && match (&said.word, said.sender) {
                 (Word::Agreement { agreement }, Role::Provider) => {
                     !matches!(self.state, State::Terminated(..))
-                        && self.agreement().is_some() && self.hold_agreement(agreement).is_ok()
+                        && self.agreement().is_some()
+                        && self.hold_agreement(agreement).is_ok()
                 }
                 (Word::Verification, Role::Consumer) => matches!(state, StateName::Verified | StateName::Finalized),
                 (Word::Finalization, Role::Provider) => state == StateName::Finalized,

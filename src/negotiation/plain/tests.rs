@@ -215,6 +215,20 @@ fn an_agreement_is_the_offer_that_stands_and_names_both() {
 }
 
 #[test]
+fn an_agreement_said_again_under_another_id_is_known_and_another_agreement_is_not() {
+    for state in [StateName::Agreed, StateName::Verified, StateName::Finalized] {
+        let negotiation = standing(Role::Consumer, state);
+        let says = |member: &str, value: &str| {
+            let mut agreement = agreement();
+            agreement[member] = value.into();
+            negotiation.decide(said(Role::Provider, Word::Agreement { agreement }))
+        };
+        assert_eq!(says("@id", "urn:another"), Ok(None), "{state}");
+        assert!(says("assignee", "somebody").is_err(), "{state}");
+    }
+}
+
+#[test]
 fn pids_are_those_that_are_known_and_the_first_is_learned() {
     let known = standing(Role::Consumer, StateName::Requested);
     assert_eq!(known.hold_pids(Some("urn:own"), Some("urn:peer")).unwrap(), None);
