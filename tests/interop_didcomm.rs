@@ -3,6 +3,9 @@
 //! Needs a Python that has `interop/didcomm/requirements.txt` installed:
 //! `COUNTERSIGN_PYTHON_DIDCOMM=<its python> cargo test --test interop_didcomm -- --ignored`.
 
+#[path = "support/passphrase.rs"]
+mod passphrase;
+
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Command, Stdio};
 
@@ -199,16 +202,20 @@ impl Drop for MediatorNode {
 
 impl MediatorNode {
     fn start(listed: &Did) -> Self {
-        let program = env!("CARGO_BIN_EXE_countersign");
+        let program = || {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
+            command.env("COUNTERSIGN_PASSPHRASE_FILE", passphrase::passphrase_file());
+            command
+        };
         let home = tempfile::tempdir().unwrap();
-        let made = Command::new(program).args(["init", "--purpose", "mediator", "--home"]).arg(home.path()).output();
+        let made = program().args(["init", "--purpose", "mediator", "--home"]).arg(home.path()).output();
         assert!(made.unwrap().status.success());
         let configuration = format!(
             "[listen]\npublic = \"127.0.0.1:0\"\nmanagement = \"127.0.0.1:0\"\n[network]\nprivate = true\n[trust]\n\
              [mediator]\nadmit = \"listed\"\ndids = [\"{listed}\"]\n"
         );
         std::fs::write(home.path().join("countersign.toml"), configuration).unwrap();
-        let mut command = Command::new(program);
+        let mut command = program();
         let mut child = command.args(["serve", "--home"]).arg(home.path()).stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
