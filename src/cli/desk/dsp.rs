@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::super::Usage;
 use super::super::calls::Desk;
 use super::words::{brief, head, table, text, when};
-use super::{At, member, read_text};
+use super::{At, one_of, read_text};
 
 /// Plain negotiations over the Dataspace Protocol, with any connector; nobody signs anything in them.
 ///
@@ -360,17 +360,5 @@ impl Dataset {
 /// The one negotiation whose id begins so.
 async fn found(desk: &Desk, given: &str) -> Result<String> {
     let all = desk.get("/api/dsp/negotiations?limit=1000").await?;
-    let wanted = given.strip_prefix("urn:uuid:").unwrap_or(given).to_ascii_lowercase();
-    let ids: Vec<String> = all
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter_map(|view| member(view, "/id").ok())
-        .filter(|id| !wanted.is_empty() && id.trim_start_matches("urn:uuid:").starts_with(&wanted))
-        .collect();
-    match &ids[..] {
-        [one] => Ok(one.clone()),
-        [] => Err(Usage(format!("there is no plain negotiation `{given}`; `countersign dsp list` lists them")).into()),
-        _ => Err(Usage(format!("`{given}` is the beginning of several: {}", ids.join(", "))).into()),
-    }
+    one_of(&all, given, || format!("there is no plain negotiation `{given}`; `countersign dsp list` lists them"))
 }

@@ -287,6 +287,23 @@ async fn found(desk: &Desk, given: &str) -> Result<Value> {
     }
 }
 
+/// The one id in a list that begins as `given` does; `none` says what there is not.
+fn one_of(all: &Value, given: &str, none: impl FnOnce() -> String) -> Result<String> {
+    let wanted = given.strip_prefix("urn:uuid:").unwrap_or(given).to_ascii_lowercase();
+    let ids: Vec<String> = all
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|view| member(view, "/id").ok())
+        .filter(|id| !wanted.is_empty() && id.trim_start_matches("urn:uuid:").starts_with(&wanted))
+        .collect();
+    match &ids[..] {
+        [one] => Ok(one.clone()),
+        [] => Err(Usage(none()).into()),
+        _ => Err(Usage(format!("`{given}` is the beginning of several: {}", ids.join(", "))).into()),
+    }
+}
+
 /// A member of an answer that has to be a text.
 fn member(answer: &Value, pointer: &str) -> Result<String> {
     let found = answer.pointer(pointer).and_then(Value::as_str);

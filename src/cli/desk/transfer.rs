@@ -4,10 +4,9 @@ use anyhow::Result;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::super::Usage;
 use super::super::calls::Desk;
 use super::words::{brief, head, table, text, when};
-use super::{At, member};
+use super::{At, one_of};
 
 /// Transfers over the Dataspace Protocol: data under agreements that are FINALIZED.
 ///
@@ -185,17 +184,5 @@ impl Address {
 /// The one transfer whose id begins so.
 async fn found(desk: &Desk, given: &str) -> Result<String> {
     let all: Value = desk.get("/api/dsp/transfers").await?;
-    let wanted = given.strip_prefix("urn:uuid:").unwrap_or(given).to_ascii_lowercase();
-    let ids: Vec<String> = all
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter_map(|view| member(view, "/id").ok())
-        .filter(|id| !wanted.is_empty() && id.trim_start_matches("urn:uuid:").starts_with(&wanted))
-        .collect();
-    match &ids[..] {
-        [one] => Ok(one.clone()),
-        [] => Err(Usage(format!("there is no transfer `{given}`; `countersign transfer list` lists them")).into()),
-        _ => Err(Usage(format!("`{given}` is the beginning of several: {}", ids.join(", "))).into()),
-    }
+    one_of(&all, given, || format!("there is no transfer `{given}`; `countersign transfer list` lists them"))
 }
