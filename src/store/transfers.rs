@@ -178,16 +178,15 @@ async fn heard(db: &mut SqliteConnection, peer: &str, message: &str) -> Result<b
 }
 
 async fn log(db: &mut SqliteConnection, id: &str) -> Result<Option<Vec<Event>>, StoreFault> {
-    let version: Option<i64> = query_scalar("SELECT version FROM transfers WHERE id = ?")
-        .bind(id)
-        .fetch_optional(&mut *db)
-        .await
-        .map_err(fault)?;
-    let Some(version) = version else { return Ok(None) };
-    let rows = query("SELECT place, event FROM transfer_events WHERE transfer = ? ORDER BY place");
+    // One statement, so that version and events are of one moment.
+    let rows = query(
+        "SELECT t.version, e.place, e.event FROM transfers t LEFT JOIN transfer_events e ON e.transfer = t.id
+         WHERE t.id = ? ORDER BY e.place",
+    );
     let rows = rows.bind(id).fetch_all(db).await.map_err(fault)?;
-    let whole = i64::try_from(rows.len()) == Ok(version);
-    if !whole {
+    let Some(first) = rows.first() else { return Ok(None) };
+    let version: i64 = Place::new(first, format!("the log of transfer {id}")).read("version")?;
+    if i64::try_from(rows.len()) != Ok(version) {
         return Err(damaged(format!("transfer {id}"), format!("{} events, {version} were written", rows.len())));
     }
     rows.iter()
