@@ -37,9 +37,7 @@ fn a_node_says_what_is_wrong_and_goes_on_when_it_is_mended() {
     edit(provider, "privat = true", "private = true");
 
     // A port in use: whose setting it is, and the way out.
-    let running: serde_json::Value =
-        json!({ "taken": TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap() });
-    let taken = TcpListener::bind(running["taken"].as_str().unwrap()).unwrap();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let text = fs::read_to_string(provider.home.join("countersign.toml")).unwrap();
     let public = text.lines().find(|line| line.starts_with("public = ")).unwrap().to_owned();
     edit(provider, &public, &format!("public = \"{}\"", taken.local_addr().unwrap()));

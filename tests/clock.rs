@@ -49,8 +49,8 @@ impl Scene {
     fn set(street: &mut Street, offset: i64) -> Self {
         let journal = street.dir.path().join("shifted");
         let fund = format!("{}=1000", street.provider.recorder);
-        let (chain, rpc) = Shifted::on(&journal, 0, offset, &fund);
-        let port = rpc.trim_end_matches('/').rsplit(':').next().unwrap().parse().unwrap();
+        let port = wallets::free_port();
+        let (chain, rpc) = Shifted::on(&journal, port, offset, &fund);
         // The same account's first transaction founds the registry at the same address as on the street's chain.
         let mut deploy = wallets::program();
         let deployed = deploy.args(["deploy", "--rpc", &rpc, "--home"]).arg(&street.provider.home).output().unwrap();

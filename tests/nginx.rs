@@ -7,6 +7,7 @@ mod support {
     pub mod gate_scene;
     pub mod gate_wallet;
     pub mod gate_world;
+    pub mod ports;
 }
 
 use std::path::{Path, PathBuf};
@@ -22,6 +23,7 @@ use serde_json::{Value, json};
 use support::gate_scene::{DATA, Scene, link};
 use support::gate_wallet::Wallet;
 use support::gate_world::{Contract, ScriptedChain, free, key, under};
+use support::ports::free_port;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -67,8 +69,7 @@ impl Front {
         std::fs::write(dir.path().join("secret"), b"secret").unwrap();
         std::os::unix::fs::symlink(dir.path().join("secret"), dir.path().join("data/assets/link")).unwrap();
 
-        // A port that was free a moment ago.
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = free_port();
         let origin = format!("http://127.0.0.1:{port}");
         let forward = ForwardSettings {
             proxy: Proxy::Nginx,

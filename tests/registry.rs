@@ -1,5 +1,8 @@
 //! The registry client against chains: the embedded one over HTTP, and anvil where `COUNTERSIGN_ANVIL` names it.
 
+#[path = "support/ports.rs"]
+mod ports;
+
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -11,6 +14,7 @@ use countersign::registry::devchain::{Chain, DevChainConfig, data_gas};
 use countersign::registry::{
     Client, ClientConfig, Deployment, account_of, balance, chain_id, deploy, send_value, sign_record, sign_withdrawal,
 };
+use ports::free_port;
 use serde_json::{Value, json};
 use url::Url;
 use uuid::Uuid;
@@ -256,7 +260,7 @@ async fn the_contract_keeps_its_word_on_anvil() {
         println!("SKIPPED: COUNTERSIGN_ANVIL names no anvil binary; the registry was not tried on another EVM");
         return;
     };
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = free_port();
     let _anvil = Anvil::start(&binary, port);
     let url = Url::parse(&format!("http://127.0.0.1:{port}/")).unwrap();
     let deadline = tokio::time::Instant::now() + Duration::from_secs(20);

@@ -16,6 +16,7 @@ use super::home::{CONFIGURATION, Home, durable};
 use super::{HomeArgument, Usage};
 use crate::credential::ChainTrust;
 use crate::identity::Did;
+use crate::node::chance;
 
 /// Whom to believe, and which registry.
 #[derive(Clone, Debug, Default, Args)]
@@ -74,9 +75,19 @@ impl Choices {
     }
 }
 
-/// A port that is free now; a gate's origin stands in its configuration before it runs.
-fn free_port() -> Result<u16> {
-    Ok(TcpListener::bind("127.0.0.1:0").context("this machine has no free port")?.local_addr()?.port())
+/// A port on which nobody listens now, for a gate: its origin stands in its configuration before it runs.
+///
+/// It is drawn from below the ports that Linux gives to whoever asks for any, so that it is still free when the gate starts.
+pub fn free_port() -> Result<u16> {
+    const FIRST: u16 = 10_000;
+    const COUNT: u16 = 22_000;
+    for _ in 0..100 {
+        let port = FIRST + u16::from_be_bytes(chance::random()?) % COUNT;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return Ok(port);
+        }
+    }
+    bail!("this machine has no free port from {FIRST} to {}", FIRST + COUNT - 1);
 }
 
 #[derive(Deserialize)]

@@ -4,7 +4,6 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -13,8 +12,11 @@ use serde_json::{Value, json};
 
 #[path = "passphrase.rs"]
 mod passphrase;
+#[path = "ports.rs"]
+mod ports;
 
 use passphrase::passphrase_file;
+pub use ports::free_port;
 
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_countersign");
 const TEMPLATE: &str = "fixtures/templates/single-purchase.json";
@@ -64,10 +66,6 @@ pub fn said(arguments: &[&str]) -> Value {
 
 pub fn printed(arguments: &[&str]) -> String {
     String::from_utf8(run(arguments).stdout).unwrap().trim().to_owned()
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// A wallet whose process comes and goes while its home and its address stay.

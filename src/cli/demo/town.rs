@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 
 use super::super::calls::{Desk, GateCaller};
 use super::super::home::{Home, Keyring, Running, UnlockArgument};
+use super::super::settle::free_port;
 use super::tell::{Teller, short};
 use crate::credential::{Account, Trust};
 use crate::encoding::Digest;
@@ -289,11 +290,6 @@ async fn start(dir: &Path, name: &str, arguments: impl FnOnce(&mut Command)) -> 
         bail!("{name} did not start: {}", why.lines().last().unwrap_or("it said nothing"));
     };
     Ok((child, serde_json::from_str(&line)?))
-}
-
-/// A port that is free now: the gate's origin is part of its configuration, so it is chosen before the gate starts.
-fn free_port() -> Result<u16> {
-    Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 
 /// SHA-256 as 64 hexadecimal digits.
