@@ -156,6 +156,26 @@ fn the_passphrase_changes_and_a_server_opens_with_a_key() {
 }
 
 #[test]
+fn a_replaced_key_is_forgotten_oldest_first_and_only_on_purpose() {
+    let desk = Desk::new();
+    desk.json("wallet", Some("passphrase"), &["init"]);
+    let key = |shown: &Value, place: usize| shown["agreement"][place]["id"].as_str().unwrap().to_owned();
+    for _ in 0..2 {
+        desk.json("wallet", Some("passphrase"), &["keys", "rotate", "--agreement"]);
+    }
+    let shown = desk.json("wallet", Some("passphrase"), &["keys", "show"]);
+    let forget = |key: &str| desk.fails("wallet", Some("passphrase"), &["keys", "forget", key, "--yes"]);
+    assert!(forget(&key(&shown, 2)).contains("is in use"));
+    assert!(forget(&key(&shown, 1)).contains(&format!("{} is older", key(&shown, 0))));
+    assert!(forget(&"A".repeat(43)).contains("countersign keys show"));
+    let why = desk.fails("wallet", Some("passphrase"), &["keys", "forget", &key(&shown, 0)]);
+    assert!(why.contains("--yes"), "{why}");
+    assert_eq!(desk.json("wallet", Some("passphrase"), &["keys", "show"]), shown, "nothing is forgotten by accident");
+    let left = desk.json("wallet", Some("passphrase"), &["keys", "forget", &key(&shown, 0), "--yes"]);
+    assert_eq!((key(&left, 0), left["did"].clone()), (key(&shown, 1), shown["did"].clone()));
+}
+
+#[test]
 fn exported_keys_open_under_their_own_passphrase_and_come_back() {
     let desk = Desk::new();
     let made = desk.json("wallet", Some("passphrase"), &["init"]);

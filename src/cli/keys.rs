@@ -10,11 +10,11 @@ use serde_json::{Value, json};
 
 use super::home::{Home, Keyring, Series, UnlockArgument, durable};
 use super::rotate::Rotate;
-use super::{HomeArgument, identity};
-use crate::identity::Signer;
+use super::{HomeArgument, Usage, identity};
+use crate::identity::{Signer, Thumbprint};
 use crate::registry;
 
-/// The node's keys: show, rotate, export, import them, or change their passphrase.
+/// The node's keys: show, rotate, forget, export, import them, or change their passphrase.
 ///
 /// Example: countersign keys show --home ~/wallet
 #[derive(Debug, Args)]
@@ -30,6 +30,26 @@ enum KeysCommand {
     Import(Import),
     Passphrase(Passphrase),
     Rotate(Rotate),
+    Forget(Forget),
+}
+
+// Whose keys they are, and how the command answers.
+#[derive(Debug, Args)]
+pub struct Own {
+    #[command(flatten)]
+    pub home: HomeArgument,
+    #[command(flatten)]
+    pub unlock: UnlockArgument,
+    /// Print the result as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+struct ExportPassphrase {
+    /// A file with the passphrase of the export in its first line; without it the terminal asks.
+    #[arg(long, env = "COUNTERSIGN_EXPORT_PASSPHRASE_FILE", value_name = "FILE")]
+    export_passphrase_file: Option<PathBuf>,
 }
 
 impl Keys {
@@ -40,6 +60,7 @@ impl Keys {
             KeysCommand::Import(import) => import.run(),
             KeysCommand::Passphrase(passphrase) => passphrase.run(),
             KeysCommand::Rotate(rotate) => rotate.run(),
+            KeysCommand::Forget(forget) => forget.run(),
         }
     }
 }
@@ -50,19 +71,14 @@ impl Keys {
 #[derive(Debug, Args)]
 struct Show {
     #[command(flatten)]
-    home: HomeArgument,
-    #[command(flatten)]
-    unlock: UnlockArgument,
-    /// Print the result as JSON.
-    #[arg(long)]
-    json: bool,
+    own: Own,
 }
 
 impl Show {
     fn run(&self) -> Result<ExitCode> {
-        let home = self.home.home()?;
-        let keyring = home.keyring(&self.unlock)?;
-        say(&keyring, &identity::of_home(&home, &keyring)?, self.json)
+        let home = self.own.home.home()?;
+        let keyring = home.keyring(&self.own.unlock)?;
+        say(&keyring, &identity::of_home(&home, &keyring)?, self.own.json)
     }
 }
 
@@ -105,23 +121,18 @@ fn generations(series: &Series) -> Result<Vec<Value>> {
 #[derive(Debug, Args)]
 struct Export {
     #[command(flatten)]
-    home: HomeArgument,
+    own: Own,
     #[command(flatten)]
-    unlock: UnlockArgument,
-    /// A file with the passphrase of the export in its first line; without it the terminal asks.
-    #[arg(long, env = "COUNTERSIGN_EXPORT_PASSPHRASE_FILE", value_name = "FILE")]
-    export_passphrase_file: Option<PathBuf>,
+    exported: ExportPassphrase,
     /// The file to write; it must not be there yet.
     file: PathBuf,
-    /// Print the result as JSON.
-    #[arg(long)]
-    json: bool,
 }
 
 impl Export {
     fn run(&self) -> Result<ExitCode> {
-        let mut keyring = self.home.home()?.keyring(&self.unlock)?;
-        let own = UnlockArgument { passphrase_file: self.export_passphrase_file.clone(), keyring_key_file: None };
+        let mut keyring = self.own.home.home()?.keyring(&self.own.unlock)?;
+        let own =
+            UnlockArgument { passphrase_file: self.exported.export_passphrase_file.clone(), keyring_key_file: None };
         if self.file.exists() {
             bail!("{} is there already; an export does not replace another", self.file.display());
         }
@@ -129,7 +140,7 @@ impl Export {
         if !durable::create(&self.file, &keyring.seal()?)? {
             bail!("{} is there already; an export does not replace another", self.file.display());
         }
-        if self.json {
+        if self.own.json {
             println!("{}", json!({ "file": self.file }));
             return Ok(ExitCode::SUCCESS);
         }
@@ -151,30 +162,24 @@ impl Export {
 #[derive(Debug, Args)]
 struct Import {
     #[command(flatten)]
-    home: HomeArgument,
+    own: Own,
     #[command(flatten)]
-    unlock: UnlockArgument,
-    /// A file with the passphrase of the export in its first line; without it the terminal asks.
-    #[arg(long, env = "COUNTERSIGN_EXPORT_PASSPHRASE_FILE", value_name = "FILE")]
-    export_passphrase_file: Option<PathBuf>,
+    exported: ExportPassphrase,
     /// The exported keys.
     file: PathBuf,
-    /// Print the result as JSON.
-    #[arg(long)]
-    json: bool,
 }
 
 impl Import {
     fn run(&self) -> Result<ExitCode> {
-        let home = self.home.home()?;
+        let home = self.own.home.home()?;
         let _lock = home.seize()?;
-        let mut keyring = exported(&self.file, self.export_passphrase_file.clone())?;
-        keyring.relock(&self.unlock.choose(&home.dir().display().to_string())?)?;
+        let mut keyring = exported(&self.file, self.exported.export_passphrase_file.clone())?;
+        keyring.relock(&self.own.unlock.choose(&home.dir().display().to_string())?)?;
         if let Some(aside) = home.set_keyring_aside()? {
             eprintln!("the keys that were there are now {}", aside.display());
         }
         home.keep_keyring(&keyring)?;
-        say(&keyring, &keyring.signing_key()?, self.json)
+        say(&keyring, &keyring.signing_key()?, self.own.json)
     }
 }
 
@@ -193,35 +198,64 @@ pub fn exported(file: &std::path::Path, passphrase_file: Option<PathBuf>) -> Res
 #[derive(Debug, Args)]
 struct Passphrase {
     #[command(flatten)]
-    home: HomeArgument,
-    #[command(flatten)]
-    unlock: UnlockArgument,
+    own: Own,
     /// A file with the new passphrase in its first line; without it the terminal asks.
     #[arg(long, value_name = "FILE", conflicts_with = "new_keyring_key_file")]
     new_passphrase_file: Option<PathBuf>,
     /// A file with a key instead of a passphrase: 64 hexadecimal digits.
     #[arg(long, value_name = "FILE")]
     new_keyring_key_file: Option<PathBuf>,
-    /// Print the result as JSON.
-    #[arg(long)]
-    json: bool,
 }
 
 impl Passphrase {
     fn run(&self) -> Result<ExitCode> {
-        let home = self.home.home()?;
-        let mut keyring = home.keyring(&self.unlock)?;
+        let home = self.own.home.home()?;
+        let mut keyring = home.keyring(&self.own.unlock)?;
         let new = UnlockArgument {
             passphrase_file: self.new_passphrase_file.clone(),
             keyring_key_file: self.new_keyring_key_file.clone(),
         };
         keyring.relock(&new.choose(&home.dir().display().to_string())?)?;
         home.keep_keyring(&keyring)?;
-        if self.json {
+        if self.own.json {
             println!("{}", json!({ "home": home.dir() }));
             return Ok(ExitCode::SUCCESS);
         }
         println!("changed; backups and exports made before still open with what they were made with");
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Forgets a key that was replaced, for good: the oldest of its kind.
+///
+/// What was sealed for a forgotten key and has not come yet can never be opened. A forgotten signing key disappears from the
+/// DID document; contract files carry what they need of it. The node has to stand still.
+///
+/// Example: countersign keys forget --home ~/wallet NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs --yes
+#[derive(Debug, Args)]
+struct Forget {
+    #[command(flatten)]
+    own: Own,
+    /// The key's thumbprint, as `countersign keys show` prints it.
+    #[arg(allow_hyphen_values = true)]
+    key: Thumbprint,
+    /// Do it; nothing brings the key back but a backup or an export.
+    #[arg(long)]
+    yes: bool,
+}
+
+impl Forget {
+    fn run(&self) -> Result<ExitCode> {
+        let home = self.own.home.home()?;
+        let _lock = home.seize()?;
+        let mut keyring = home.keyring(&self.own.unlock)?;
+        keyring.forget(&self.key)?;
+        if !self.yes {
+            let how =
+                "say --yes if nothing under way is sealed for it any more; only a backup or an export brings it back";
+            return Err(Usage(format!("{} would be gone for good: {how}", self.key)).into());
+        }
+        home.keep_keyring(&keyring)?;
+        say(&keyring, &identity::of_home(&home, &keyring)?, self.own.json)
     }
 }

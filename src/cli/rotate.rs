@@ -4,8 +4,8 @@ use anyhow::{Result, bail};
 use clap::Args;
 use serde_json::json;
 
-use super::home::UnlockArgument;
-use super::{HomeArgument, identity};
+use super::identity;
+use super::keys::Own;
 use crate::identity::{Method, Signer as _};
 use crate::node::chance;
 
@@ -19,26 +19,21 @@ use crate::node::chance;
 #[derive(Debug, Args)]
 pub struct Rotate {
     #[command(flatten)]
-    home: HomeArgument,
-    #[command(flatten)]
-    unlock: UnlockArgument,
+    own: Own,
     /// Only the key that signs.
     #[arg(long, conflicts_with = "agreement")]
     signing: bool,
     /// Only the key that messages are sealed for.
     #[arg(long)]
     agreement: bool,
-    /// Print the result as JSON.
-    #[arg(long)]
-    json: bool,
 }
 
 impl Rotate {
     pub(super) fn run(&self) -> Result<ExitCode> {
-        let home = self.home.home()?;
+        let home = self.own.home.home()?;
         // A node that runs would go on signing with the key that it has in memory.
         let _lock = home.seize()?;
-        let mut keyring = home.keyring(&self.unlock)?;
+        let mut keyring = home.keyring(&self.own.unlock)?;
         let before = identity::of_home(&home, &keyring)?;
         let did = before.did().clone();
         let (signing, agreement) = (!self.agreement, !self.signing);
@@ -61,7 +56,7 @@ impl Rotate {
         let after = identity::of_home(&home, &keyring)?;
         let (old, new) = (before.public_key().thumbprint(), after.public_key().thumbprint());
         let sealed_for = keyring.agreement().current()?.id.clone();
-        if self.json {
+        if self.own.json {
             let mut said = json!({ "did": did, "key": new, "agreement": sealed_for });
             if signing {
                 said["replaced_key"] = json!(old);

@@ -77,7 +77,17 @@ fn it_asks_reads_and_accepts(town: &Town) -> String {
     town.tells("bob", &["show", brief(&id)], &words);
     let odrl: Value = serde_json::from_str(&town.says("bob", &["show", brief(&id), "--odrl"])).unwrap();
     assert_eq!(odrl["@type"], "Offer");
-    town.tells("bob", &["accept", brief(&id)], &["you are bound", "to be recorded in "]);
+    let offer = part(&town.json("bob", &["show", brief(&id)]), "/offer/sha256").to_owned();
+    let read = ["--offer", &offer[2..10]];
+    town.tells(
+        "bob",
+        &["show", brief(&id)],
+        &[&format!("Offer        sha256 {offer}"), &format!("--offer {}", &offer[..10])],
+    );
+    let why = town.fails("bob", &["accept", brief(&id), "--offer", "0123abcd"], 2);
+    assert!(why.contains(&offer) && why.contains("nothing was accepted"), "{why}");
+    let accept = [&["accept", brief(&id)], &read[..]].concat();
+    town.tells("bob", &accept, &["you are bound", "to be recorded in ", &offer]);
     let words = ["REQUESTED", "ACCEPTED", "AGREED", "VERIFIED", "FINALIZED", "decided by a person"];
     town.tells("bob", &["watch", brief(&id), "--wait", "90"], &words);
     let words = ["Standing     in force", "the contract exists.", "decided here by a person", "on the offer 0x"];

@@ -68,23 +68,56 @@ impl Offer {
 
 /// Accepts the offer on the table: you are bound until it has to be recorded.
 ///
-/// Example: countersign accept 5b0f6a3e
+/// With --offer it is the one that you have read, or nothing: `countersign show` prints its SHA-256.
+///
+/// Example: countersign accept 5b0f6a3e --offer 0x95ee4470
 #[derive(Debug, Args)]
 pub struct Accept {
     #[command(flatten)]
     at: At,
     /// The negotiation: the beginning of its id, or `latest`.
     id: String,
+    /// The offer that you have read: the beginning of its SHA-256. Another one that stands meanwhile is not accepted.
+    #[arg(long, value_name = "SHA256", value_parser = beginning)]
+    offer: Option<String>,
+}
+
+/// The beginning of a SHA-256 as people copy it: with 0x or without, at least 8 digits.
+fn beginning(text: &str) -> Result<String, String> {
+    let digits = text.strip_prefix("0x").unwrap_or(text).to_ascii_lowercase();
+    let whole = (8..=64).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if whole {
+        Ok(format!("0x{digits}"))
+    } else {
+        Err("expected 8 to 64 hexadecimal digits, as `countersign show` prints them".into())
+    }
 }
 
 impl Accept {
     pub(super) async fn run(&self) -> Result<ExitCode> {
-        decide(&self.at, &self.id, "accept", &json!({}), |view| {
+        let desk = self.at.desk()?;
+        let known = yours(found(&desk, &self.id).await?, "accept", "consumer")?;
+        let (id, standing) = (member(&known, "/id")?, text(&known, "/offer/sha256"));
+        if let Some(read) = &self.offer
+            && !standing.starts_with(read)
+        {
+            let now = if standing.is_empty() {
+                "no offer stands there".into()
+            } else {
+                format!("what stands there is {standing}")
+            };
+            let what = format!("nothing was accepted; read it: countersign show {}", brief(&id));
+            return Err(Usage(format!("{now}, not the offer {read} that you have read; {what}")).into());
+        }
+        // The node accepts what this command saw, even if another offer comes before its order does.
+        let order = if standing.is_empty() { json!({}) } else { json!({ "offer_sha256": standing }) };
+        let view = desk.post(&format!("/api/negotiations/{id}/accept"), &order).await?;
+        self.at.say(&view, |view| {
             println!("accepted: contract {}", text(view, "/offer/contract_id"));
+            println!("by your signature over the offer {}", text(view, "/offer/sha256"));
             println!("you are bound; to be recorded {}", until(&text(view, "/offer/record_by")));
             println!("`countersign watch {}` tells when the contract exists", brief(&text(view, "/id")));
         })
-        .await
     }
 }
 
@@ -150,20 +183,23 @@ impl Record {
 
 async fn decide(at: &At, id: &str, act: &str, order: &Value, words: impl FnOnce(&Value)) -> Result<ExitCode> {
     let desk = at.desk()?;
-    let known = found(&desk, id).await?;
+    let mut known = found(&desk, id).await?;
+    if matches!(act, "offer" | "record") {
+        known = yours(known, act, "provider")?;
+    }
     let id = member(&known, "/id")?;
-    let whose = match act {
-        "offer" | "record" => "provider",
-        "accept" => "consumer",
-        _ => "",
-    };
-    if let Some(role) = known["role"].as_str().filter(|role| !whose.is_empty() && *role != whose) {
-        let id = brief(&id);
+    let view = desk.post(&format!("/api/negotiations/{id}/{act}"), order).await?;
+    at.say(&view, words)
+}
+
+/// The negotiation, if this side is the one whose act it is.
+fn yours(known: Value, act: &str, whose: &str) -> Result<Value> {
+    if let Some(role) = known["role"].as_str().filter(|role| *role != whose) {
+        let id = brief(&member(&known, "/id")?);
         let what = format!("`countersign show {id}` says what is your turn");
         return Err(Usage(format!("you are the {role} in {id}, and `{act}` is the {whose}'s; {what}")).into());
     }
-    let view = desk.post(&format!("/api/negotiations/{id}/{act}"), order).await?;
-    at.say(&view, words)
+    Ok(known)
 }
 
 fn print_state(view: &Value) {

@@ -167,6 +167,7 @@ fn print_offer(view: &Value) {
     for (number, sentence) in sentences.enumerate() {
         println!("  {}. {}", number + 1, text(sentence, ""));
     }
+    println!("\nOffer        sha256 {}", text(offer, "/sha256"));
     println!("\nTimes");
     println!("  offered      {}", when(&text(offer, "/made")));
     println!("  accept       {}", until(&text(offer, "/accept_by")));
@@ -213,7 +214,11 @@ fn print_next(view: &Value) {
         (Some(decision), ..) => {
             let until = view.pointer("/due/until").and_then(Value::as_str).map(until);
             let until = until.map_or_else(String::new, |until| format!(" ({until})"));
-            format!("your turn{until}: countersign {decision} {id}, or countersign reject {id} --reason …")
+            // Whoever accepts says which offer was read here.
+            let offer = text(view, "/offer/sha256");
+            let read = offer.get(..10).filter(|_| decision == "accept").map(|offer| format!(" --offer {offer}"));
+            let read = read.unwrap_or_default();
+            format!("your turn{until}: countersign {decision} {id}{read}, or countersign reject {id} --reason …")
         }
         (None, Some("FINALIZED"), _) if over => format!("countersign download {id}"),
         (None, Some("FINALIZED"), Some("consumer")) => format!("countersign fetch {id}; countersign download {id}"),

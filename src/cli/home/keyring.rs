@@ -160,20 +160,24 @@ impl Keyring {
         self.secrets.agreement.renew(Generation::agreement(Zeroizing::new(chance::random()?), now)?)
     }
 
-    /// Forgets a generation that is not the current one; `false` when there is none of that id.
+    /// Forgets the oldest generation of its kind.
     ///
     /// # Errors
-    /// When it is the current one.
-    #[allow(dead_code, reason = "no command forgets a key yet; the keyring's own test holds the rule")]
-    pub fn forget(&mut self, id: &Thumbprint) -> Result<bool> {
-        let Secrets { signing, agreement, .. } = &mut self.secrets;
-        if signing.current == *id || agreement.current == *id {
-            bail!("{id} is in use: make another key the current one first");
+    /// When there is none of that id, when it is in use, or when an older one is still kept: a former signing key ends
+    /// where the next one begins, so that a gap would let it sign for longer.
+    pub fn forget(&mut self, id: &Thumbprint) -> Result<()> {
+        for series in [&mut self.secrets.signing, &mut self.secrets.agreement] {
+            let Some(place) = series.keys.iter().position(|key| key.id == *id) else { continue };
+            if series.current == *id {
+                bail!("{id} is in use: `countersign keys rotate` makes another key the current one first");
+            }
+            if let Some(older) = series.keys.first().filter(|_| place > 0) {
+                bail!("{} is older and still kept: keys are forgotten oldest first", older.id);
+            }
+            series.keys.remove(place);
+            return Ok(());
         }
-        let before = signing.keys.len() + agreement.keys.len();
-        signing.keys.retain(|key| key.id != *id);
-        agreement.keys.retain(|key| key.id != *id);
-        Ok(before != signing.keys.len() + agreement.keys.len())
+        bail!("there is no key {id} here; `countersign keys show` lists them")
     }
 
     /// The secp256k1 key that records in the registry.
@@ -203,7 +207,7 @@ impl Series {
 
     fn renew(&mut self, key: Generation) -> Result<Thumbprint> {
         if self.keys.len() >= GENERATIONS {
-            bail!("the keyring holds {GENERATIONS} keys of this kind already: forget some that nothing needs any more");
+            bail!("the keyring holds {GENERATIONS} keys of this kind already: `countersign keys forget` makes room");
         }
         self.current = key.id.clone();
         self.keys.push(key);
@@ -312,9 +316,13 @@ mod tests {
             keys.iter().map(|key| key.kid().to_string().split_once('#').unwrap().1.to_owned()).collect()
         };
         assert_eq!(kids(&keyring), [agreement.to_string(), old.to_string()], "the current one first");
-        assert!(keyring.forget(&agreement).is_err() && keyring.forget(&signing).is_err());
-        assert!(keyring.forget(&old).unwrap() && !keyring.forget(&old).unwrap());
-        assert_eq!(kids(&keyring), [agreement.to_string()]);
+        let newer = keyring.renew_agreement(at(2)).unwrap();
+        for kept in [&newer, &agreement, &signing] {
+            assert!(keyring.forget(kept).is_err(), "{kept}");
+        }
+        keyring.forget(&old).unwrap();
+        assert!(keyring.forget(&old).is_err());
+        assert_eq!(kids(&keyring), [newer.to_string(), agreement.to_string()]);
     }
 
     #[test]
