@@ -96,7 +96,8 @@ fn bob_promises_to_take_what_alice_sends_and_she_begins() {
     assert_eq!(alice.negotiation().unwrap()["state"], "OFFERED");
 
     let proposed = bob.reach("OFFERED");
-    assert_eq!((&proposed["cataloged"], &proposed["offer"]), (&Value::Null, &Value::Null), "terms, no credential yet");
+    assert_eq!(proposed["offer"], Value::Null, "terms, no credential yet");
+    until(bob, "her catalog, which he has never seen, does not say so", |view| view["cataloged"] == false);
     assert_eq!((&proposed["promisor"], &proposed["due"]["person"]), (&json!(bob.did), &json!(true)));
     assert!(proposed["due"]["until"].is_string(), "a person knows until when");
     assert_eq!(proposed["rounds"][0]["kind"], "proposal");
@@ -153,6 +154,11 @@ fn what_is_not_cataloged_is_turned_away_unless_the_owner_wants_it() {
     let street = Street::open_with("reject", "");
     let (alice, bob) = (&street.provider, &street.consumer);
     alice_has_alerts(&street);
+
+    // Bob has never looked at her catalog: it is looked at before what may be part of it is rejected.
+    alice.post("/api/proposals", &json!({ "consumer": bob.did, "asset": ASSET }));
+    let usual = until(bob, "as cataloged", |view| view["cataloged"] == true);
+    assert_eq!((&usual["state"], &usual["due"]["person"]), (&json!("OFFERED"), &json!(true)), "waits for a person");
 
     alice.post("/api/proposals", &json!({ "consumer": bob.did, "asset": ALERTS }));
     let ended = alice.reach("TERMINATED");
@@ -223,9 +229,8 @@ fn a_rule_consents_to_what_was_read_and_asked_for_and_to_nothing_else() {
         assert_eq!((&view["state"], &view["due"]["person"]), (&json!("OFFERED"), &json!(true)), "{view}");
     };
     alice_has_alerts(&street);
-    see_catalog(bob, alice);
 
-    // What a request leaves open is the catalog's: a dearer offer waits for a person.
+    // Bob has never looked at her catalog; his wallet does, before a rule of his decides. What a request leaves open is the catalog's: a dearer offer waits for a person.
     let asks = || {
         bob.post("/api/requests", &json!({ "provider": alice.did, "asset": ASSET }));
         until(alice, "asked", |view| view["state"] == "REQUESTED" && view["asset"] == ASSET)

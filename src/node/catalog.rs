@@ -83,6 +83,8 @@ impl Node {
         self.shelve(&message.from, &message.body, MOST).await?;
         // What was seen last is what "cataloged" means to this consumer.
         self.store.put(kind::SHELF, message.from.as_str(), &kept).await?;
+        // What waited for it can be decided now.
+        self.bells.watch.notify_one();
         Ok(self.store.acknowledged(asked, &message.from, None).await?)
     }
 

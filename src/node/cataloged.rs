@@ -1,9 +1,12 @@
 //! Whether what is on the table is what the provider's catalog says, and what becomes of it where it is not.
 
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use std::collections::HashSet;
+use std::sync::{Mutex, PoisonError};
 
-use super::{Listing, Node, NodeFault, kind};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::{Listing, Node, NodeFault, chance, kind};
 use crate::identity::{Did, Jws};
 use crate::negotiation::{Command, Decider, Input, Negotiation, OfferPaper, Role, Round, State};
 use crate::policy::{Blanks, Template};
@@ -21,7 +24,45 @@ pub enum Uncataloged {
     Rules,
 }
 
+/// Providers of whom it is known that their catalog was seen or asked for.
+#[derive(Default)]
+pub(super) struct Shelves(Mutex<HashSet<Did>>);
+
+/// How many providers are remembered; the store knows of all.
+const MOST: usize = 10_000;
+/// How many seconds a proposal waits for the catalog that it may be part of.
+const CATALOG_COMES: i64 = 60;
+
+impl Shelves {
+    /// Whether this provider is new here; it is known from then on.
+    fn learn(&self, provider: &Did) -> bool {
+        // Plain values cannot be left half-written by a panic elsewhere.
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= MOST {
+            known.clear();
+        }
+        known.insert(provider.clone())
+    }
+}
+
 impl Node {
+    /// Asks the provider of a negotiation for its catalog, where this consumer has never seen one: whether the terms are
+    /// cataloged has to be known, to a rule and to a person.
+    pub(super) async fn see_catalog(&self, negotiation: &Negotiation) -> Result<(), NodeFault> {
+        let opening = negotiation.opening();
+        let over = matches!(negotiation.state(), State::Terminated(..)) || negotiation.countersigned().is_some();
+        let provider = opening.provider();
+        if opening.role != Role::Consumer || over || !self.shelves.learn(provider) {
+            return Ok(());
+        }
+        if self.store.one(kind::SHELF, provider.as_str()).await?.is_some() || self.reach(provider).await?.is_none() {
+            return Ok(());
+        }
+        // The question is repeated until it is answered, so that it is asked once.
+        let asked = self.ask_for_catalog(provider).await?;
+        Ok(self.store.put(kind::SHELF, provider.as_str(), &json!({ "provider": provider, "asked": asked })).await?)
+    }
+
     /// Whether what is on the table says what the provider's catalog says; `None` for a consumer that has not seen one.
     ///
     /// # Errors
@@ -70,11 +111,14 @@ impl Node {
             (Role::Consumer, State::Proposed(_)) => true,
             _ => false,
         };
-        if !theirs
-            || self.settings.uncataloged != Uncataloged::Reject
-            || self.cataloged(negotiation).await? == Some(true)
-        {
+        if !theirs || self.settings.uncataloged != Uncataloged::Reject {
             return Ok(false);
+        }
+        match self.cataloged(negotiation).await? {
+            Some(true) => return Ok(false),
+            // Whoever does not show a catalog has none.
+            None if chance::now()? < negotiation.began_at().plus(CATALOG_COMES) => return Ok(false),
+            None | Some(false) => {}
         }
         let command = Command::Terminate {
             code: "uncataloged".into(),
@@ -88,7 +132,8 @@ impl Node {
     /// The provider's catalog as this node saw it last.
     async fn shelf(&self, provider: &Did) -> Result<Option<Vec<Listing>>, NodeFault> {
         let Some(kept) = self.store.one(kind::SHELF, provider.as_str()).await? else { return Ok(None) };
-        let datasets = kept.pointer("/catalog/dataset").and_then(Value::as_array).cloned().unwrap_or_default();
+        let Some(catalog) = kept.get("catalog") else { return Ok(None) };
+        let datasets = catalog.get("dataset").and_then(Value::as_array).cloned().unwrap_or_default();
         // It came from outside: what does not read is not what anybody could have meant.
         let read = |dataset: &Value| Listing::deserialize(dataset.get("countersign")?).ok();
         Ok(Some(datasets.iter().filter_map(read).collect()))

@@ -265,7 +265,7 @@ impl Node {
             }
             (Point::Accept, Some(offer)) => {
                 // What its request left open, an offer has as the catalog says; else it is one beyond the catalog.
-                let beyond = leaves_open(negotiation, offer) && self.cataloged(negotiation).await? == Some(false);
+                let beyond = leaves_open(negotiation, offer) && self.cataloged(negotiation).await? != Some(true);
                 let rule = decided(&offer.template, &offer.price, beyond).filter(|_| presets || !beyond);
                 let Some(rule) = rule else { return Ok(None) };
                 // A rule accepts what was asked for; an offer of something else waits for a person.

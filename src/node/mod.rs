@@ -133,6 +133,7 @@ pub struct Node {
     refused: Refused,
     timepiece: Arc<Timepiece>,
     stuck: consent::Stuck,
+    shelves: cataloged::Shelves,
     mediated: mediated::Mediated,
     /// What carries signed messages over the Dataspace Protocol.
     connector: OnceLock<Weak<dsp::Connector>>,
@@ -170,6 +171,7 @@ impl Node {
             bells: Bells::default(),
             refused: Refused::default(),
             stuck: consent::Stuck::default(),
+            shelves: cataloged::Shelves::default(),
             mediated: mediated::Mediated::default(),
             connector: OnceLock::new(),
         }

@@ -33,6 +33,9 @@ impl Node {
             if !negotiation.decide(Input::Elapsed, chance::now()?)?.is_empty() {
                 return self.advance(id, None, |_, _| Ok((Input::Elapsed, vec![]))).await.map(|_| ());
             }
+            if let Err(fault) = self.see_catalog(&negotiation).await {
+                tracing::info!(negotiation = id, %fault, "the provider's catalog could not be asked for");
+            }
             match self.decide_by_rule(id, &negotiation).await {
                 Ok(true) => {
                     self.stuck.forget(id);
