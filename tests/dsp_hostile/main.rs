@@ -1,0 +1,25 @@
+//! What a hostile connector sends: every message that is not valid is refused by name, moves nothing, and gets an error
+//! that is valid itself.
+
+mod callers;
+mod messages;
+mod peers;
+#[path = "../support/stranger.rs"]
+mod stranger;
+
+use std::time::Duration;
+
+use countersign::dsp::is_valid;
+use countersign::negotiation::plain::ParticipantId;
+use countersign::node::NodeFault;
+use countersign::node::dsp::StartOrder;
+use serde_json::{Value, json};
+use stranger::connectors::{self, DATASET, connector, dataset, terms};
+use stranger::{CONFIGURATION, CONTEXT, Stranger, now, provider};
+
+fn refused(answer: &(u16, Value), check: &str, what: &str) {
+    let (status, body) = answer;
+    assert_eq!(*status, 400, "{what}: {body}");
+    assert!(is_valid("ContractNegotiationError", body), "{what}: {body}");
+    assert_eq!(body["code"], check, "{what}: {body}");
+}

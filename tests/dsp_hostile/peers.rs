@@ -1,0 +1,151 @@
+//! Peers that lead elsewhere, never answer, or turn the promise round.
+
+use countersign::dsp::checks;
+
+use super::*;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_request_goes_to_a_private_network_nor_after_a_redirect() {
+    let home = tempfile::tempdir().unwrap();
+    let node = connectors::connector_in(home, 11, CONFIGURATION, Default::default(), false).await;
+    node.node.list_plain(&dataset()).await.unwrap();
+    let stranger = Stranger::of(12, &node);
+    for callback in ["http://127.0.0.1:9/dsp", "https://10.0.0.1/dsp", "http://provider.example/dsp"] {
+        let mut message = stranger.request();
+        message["callbackAddress"] = json!(callback);
+        refused(&stranger.say("/negotiations/request", &message).await, checks::CALLBACK.id(), callback);
+    }
+
+    // A peer that sends elsewhere is not followed: the negotiation ends, and elsewhere hears nothing.
+    let elsewhere = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let place = format!("http://{}/negotiations/request", elsewhere.local_addr().unwrap());
+    let turning = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}", turning.local_addr().unwrap());
+    tokio::spawn(async move {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        while let Ok((mut stream, _)) = turning.accept().await {
+            let mut asked = [0; 4096];
+            let _ = stream.read(&mut asked).await;
+            let answer = format!("HTTP/1.1 307 Temporary Redirect\r\nLocation: {place}\r\nContent-Length: 0\r\n\r\n");
+            let _ = stream.write_all(answer.as_bytes()).await;
+        }
+    });
+    let open = connector(23, CONFIGURATION).await;
+    let order: StartOrder = serde_json::from_value(json!({
+        "counterparty": stranger.did(), "address": address, "dataset": DATASET, "terms": terms(),
+    }))
+    .unwrap();
+    let id = open.node.start(&order, countersign::negotiation::Decider::Person("desk".into())).await.unwrap();
+    let view = open.reaches(&id, "TERMINATED").await;
+    assert_eq!(view.ending.unwrap().code.as_deref(), Some("undelivered"));
+    assert!(tokio::time::timeout(Duration::from_millis(100), elsewhere.accept()).await.is_err());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_offer_that_turns_the_promise_round_is_not_what_was_asked_for() {
+    let node = connector(25, "plain = ['*']\nuncataloged = 'manual'\n[decide]\naccept = 'automatic'").await;
+    let stranger = Stranger::of(12, &node);
+    let order: StartOrder = serde_json::from_value(json!({
+        "counterparty": stranger.did(), "address": "http://127.0.0.1:9/dsp", "dataset": DATASET, "terms": terms(),
+    }))
+    .unwrap();
+    let id = node.node.start(&order, countersign::negotiation::Decider::Person("desk".into())).await.unwrap();
+    let mut offer = stranger.request()["offer"].clone();
+    offer["@id"] = json!("urn:offer:turned");
+    let message = json!({
+        "@context": [CONTEXT], "@type": "ContractOfferMessage", "@id": "urn:uuid:m1", "consumerPid": id,
+        "providerPid": "urn:uuid:p", "offer": offer,
+        "countersign": {
+            "provider": stranger.did(), "consumer": node.did, "promisor": node.did, "promisee": stranger.did(),
+        },
+    });
+    let (status, body) = stranger.say(&format!("/negotiations/{id}/offers"), &message).await;
+    assert_eq!(status, 200, "{body}");
+    let view = node.view(&id).await;
+    assert_eq!(view.state.to_string(), "OFFERED", "the same terms, but this side would promise: a person decides");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_counter_offer_on_cataloged_terms_does_not_keep_roles_that_the_catalog_does_not_have() {
+    let node = connector(26, "plain = ['*']\nuncataloged = 'manual'\n[decide]\nagree = 'automatic'").await;
+    node.node.list_plain(&dataset()).await.unwrap();
+    let stranger = Stranger::of(12, &node);
+    let mut first = stranger.request();
+    first["countersign"] = json!({
+        "provider": node.did, "consumer": stranger.did(), "promisor": stranger.did(), "promisee": node.did,
+    });
+    let (status, body) = stranger.say("/negotiations/request", &first).await;
+    assert_eq!(status, 201, "{body}");
+    let pid = node.only().await.id;
+    assert_eq!(node.view(&pid).await.state.to_string(), "REQUESTED", "held for a person");
+    let by = countersign::negotiation::Decider::Person("desk".into());
+    node.node.act(&pid, countersign::node::dsp::Act::Offer, Default::default(), by).await.unwrap();
+    let mut counter = stranger.request();
+    counter.as_object_mut().unwrap().remove("callbackAddress");
+    counter["providerPid"] = json!(pid);
+    let (status, body) = stranger.say(&format!("/negotiations/{pid}/request"), &counter).await;
+    assert_eq!(status, 200, "{body}");
+    let talk = node.view(&pid).await;
+    let promisor =
+        serde_json::to_value(&talk.offers).unwrap().as_array().unwrap().last().unwrap()["parties"]["promisor"].clone();
+    assert_eq!(promisor, json!(node.did), "without roles, those of the catalog hold: {:?}", talk.state);
+}
+
+fn order(counterparty: &ParticipantId, address: &str) -> StartOrder {
+    let order = json!({ "counterparty": counterparty, "address": address, "dataset": DATASET, "terms": terms() });
+    serde_json::from_value(order).unwrap()
+}
+
+fn person() -> countersign::negotiation::Decider {
+    countersign::negotiation::Decider::Person("desk".into())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_counterparty_that_never_answers_holds_up_nobody_else() {
+    let node = connector(27, CONFIGURATION).await;
+    let stranger = Stranger::of(12, &node);
+    let pit = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}", pit.local_addr().unwrap());
+    tokio::spawn(async move {
+        let mut taken = vec![];
+        while let Ok((stream, _)) = pit.accept().await {
+            taken.push(stream);
+        }
+    });
+    for _ in 0..200 {
+        node.node.start(&order(&stranger.did(), &address), person()).await.unwrap();
+    }
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let honest = provider().await;
+    node.node.start(&order(&honest.did, &honest.base), person()).await.unwrap();
+    let heard = tokio::time::timeout(Duration::from_secs(5), honest.only()).await;
+    assert!(heard.is_ok(), "an honest counterparty waits for one that does not answer");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_late_answer_to_what_has_ended_gives_its_sender_no_more_than_its_share() {
+    let node = connector(28, "plain = ['*']\nopen = 1").await;
+    node.node.list_plain(&dataset()).await.unwrap();
+    let stranger = Stranger::of(12, &node);
+    assert_eq!(stranger.say("/negotiations/request", &stranger.request()).await.0, 201);
+    let slow = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}", slow.local_addr().unwrap());
+    let id = node.node.start(&order(&stranger.did(), &address), person()).await.unwrap();
+    let (mut stream, _) = slow.accept().await.unwrap();
+    node.node.act(&id, countersign::node::dsp::Act::Terminate, Default::default(), person()).await.unwrap();
+    {
+        use tokio::io::AsyncWriteExt as _;
+        let body = json!({ "providerPid": "urn:uuid:late" }).to_string();
+        let answer = format!("HTTP/1.1 201 Created\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+        stream.write_all(answer.as_bytes()).await.unwrap();
+    }
+    for _ in 0..200 {
+        if node.view(&id).await.provider_pid.is_some() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let mut second = stranger.request();
+    second["consumerPid"] = json!("urn:uuid:c2");
+    refused(&stranger.say("/negotiations/request", &second).await, checks::OPEN.id(), "one is open already");
+}
