@@ -34,7 +34,7 @@ pub struct Believed {
 pub struct Choices {
     #[command(flatten)]
     believed: Believed,
-    /// Everything on this machine: any free ports, and requests to private networks. For trying out.
+    /// Everything on this machine: a port that is free now, and requests to private networks. For trying out.
     #[arg(long)]
     local: bool,
     /// For a gate: a provider whose contracts open it; may be given several times.
@@ -55,7 +55,7 @@ impl Choices {
         let mut own = None;
         if self.local {
             let mut change = |from: &str, to: &str| text = text.replacen(from, to, 1);
-            let public = if gate { format!("127.0.0.1:{}", free_port()?) } else { "127.0.0.1:0".into() };
+            let public = format!("127.0.0.1:{}", free_port()?);
             change("public = \"127.0.0.1:7300\"", &format!("public = \"{public}\""));
             change("management = \"127.0.0.1:7301\"", "management = \"127.0.0.1:0\"");
             change("private = false", "private = true");
@@ -75,7 +75,8 @@ impl Choices {
     }
 }
 
-/// A port on which nobody listens now, for a gate: its origin stands in its configuration before it runs.
+/// A port on which nobody listens now, for an address that stands somewhere before anybody listens: in a gate's
+/// configuration, and among the contacts of others when a node is started again.
 ///
 /// It is drawn from below the ports that Linux gives to whoever asks for any, so that it is still free when the gate starts.
 pub fn free_port() -> Result<u16> {

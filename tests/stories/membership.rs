@@ -1,5 +1,6 @@
 //! A membership that lapses: ours and a counterparty's.
 
+use std::fs;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -10,18 +11,20 @@ fn in_seconds(seconds: i64) -> String {
     Timestamp::from_second(Timestamp::now().as_second() + seconds).unwrap().to_string()
 }
 
+/// What a command says beside its answer.
+fn warned(town: &Town, who: &str, command: &[&str]) -> String {
+    let output = town.run(who, command);
+    assert!(output.status.success(), "{command:?}");
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
 #[test]
 fn a_membership_that_lapses_is_warned_about_and_then_refused_on_both_sides() {
     let mut town = Town::in_business();
     town.open_the_gate();
-    let warned = |who: &str, command: &[&str]| {
-        let output = town.run(who, command);
-        assert!(output.status.success(), "{command:?}");
-        String::from_utf8_lossy(&output.stderr).into_owned()
-    };
-    assert_eq!(warned("bob", &["inbox"]), "");
+    assert_eq!(warned(&town, "bob", &["inbox"]), "");
     town.admit("bob", &["--days", "20"]);
-    let said = warned("bob", &["inbox"]);
+    let said = warned(&town, "bob", &["inbox"]);
     assert!(said.contains("your membership ends in ") && said.contains("countersign join"), "{said}");
     town.tells("bob", &["ready"], &["ready", "warning: your membership ends"]);
     // For the operator, the admission of a year still stands; the one of twenty days is among all.
@@ -44,17 +47,34 @@ fn a_membership_that_lapses_is_warned_about_and_then_refused_on_both_sides() {
     for words in ["participant.window", &bob, "Bob Simulation SE", "has ended", &end] {
         assert!(why.contains(words), "{words} is missing: {why}");
     }
+    // Nor can a rule offer; who would rely on it is told, and why.
+    town.stop("alice");
+    let file = town.path("alice").join("countersign.toml");
+    let text = fs::read_to_string(&file).unwrap();
+    let rule = "name = \"as listed\"\npoint = \"offer\"\nprice_ceiling = { amount = \"500.00\", currency = \"EUR\" }";
+    fs::write(&file, format!("{text}\n[[wallet.consent.rule]]\n{rule}\n")).unwrap();
+    town.serve("alice");
+    let stuck = "“as listed” cannot decide: ";
+    town.eventually("the rule that cannot decide", || town.says("alice", &["inbox"]).contains(stuck).then_some(()));
+    town.tells("alice", &["show", "latest"], &[stuck, "has ended", "your turn"]);
+    let waiting = town.json("alice", &["inbox"]);
+    assert_eq!((part(&waiting, "/0/rule"), &waiting[0]["person"]), ("as listed", &serde_json::json!(true)));
+
     let why = town.fails("bob", &["request", "--from", "alice", "--asset", "Motorway junction"], 1);
     for words in ["participant.window", "this wallet's own membership ended", &town.id("operator"), "countersign join"]
     {
         assert!(why.contains(words), "{words} is missing: {why}");
     }
     town.fails("bob", &["catalog", "alice"], 1);
-    let said = warned("bob", &["show", "latest"]);
+    let said = warned(&town, "bob", &["show", "latest"]);
     assert!(said.contains("your membership has ended") && said.contains("countersign join"), "{said}");
 
-    // Nothing is lost: with a new credential it goes on.
+    // Nothing is lost: with a new credential it goes on, and the rule decides.
     town.admit("bob", &[]);
     town.says("alice", &["reject", "latest", "--reason", "ask again"]);
-    town.contract();
+    town.says("bob", &["request", "--from", "alice", "--asset", "Motorway junction"]);
+    town.says("bob", &["watch", "latest", "--until", "OFFERED", "--wait", "60"]);
+    town.says("bob", &["accept", "latest"]);
+    let words = ["FINALIZED", "decided by the rule “as listed”"];
+    town.tells("alice", &["watch", "latest", "--wait", "90"], &words);
 }
