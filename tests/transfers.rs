@@ -442,8 +442,8 @@ impl TransferStore for Behind {
     async fn transfers_open(&self, agreement: &str) -> Result<u64, StoreFault> {
         self.store.transfers_open(agreement).await
     }
-    async fn notices_due(&self, now: Timestamp, limit: u32) -> Result<Vec<DueNotice>, StoreFault> {
-        self.store.notices_due(now, limit).await
+    async fn notices_due(&self, now: Timestamp, limit: u32, each: u32) -> Result<Vec<DueNotice>, StoreFault> {
+        self.store.notices_due(now, limit, each).await
     }
     async fn agreed(&self, agreement: &str) -> Result<Vec<String>, StoreFault> {
         self.store.agreed(agreement).await

@@ -51,14 +51,23 @@ impl TransferStore for Sqlite {
         Place::new(&row, "the sum of transfers").count("open")
     }
 
-    async fn notices_due(&self, now: Timestamp, limit: u32) -> Result<Vec<DueNotice>, StoreFault> {
+    async fn notices_due(&self, now: Timestamp, limit: u32, each: u32) -> Result<Vec<DueNotice>, StoreFault> {
         // A notice waits for the older ones of its transfer.
         let rows = query(
-            "SELECT * FROM transfer_notices n WHERE due <= ? AND NOT EXISTS (
-                SELECT 1 FROM transfer_notices e WHERE e.transfer = n.transfer AND e.number < n.number)
-             ORDER BY number LIMIT ?",
+            "SELECT * FROM (
+                SELECT n.*, row_number() OVER (PARTITION BY t.peer ORDER BY n.number) AS turn
+                FROM transfer_notices n JOIN transfers t ON t.id = n.transfer
+                WHERE due <= ? AND NOT EXISTS (
+                    SELECT 1 FROM transfer_notices e WHERE e.transfer = n.transfer AND e.number < n.number))
+             WHERE turn <= ? ORDER BY number LIMIT ?",
         );
-        let rows = rows.bind(now.seconds()).bind(limit).fetch_all(&mut *self.reading().await?).await.map_err(fault)?;
+        let rows = rows
+            .bind(now.seconds())
+            .bind(each)
+            .bind(limit)
+            .fetch_all(&mut *self.reading().await?)
+            .await
+            .map_err(fault)?;
         let notices = rows.iter().map(|row| {
             let place = Place::of(row, "transfer_notices")?;
             Ok(DueNotice {
@@ -197,4 +206,47 @@ async fn log(db: &mut SqliteConnection, id: &str) -> Result<Option<Vec<Event>>, 
 
 fn written(value: &impl serde::Serialize) -> Result<String, StoreFault> {
     serde_json::to_string(value).map_err(|cause| StoreFault::Failed(cause.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::SealingKey;
+    use crate::transfer::{Kind, Notice, StateName};
+
+    #[tokio::test]
+    async fn a_counterparty_with_much_to_be_told_leaves_room_for_the_others() {
+        let home = tempfile::tempdir().unwrap();
+        let store = Sqlite::open(&home.path().join("node.db"), SealingKey::new(&[7; 32])).await.unwrap();
+        let at = Timestamp::from_seconds(1_800_000_000).unwrap();
+        let begin = async |peer: &str, number: u32| {
+            let notice = Notice { kind: Kind::Start, address: None, reason: Default::default() };
+            let commit = TransferCommit {
+                id: format!("{peer} {number}"),
+                version: 0,
+                events: vec![Event::Named { provider_pid: "urn:uuid:p".into() }],
+                notice: Some((format!("notice of {peer} {number}"), notice)),
+                message: None,
+                token: None,
+                peer: peer.into(),
+                consumer_pid: number.to_string(),
+                agreement: "urn:uuid:a".into(),
+                state: StateName::Started,
+                at,
+            };
+            store.commit_transfer(commit).await.unwrap();
+        };
+        for number in 0..20 {
+            begin("greedy", number).await;
+        }
+        begin("modest", 0).await;
+        let due: Vec<String> =
+            store.notices_due(at, 64, 8).await.unwrap().into_iter().map(|notice| notice.transfer).collect();
+        let expected: Vec<String> =
+            (0..8).map(|number| format!("greedy {number}")).chain(["modest 0".into()]).collect();
+        assert_eq!(due, expected);
+        assert_eq!(store.notices_due(at, 3, 8).await.unwrap().len(), 3);
+        store.notice_tried("notice of greedy 0", None).await.unwrap();
+        assert_eq!(store.notices_due(at, 64, 8).await.unwrap()[7].transfer, "greedy 8");
+    }
 }

@@ -25,8 +25,8 @@ pub trait TransferStore: Send + Sync {
     async fn transfers(&self) -> Result<Vec<String>, StoreFault>;
     /// How many transfers under an agreement are in none of the final states.
     async fn transfers_open(&self, agreement: &str) -> Result<u64, StoreFault>;
-    /// The oldest notice of each transfer that is due.
-    async fn notices_due(&self, now: Timestamp, limit: u32) -> Result<Vec<DueNotice>, StoreFault>;
+    /// The oldest notice of each transfer that is due; `each` of a counterparty at most, `limit` in all.
+    async fn notices_due(&self, now: Timestamp, limit: u32, each: u32) -> Result<Vec<DueNotice>, StoreFault>;
     /// The negotiations in credential mode that accepted a contract of this id.
     async fn contracted(&self, contract: &str) -> Result<Vec<String>, StoreFault>;
     /// The plain negotiations that came to an agreement of this id.

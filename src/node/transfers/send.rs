@@ -17,6 +17,8 @@ use crate::transfer::{Kind, Transfer};
 
 /// How many messages are on their way at a time.
 const AT_ONCE: u32 = 64;
+/// How many of them go to one counterparty: whoever answers slowly keeps its own waiting.
+const EACH: u32 = 8;
 /// The pauses before the first tries anew: a counterparty that is about to be ready is not kept waiting.
 const SOON: [u64; 4] = [150, 300, 600, 1200];
 /// How often a message is tried before it is given up: with pauses of up to an hour, some five days.
@@ -54,7 +56,7 @@ impl Transfers {
         tries: &mut JoinSet<String>,
         busy: &mut HashSet<String>,
     ) -> Result<(), NodeFault> {
-        for notice in self.store.notices_due(chance::now()?, AT_ONCE).await? {
+        for notice in self.store.notices_due(chance::now()?, AT_ONCE, EACH).await? {
             if busy.len() >= AT_ONCE as usize || !busy.insert(notice.transfer.clone()) {
                 continue;
             }
