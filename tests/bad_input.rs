@@ -62,6 +62,10 @@ fn a_node_says_what_is_wrong_and_goes_on_when_it_is_mended() {
         assert!(why.contains("is damaged") && why.contains("countersign restore"), "{why}");
         assert_eq!(fs::read(&store).unwrap(), damage, "the damaged file is kept");
     }
+    // Nor is one that is gone taken for a wallet that has never done anything.
+    fs::remove_file(&store).unwrap();
+    let why = refuses_to_start(provider);
+    assert!(why.contains("there was one here") && why.contains("countersign restore"), "{why}");
     fs::write(&store, whole).unwrap();
     fs::write(&journal, log).unwrap();
     provider.start();

@@ -174,3 +174,13 @@ fn times_are_the_readers_and_stored_in_utc() {
     let member: serde_json::Value = serde_json::from_slice(&admit("Member").stdout).unwrap();
     assert_eq!(member["exp"], "2027-07-01T00:00:00Z");
 }
+
+/// A full disk at the other end is told in a sentence; whoever has read enough is told nothing.
+#[test]
+fn an_answer_that_cannot_be_written_is_told_without_a_panic() {
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let output = Command::new(PROGRAM).args(["completions", "bash"]).stdout(full).output().unwrap();
+    let why = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{why}");
+    assert!(why.contains("cannot write its answer") && !why.contains("panicked"), "{why}");
+}

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::desk::when;
 use crate::operator::Audit;
 use crate::policy::FeeRule;
 
@@ -21,8 +22,8 @@ pub fn table(audit: &Audit) -> String {
 
 fn write_table(text: &mut String, audit: &Audit) -> std::fmt::Result {
     writeln!(text, "Provider  {}", audit.provider)?;
-    writeln!(text, "Period    {} until {}", audit.from, audit.until)?;
-    writeln!(text, "Audited   {}\n", audit.at)?;
+    writeln!(text, "Period    {} until {}", when(&audit.from.to_string()), when(&audit.until.to_string()))?;
+    writeln!(text, "Audited   {}\n", when(&audit.at.to_string()))?;
     let mut rows = vec![["Contract", "Recorded", "Template", "Rule", "Of", "Fee"].map(str::to_owned)];
     rows.extend(audit.entries.iter().map(|entry| {
         let rule = match entry.rule {
@@ -32,7 +33,7 @@ fn write_table(text: &mut String, audit: &Audit) -> std::fmt::Result {
         };
         [
             entry.contract_id.0.to_string(),
-            entry.block_time.to_string(),
+            when(&entry.block_time.to_string()),
             readable(&entry.template, 48),
             rule.to_owned(),
             entry.base.map_or_else(String::new, |base| base.to_string()),

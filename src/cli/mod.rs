@@ -21,6 +21,7 @@ mod serve;
 mod settle;
 pub mod verify;
 
+use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -124,7 +125,8 @@ pub fn main() -> ExitCode {
     end_quietly_with_its_reader();
     let program = Program::parse();
     let filter = EnvFilter::try_new(&program.log).unwrap_or_else(|_| EnvFilter::new("warn"));
-    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let terminal = std::io::stderr().is_terminal();
+    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(terminal);
     if program.log_json {
         logs.json().init()
     } else {
@@ -135,7 +137,7 @@ pub fn main() -> ExitCode {
     match run(program.command) {
         Ok(code) => code,
         Err(fault) => {
-            eprintln!("countersign: {fault:#}");
+            eprintln!("countersign: {}", desk::localized(&format!("{fault:#}")));
             if fault.is::<Usage>() {
                 ExitCode::from(2)
             } else if fault.is::<Later>() {
@@ -147,13 +149,23 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Whoever reads what is printed may have read enough (`| head`): that is no fault to tell of.
+/// Whoever reads what is printed may have read enough (`| head`): that is no fault to tell of. A disk that is full is one,
+/// but none of the program's: what was ordered is done all the same.
 fn end_quietly_with_its_reader() {
     let tell = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         let said = panic.payload().downcast_ref::<String>().map_or("", String::as_str);
-        if said.starts_with("failed printing to std") && said.contains("Broken pipe") {
-            std::process::exit(0);
+        if let Some(why) = said.strip_prefix("failed printing to stdout: ") {
+            if why.contains("Broken pipe") {
+                std::process::exit(0);
+            }
+            let told = "what the command did is done, and the lists (`--help`) show it";
+            // Where nothing can be written there is nobody to tell.
+            let _ = writeln!(std::io::stderr(), "countersign: cannot write its answer: {why}; {told}");
+            std::process::exit(1);
+        }
+        if said.starts_with("failed printing to stderr: ") {
+            std::process::exit(i32::from(!said.contains("Broken pipe")));
         }
         tell(panic);
     }));

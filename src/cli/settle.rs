@@ -172,11 +172,13 @@ impl Trust {
             let said = serde_json::json!({ "configuration": file, "trust": now.trust });
             println!("{said}");
         } else {
+            let count =
+                |count: usize, one: &str, many: &str| format!("{count} {}", if count == 1 { one } else { many });
             println!(
-                "{} believes {} operators, and {} registries",
+                "{} believes {} and {}",
                 file.display(),
-                now.trust.operators.len(),
-                now.trust.chains.len()
+                count(now.trust.operators.len(), "operator", "operators"),
+                count(now.trust.chains.len(), "registry", "registries")
             );
         }
         Ok(ExitCode::SUCCESS)

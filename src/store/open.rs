@@ -1,13 +1,14 @@
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Connection as _, SqlSafeStr, SqlitePool};
+use sqlx::{Connection as _, SqlSafeStr, SqlitePool, query_scalar};
 
-use super::damage::fault;
+use super::damage::{damaged, fault};
 use super::plain::Desk;
 use super::{SealingKey, documents};
 use crate::node::StoreFault;
@@ -16,6 +17,10 @@ const READERS: u32 = 4;
 const PAGE: u64 = 4096; // SQLite's own choice, which a file keeps
 const MOST_PAGES: u64 = 0xffff_fffe;
 pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Up to this size a file is looked through before it is used, which takes a fraction of a second; a larger one meanwhile.
+const AT_ONCE: u64 = 256 << 20; // bytes
+/// What the lock's file says once there was something to lose.
+const HELD: &[u8] = b"a store was here\n";
 const WAL_KEPT: &str = "67108864"; // bytes: what a checkpoint leaves of the write-ahead log
 
 /// How much the inbox keeps unread before it says that it is full.
@@ -43,6 +48,8 @@ pub struct Sqlite {
     pub(super) limits: InboxLimits,
     /// Seals the secrets among what is kept.
     pub(super) seal: SealingKey,
+    /// What is wrong with the file, once that is known.
+    pub(super) damage: Arc<OnceLock<String>>,
     _lock: File,
 }
 
@@ -52,7 +59,8 @@ impl Sqlite {
     ///
     /// # Errors
     /// [`StoreFault::Failed`] when the file cannot be opened, another process holds it (`<path>.lock`) or a newer
-    /// version of the program wrote it; [`StoreFault::Damaged`] when it is no database.
+    /// version of the program wrote it; [`StoreFault::Damaged`] when it is no whole database, or is gone although there
+    /// was one.
     pub async fn open(path: &Path, seal: SealingKey) -> Result<Self, StoreFault> {
         Self::open_within(path, seal, InboxLimits::default(), None).await
     }
@@ -68,7 +76,7 @@ impl Sqlite {
         most: Option<u64>,
     ) -> Result<Self, StoreFault> {
         let wanted = path.to_owned();
-        let (path, lock) = tokio::task::spawn_blocking(move || seize(&wanted))
+        let (path, mut lock, size) = tokio::task::spawn_blocking(move || seize(&wanted))
             .await
             .map_err(|cause| StoreFault::Failed(cause.to_string()))??;
 
@@ -84,6 +92,9 @@ impl Sqlite {
             // As good as without a limit where none is wanted; never 0, which would only ask.
             .pragma("max_page_count", most.map_or(MOST_PAGES, |bytes| (bytes / PAGE).clamp(1, MOST_PAGES)).to_string());
         let writer = pool(1).connect_with(writing).await.map_err(fault)?;
+        if size <= AT_ONCE {
+            look_through(&writer).await?;
+        }
         migrations().run(&writer).await.map_err(|cause| match cause {
             MigrateError::Execute(cause) | MigrateError::ExecuteMigration(cause, _) => fault(cause),
             cause => StoreFault::Failed(format!(
@@ -92,8 +103,22 @@ impl Sqlite {
             )),
         })?;
         let readers = pool(READERS).connect_with(file.pragma("query_only", "ON")).await.map_err(fault)?;
+        if lock.metadata().is_ok_and(|it| it.len() == 0) {
+            let held = lock.write_all(HELD).and_then(|()| lock.sync_all());
+            held.map_err(|cause| StoreFault::Failed(format!("cannot write beside {}: {cause}", path.display())))?;
+        }
+        let damage = Arc::new(OnceLock::new());
+        if size > AT_ONCE {
+            let (file, found) = (readers.clone(), Arc::clone(&damage));
+            tokio::spawn(async move {
+                if let Err(fault) = look_through(&file).await {
+                    tracing::error!(%fault, "the store takes nothing in any more: restore the latest backup");
+                    let _ = found.set(fault.to_string());
+                }
+            });
+        }
         let desk = Desk::open(writer.clone());
-        let store = Self { desk, writer, readers, limits, seal, _lock: lock };
+        let store = Self { desk, writer, readers, limits, seal, damage, _lock: lock };
         documents::try_seal(&mut *store.reading().await?, &store.seal, &path.display().to_string()).await?;
         Ok(store)
     }
@@ -140,8 +165,14 @@ fn migrations() -> Migrator {
     ])
 }
 
-/// Creates the file where there is none, and takes the lock beside it.
-fn seize(path: &Path) -> Result<(PathBuf, File), StoreFault> {
+/// Holds that each page of the file is where it belongs and reads back.
+async fn look_through(file: &SqlitePool) -> Result<(), StoreFault> {
+    let found: String = query_scalar("PRAGMA quick_check(1)").fetch_one(file).await.map_err(fault)?;
+    if found == "ok" { Ok(()) } else { Err(damaged("a page", found)) }
+}
+
+/// Creates the file where there is none, and takes the lock beside it; the file's size.
+fn seize(path: &Path) -> Result<(PathBuf, File, u64), StoreFault> {
     let failed = |what: &str, cause: io::Error| StoreFault::Failed(format!("{what} {}: {cause}", path.display()));
     private(path).map_err(|cause| failed("cannot open", cause))?;
     // Links to one file share one lock, and the name never reads as a `file:` URI.
@@ -150,7 +181,17 @@ fn seize(path: &Path) -> Result<(PathBuf, File), StoreFault> {
     beside.push(".lock");
     let lock = private(Path::new(&beside)).map_err(|cause| failed("cannot lock", cause))?;
     match lock.try_lock() {
-        Ok(()) => Ok((path, lock)),
+        Ok(()) => {
+            let length = |file: &File| file.metadata().map(|it| it.len());
+            let size = std::fs::metadata(&path).map(|it| it.len());
+            let (size, before) =
+                size.and_then(|size| Ok((size, length(&lock)?))).map_err(|it| failed("cannot read", it))?;
+            if size == 0 && before > 0 {
+                let anew = format!("delete {} to begin with an empty one", Path::new(&beside).display());
+                return Err(StoreFault::Damaged(format!("it is gone or empty, and there was one here; {anew}")));
+            }
+            Ok((path, lock, size))
+        }
         Err(TryLockError::WouldBlock) => Err(StoreFault::Failed(format!(
             "{} is in use by another process (it holds {})",
             path.display(),

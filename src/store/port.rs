@@ -20,6 +20,9 @@ impl Sqlite {
 
     /// Whoever drops it before [`done`] has written nothing.
     pub(super) async fn writing(&self) -> Result<Transaction<'static, Database>, StoreFault> {
+        if let Some(what) = self.damage.get() {
+            return Err(StoreFault::Damaged(what.clone()));
+        }
         self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(fault)
     }
 }

@@ -163,3 +163,33 @@ async fn a_secret_stands_nowhere_in_the_file_and_opens_only_under_its_name_and_k
     let refused = Sqlite::open(&path, SealingKey::new(&[8; 32])).await.unwrap_err().to_string();
     assert!(refused.contains("another keyring"), "{refused}");
 }
+
+#[tokio::test]
+async fn a_store_with_a_damaged_page_or_none_at_all_is_not_taken_for_an_empty_one() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("node.db");
+    let store = Sqlite::open(&path, seal()).await.unwrap();
+    for n in 0..200 {
+        store.put("asset", &format!("{n}"), &json!("x".repeat(500))).await.unwrap();
+    }
+    store.close().await;
+    let whole = std::fs::read(&path).unwrap();
+    let mut damaged = whole.clone();
+    let middle = damaged.len() / 2 / 4096 * 4096;
+    damaged[middle..middle + 64].fill(0xa5);
+    for wrong in [damaged, vec![]] {
+        std::fs::write(&path, &wrong).unwrap();
+        let fault = Sqlite::open(&path, seal()).await.unwrap_err();
+        assert!(matches!(fault, StoreFault::Damaged(_)), "{fault}");
+        assert_eq!(std::fs::read(&path).unwrap(), wrong, "it is kept as it is");
+    }
+    std::fs::remove_file(&path).unwrap();
+    let fault = Sqlite::open(&path, seal()).await.unwrap_err().to_string();
+    assert!(fault.contains("there was one here") && fault.contains("node.db.lock"), "{fault}");
+    std::fs::write(&path, &whole).unwrap();
+    assert_eq!(Sqlite::open(&path, seal()).await.unwrap().all("asset").await.unwrap().len(), 200);
+    // Whoever wants to begin anew says so.
+    std::fs::remove_file(&path).unwrap();
+    std::fs::remove_file(home.path().join("node.db.lock")).unwrap();
+    assert!(Sqlite::open(&path, seal()).await.unwrap().all("asset").await.unwrap().is_empty());
+}

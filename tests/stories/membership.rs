@@ -44,7 +44,8 @@ fn a_membership_that_lapses_is_warned_about_and_then_refused_on_both_sides() {
     }
     let bob = town.id("bob");
     let why = town.fails("alice", &["offer", "latest"], 1);
-    for words in ["participant.window", &bob, "Bob Simulation SE", "has ended", &end] {
+    let shown = end.replace('T', " ").replace('Z', " UTC");
+    for words in ["participant.window", &bob, "Bob Simulation SE", "has ended", &shown] {
         assert!(why.contains(words), "{words} is missing: {why}");
     }
     // Nor can a rule offer; who would rely on it is told, and why.

@@ -8,7 +8,7 @@ use jiff::{Timestamp, ToSpan as _};
 use serde_json::Value;
 
 use super::At;
-use super::words::{brief, head, table, text, until};
+use super::words::{apart, head, table, text, until};
 
 /// Lists members and when each membership lapses, as operator; the next to lapse comes first.
 ///
@@ -82,9 +82,15 @@ impl Approvals {
         let approvals = self.at.desk()?.get("/api/approvals").await?;
         self.at.say(&approvals, |approvals| {
             let mut rows = vec![head(&["Id", "Version", "Title", "Hash"])];
-            rows.extend(approvals.as_array().into_iter().flatten().map(|one| {
-                vec![brief(&text(one, "/id")), text(one, "/version"), text(one, "/title"), text(one, "/hash")]
-            }));
+            let ids: Vec<String> = approvals.as_array().into_iter().flatten().map(|one| text(one, "/id")).collect();
+            rows.extend(
+                approvals
+                    .as_array()
+                    .into_iter()
+                    .flatten()
+                    .zip(apart(&ids))
+                    .map(|(one, id)| vec![id, text(one, "/version"), text(one, "/title"), text(one, "/hash")]),
+            );
             if rows.len() == 1 {
                 println!("no templates yet; `countersign approve FILE` approves one");
             } else {

@@ -5,7 +5,7 @@ use clap::Args;
 use serde_json::Value;
 
 use super::ready::warn;
-use super::words::{brief, called, money, text, until, when};
+use super::words::{brief, called, localized, money, text, until, when};
 use super::{At, found, member};
 
 /// Shows a negotiation or contract in readable words.
@@ -165,7 +165,7 @@ fn print_offer(view: &Value) {
     println!("\nTerms of “{}”", called(offer, "/template_title", "/template"));
     let sentences = offer["in_words"].as_array().into_iter().flatten();
     for (number, sentence) in sentences.enumerate() {
-        println!("  {}. {}", number + 1, text(sentence, ""));
+        println!("  {}. {}", number + 1, localized(&text(sentence, "")));
     }
     println!("\nOffer        sha256 {}", text(offer, "/sha256"));
     println!("\nTimes");

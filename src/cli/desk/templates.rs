@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::super::Usage;
 use super::super::calls::Desk;
 use super::papers::expect;
-use super::words::{brief, head, table, text, when};
+use super::words::{apart, head, localized, table, text, when};
 use super::{At, member, read_text};
 
 /// Takes templates that an operator approved, lists them, shows one in words.
@@ -65,13 +65,15 @@ impl TemplateArgs {
                 let templates = at.desk()?.get("/api/templates").await?;
                 at.say(&templates, |templates| {
                     let mut rows = vec![head(&["Id", "Title", "Values", "Fee", "Until"])];
-                    rows.extend(templates.as_array().into_iter().flatten().map(|one| {
+                    let ids: Vec<String> =
+                        templates.as_array().into_iter().flatten().map(|one| text(one, "/id")).collect();
+                    rows.extend(templates.as_array().into_iter().flatten().zip(apart(&ids)).map(|(one, id)| {
                         let values = one["parameters"].as_object().into_iter().flatten();
                         let values: Vec<String> = values.map(|(name, _)| text(&json!(name), "")).collect();
                         let believed = one["believed"] == true;
                         let until = when(&text(one, "/until"));
                         vec![
-                            brief(&text(one, "/id")),
+                            id,
                             text(one, "/title"),
                             values.join(", "),
                             text(one, "/fee_in_words"),
@@ -119,7 +121,7 @@ fn print(one: &Value) {
     let with = if example.is_empty() { String::new() } else { format!(" (with {}, for example)", example.join(", ")) };
     println!("\nTerms{with}");
     for (number, sentence) in one["in_words"].as_array().into_iter().flatten().enumerate() {
-        println!("  {}. {}", number + 1, text(sentence, ""));
+        println!("  {}. {}", number + 1, localized(&text(sentence, "")));
     }
 }
 

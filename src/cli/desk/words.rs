@@ -1,5 +1,6 @@
 //! How a desk's words look: times in the reader's zone, tables, ids.
 
+use std::collections::BTreeSet;
 use std::io::IsTerminal as _;
 
 use jiff::Timestamp;
@@ -28,6 +29,27 @@ fn when_in(time: &str, zone: TimeZone) -> String {
         Ok(at) => at.to_zoned(zone).strftime("%Y-%m-%d %H:%M:%S %Z").to_string(),
         Err(_) => readable(time, 64),
     }
+}
+
+/// A text in which times of UTC (2026-11-22T10:00:00Z) stand, with them in the reader's zone.
+pub fn localized(text: &str) -> String {
+    localized_in(text, &TimeZone::system())
+}
+
+fn localized_in(text: &str, zone: &TimeZone) -> String {
+    const LENGTH: usize = "2026-11-22T10:00:00Z".len();
+    let (mut said, mut rest) = (String::new(), text);
+    while let Some(at) = rest.find('Z') {
+        let (before, after) = rest.split_at(at + 1);
+        let begin = before.len().checked_sub(LENGTH).filter(|begin| before.is_char_boundary(*begin));
+        let time = begin.map(|begin| before.split_at(begin)).filter(|(_, time)| time.parse::<Timestamp>().is_ok());
+        match time {
+            Some((before, time)) => said.extend([before, &when_in(time, zone.clone())]),
+            None => said.push_str(before),
+        }
+        rest = after;
+    }
+    said + rest
 }
 
 /// A deadline: how long that is, and when in the reader's zone.
@@ -65,6 +87,19 @@ fn distance(at: Timestamp, now: Timestamp) -> String {
 pub fn called(value: &Value, name: &str, did: &str) -> String {
     let name = text(value, name);
     if name.is_empty() { text(value, did) } else { name }
+}
+
+/// The beginnings of ids that stand in one list, each as long as it takes to tell it from the others.
+pub fn apart(ids: &[String]) -> Vec<String> {
+    let bare = |id: &String| id.strip_prefix("urn:uuid:").unwrap_or(id).to_owned();
+    let all: BTreeSet<String> = ids.iter().map(bare).collect();
+    let short = |id: String| {
+        let same =
+            |length: usize| all.iter().filter(|other| other.chars().take(length).eq(id.chars().take(length))).count();
+        let length = (8..id.chars().count()).find(|length| same(*length) == 1).unwrap_or(id.chars().count());
+        readable(&id, length)
+    };
+    ids.iter().map(|id| short(bare(id))).collect()
 }
 
 /// The beginning of an id, long enough to name it in a command.
@@ -144,7 +179,14 @@ mod tests {
     fn times_are_the_readers() {
         let zone = TimeZone::fixed(jiff::tz::offset(2));
         assert!(when_in("2026-11-22T10:00:00Z", zone.clone()).starts_with("2026-11-22 12:00:00 "));
-        assert_eq!(when_in("soon\u{1b}", zone), "soon\u{fffd}");
+        assert_eq!(when_in("soon\u{1b}", zone.clone()), "soon\u{fffd}");
+        let said =
+            localized_in("Z. from 2026-01-01T23:30:00Z, not ü026-01-01T00:00:00Z or 2026-13-01T00:00:00Z", &zone);
+        assert!(
+            said.starts_with("Z. from 2026-01-02 01:30:00 ") && said.contains(", not ü026-01-01T00:00:00Z or"),
+            "{said}"
+        );
+        assert!(said.ends_with("2026-13-01T00:00:00Z"), "{said}");
     }
 
     #[test]
@@ -160,6 +202,14 @@ mod tests {
         let said = until_in(at("2026-11-26T11:00:00Z"), now, zone.clone());
         assert!(said.starts_with("in 4 days 1 h, until Thu 26 Nov 12:00 "), "{said}");
         assert!(until_in(at("2027-11-26T11:00:00Z"), now, zone).contains("Fri 26 Nov 2027 12:00 "));
+    }
+
+    #[test]
+    fn ids_of_a_list_are_told_apart() {
+        let ids = ["urn:uuid:5b0f6a3e-0001", "urn:uuid:5b0f6a3e-0002", "urn:uuid:77aa0000-0000", "short"];
+        let ids = ids.map(str::to_owned);
+        assert_eq!(apart(&ids), ["5b0f6a3e-0001", "5b0f6a3e-0002", "77aa0000", "short"]);
+        assert_eq!(apart(&[ids[0].clone(), ids[0].clone()]), ["5b0f6a3e", "5b0f6a3e"]);
     }
 
     #[test]

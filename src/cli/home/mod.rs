@@ -102,6 +102,10 @@ impl Home {
         let bytes = fs::read(&path).with_context(|| {
             let what_now = if self.path("keys/signing").exists() {
                 "an older version made this home, with keys that were not encrypted; make a new one".into()
+            } else if self.path(CONFIGURATION).exists() {
+                "the home is there and its keys are gone: countersign keys import FILE puts exported ones back, \
+                 countersign restore BACKUP --home NEWDIR a whole backup"
+                    .into()
             } else {
                 format!("`countersign init --home {}` makes a home", self.0.display())
             };
@@ -172,7 +176,9 @@ impl Home {
     /// When it is missing.
     pub fn api_key(&self) -> Result<Zeroizing<String>> {
         let path = self.path("api-key");
-        let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let text = fs::read_to_string(&path).with_context(|| {
+            format!("cannot read {}; the node makes it anew when it is started again", path.display())
+        })?;
         let key = Zeroizing::new(text.trim().to_owned());
         if key.len() < 22 {
             bail!("{} is no key: it takes 22 random letters at least", path.display());

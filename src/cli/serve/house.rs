@@ -69,6 +69,8 @@ impl House {
     ) -> Result<Self> {
         let started = chance::now()?;
         let store = Arc::new(open_store(home, keyring, configuration).await?);
+        // A key that was lost is made anew: whoever can write here owns the node.
+        home.keep_api_key()?;
         let doorkeeper = Doorkeeper::open(Arc::clone(&store) as Arc<dyn KeyStore>, &home.api_key()?).await?;
         let mut house = Self {
             public: Router::new(),
