@@ -21,10 +21,16 @@ impl Policy {
 }
 
 fn owed(who: &str, duty: &Duty) -> String {
-    sentence(who, &duty.action, &duty.constraints)
+    // What may be done until a time has to be done by it.
+    let by = |how: String| how.strip_prefix("until ").map_or(how.clone(), |time| format!("by {time}"));
+    worded(who, &duty.action, duty.constraints.iter().map(phrase).map(by).collect())
 }
 
 fn sentence(who: &str, action: &str, constraints: &[Constraint]) -> String {
+    worded(who, action, constraints.iter().map(phrase).collect())
+}
+
+fn worded(who: &str, action: &str, how: Vec<String>) -> String {
     let what = match action {
         "compensate" => "compensate the provider".to_owned(),
         "inform" => "inform the provider".to_owned(),
@@ -36,7 +42,6 @@ fn sentence(who: &str, action: &str, constraints: &[Constraint]) -> String {
         plain if plain.contains(':') => format!("do “{plain}” with the asset"),
         plain => format!("{} the asset", spaced(plain)),
     };
-    let how: Vec<_> = constraints.iter().map(phrase).collect();
     if how.is_empty() { format!("{who} {what}.") } else { format!("{who} {what} {}.", how.join(", and ")) }
 }
 
@@ -184,7 +189,8 @@ mod tests {
                     when("spatial", "isPartOf", json!("DE")), when("elapsedTime", "lteq", json!("P1M2DT1S"))]}]},
             ],
             "prohibition": [{"action": "distribute"}, {"action": "cx:train"}],
-            "obligation": [{"action": "delete", "constraint": [when("dateTime", "lt", json!("2028-01-01T00:00:00Z"))]}],
+            "obligation": [{"action": "delete", "constraint": [when("dateTime", "lt", json!("2028-01-01T00:00:00Z"))]},
+                {"action": "inform", "constraint": [when("dateTime", "lteq", json!("2028-01-01T00:00:00Z"))]}],
         }))
         .unwrap();
         assert_eq!(
@@ -196,6 +202,7 @@ mod tests {
                 "The consumer must not pass the asset on to others.",
                 "The consumer must not do “cx:train” with the asset.",
                 "The consumer has to delete the asset before 2028-01-01T00:00:00Z.",
+                "The consumer has to inform the provider by 2028-01-01T00:00:00Z.",
             ]
         );
     }
