@@ -202,7 +202,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_answer_is_kept_for_seconds_and_silence_for_half_a_minute() {
-        let (asked, at) = (Asked::default(), |second| Timestamp::from_seconds(1_800_000_000 + second).unwrap());
+        let (asked, at) = (Asked::default(), |second: i64| Timestamp::from_seconds(1_800_000_000 + second).unwrap());
         let question = || ("did:x".parse().unwrap(), "http://x".to_owned(), "urn:d".to_owned());
         let (answer, new) = asked.answer(question(), at(0), false);
         assert!(new);
