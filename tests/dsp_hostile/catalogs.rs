@@ -109,3 +109,26 @@ async fn an_offer_that_was_copied_from_the_catalog_is_the_catalogs_with_its_role
     node.node.list_plain(&serde_json::from_value(listed).unwrap()).await.unwrap();
     assert_eq!(stranger.say("/negotiations/request", &reordered).await.0, 201, "rules in another order");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_began_from_the_catalog_asks_for_it_no_more() {
+    let node = connector(44, "plain = ['*']\n[decide]\naccept = 'automatic'").await;
+    let stranger = Stranger::of(12, &node);
+    let offers = json!([{ "@id": "urn:offer:1", "permission": [{ "action": "use" }] }]);
+    let ear = Ear::answering(move |what, asked, _| match what.starts_with("GET") {
+        true => (200, shown(offers.clone())),
+        false => requested(asked),
+    })
+    .await;
+    let mut from_catalog = order(&stranger.did(), &ear.url);
+    from_catalog.terms = None;
+    let id = node.node.start(&from_catalog, person()).await.unwrap();
+    let mut offer = ear.hears("/negotiations/request").await;
+    offer["@type"] = json!("ContractOfferMessage");
+    offer.as_object_mut().unwrap().remove("callbackAddress");
+    offer["providerPid"] = json!("urn:uuid:p");
+    assert_eq!(stranger.say(&format!("/negotiations/{id}/offers"), &offer).await.0, 200);
+    let view = node.reaches(&id, "ACCEPTED").await;
+    assert_eq!((view.cataloged, view.offers.len()), (Some(true), 2));
+    assert_eq!(ear.heard("GET", "").len(), 1, "asked before it began, and not again");
+}

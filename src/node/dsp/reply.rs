@@ -58,7 +58,8 @@ pub(super) fn judge_first(posted: Posted, opening: &Opening) -> Verdict {
         return Verdict::Refused(format!("answered {status} about another negotiation, {other}"));
     }
     if named("state") == Some("TERMINATED") {
-        return Verdict::Refused(format!("answered {status} that the negotiation is TERMINATED"));
+        // The peer says why in a message of its own, which is on its way; should none come, this was the end.
+        return Verdict::NotYet(format!("answered {status} that the negotiation is TERMINATED"));
     }
     let known = opening.peer_pid.is_some() || body.as_ref().is_some_and(|body| pid(body, peer).is_some());
     // A repetition is answered like the first time, so that the peer gets its chances.
@@ -118,15 +119,12 @@ mod tests {
             body[member] = value;
             Some(body)
         };
-        for wrong in [
-            with("@type", json!("ContractNegotiationError")),
-            with("consumerPid", json!("urn:other")),
-            with("state", json!("TERMINATED")),
-        ] {
+        for wrong in [with("@type", json!("ContractNegotiationError")), with("consumerPid", json!("urn:other"))] {
             for known in [None, Some("urn:peer")] {
                 assert!(matches!(judged(wrong.clone(), known), Verdict::Refused(_)), "{wrong:?}");
             }
         }
+        assert!(matches!(judged(with("state", json!("TERMINATED")), Some("urn:peer")), Verdict::NotYet(_)));
         let unusable = [json!(null), json!(5), json!(""), json!("a b"), json!(NOBODY)];
         for nameless in [None, Some(json!([]))].into_iter().chain(unusable.map(|pid| with("providerPid", pid))) {
             assert!(matches!(judged(nameless.clone(), None), Verdict::NotYet(_)), "{nameless:?}");
