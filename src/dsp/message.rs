@@ -182,13 +182,19 @@ fn hold_day(message: &Value) -> Result<(), Refusal> {
 /// # Errors
 /// `dsp.message`.
 pub fn hold_said(opening: &Opening, said: &Said, first: Option<&str>) -> Result<(), Refusal> {
-    let whole =
-        Opening { peer_pid: Some(opening.peer_pid.clone().unwrap_or_else(|| NOBODY.into())), ..opening.clone() };
-    let message = write(&whole, said, first);
-    hold(Form::of(said.word.kind()).name(), &message)?;
-    let length = message.to_string().len();
-    checks::MESSAGE
-        .hold(length <= MAX_MESSAGE, || format!("a message of {length} bytes is too long, {MAX_MESSAGE} fit"))
+    let kind = said.word.kind();
+    let message = if first.is_some() || opening.peer_pid.is_some() {
+        write(opening, said, first)
+    } else {
+        write(&Opening { peer_pid: Some(NOBODY.into()), ..opening.clone() }, said, first)
+    };
+    hold(Form::of(kind).name(), &message)?;
+    // The others are some ids, none of them longer than 2 KiB.
+    if matches!(kind, Kind::Request | Kind::Offer | Kind::Agreement | Kind::Termination) {
+        let length = message.to_string().len();
+        checks::MESSAGE.hold(length <= MAX_MESSAGE, || format!("{length} bytes are too long, {MAX_MESSAGE} fit"))?;
+    }
+    Ok(())
 }
 
 /// A message as it travels. `first` carries the address for answers, and no id of the counterparty's.
