@@ -3,7 +3,12 @@ use serde_json::{Map, Value, json};
 
 use super::{CONTEXT, checks, filters_nothing};
 use crate::check::{Check, Refusal};
-use crate::negotiation::plain::{ParticipantId, same_terms};
+use crate::negotiation::plain::{Opening, ParticipantId, Parties, same_terms};
+
+/// Members of a cataloged offer that are none of its terms: what names it, and whom it is between.
+const NOT_TERMS: [&str; 7] = ["@context", "@id", "@type", "target", "assigner", "assignee", "countersign"];
+/// The longest entry of another connector's catalog that is read, in offers.
+const MOST_OFFERS: usize = 1000;
 
 /// A dataset as a catalog shows it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -37,6 +42,15 @@ pub struct OfferTerms {
     pub promisor: Option<ParticipantId>,
 }
 
+/// What an offer on its way is of a catalog.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Meant<'d> {
+    /// The cataloged offer.
+    pub offer: &'d OfferTerms,
+    /// Who promises by it, between the two that negotiate.
+    pub parties: Parties,
+}
+
 /// A way to have a dataset.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -58,6 +72,32 @@ impl OfferTerms {
         offer
     }
 
+    /// Who promises by it, between the two that negotiate; `None` where its promisor is neither.
+    pub fn parties(&self, opening: &Opening) -> Option<Parties> {
+        let usual = opening.parties();
+        match &self.promisor {
+            Some(promisor) if *promisor == usual.consumer => {
+                Some(Parties { promisor: usual.promisee, promisee: usual.promisor, ..usual })
+            }
+            Some(promisor) if *promisor != usual.provider => None,
+            _ => Some(usual),
+        }
+    }
+
+    /// An offer as another connector's catalog shows it; `None` for what is none.
+    fn read(shown: &Value) -> Option<Self> {
+        let members = shown.as_object()?;
+        let promisor = match shown.pointer("/countersign/promisor") {
+            Some(named) => Some(named.as_str()?.parse().ok()?),
+            None => None,
+        };
+        // As in messages, some write lists without items.
+        let says = |value: &Value| value.as_array().is_none_or(|items| !items.is_empty());
+        let terms = members.iter().filter(|(name, value)| !NOT_TERMS.contains(&name.as_str()) && says(value));
+        let terms = terms.map(|(name, value)| (name.clone(), value.clone())).collect();
+        Some(Self { id: members.get("@id")?.as_str()?.to_owned(), terms, promisor })
+    }
+
     /// The ODRL Offer as it is negotiated about a dataset.
     pub fn about(&self, dataset: &str) -> Value {
         let mut offer = json!({ "@id": self.id, "@type": "Offer", "target": dataset });
@@ -69,9 +109,57 @@ impl OfferTerms {
 }
 
 impl Dataset {
-    /// The cataloged offer that `offer` is: the same terms, under the same id where it names a cataloged one.
-    pub fn offer_of(&self, offer: &Value) -> Option<&OfferTerms> {
-        self.offers.iter().find(|known| same_terms(&known.about(&self.id), offer))
+    /// The cataloged offer that `offer` is, between the two of a negotiation: of those with its terms, and with the roles that
+    /// come with it where `said` says some, the one that it names, or else one with the usual roles, or else the first.
+    pub fn meant(&self, offer: &Value, said: Option<&Parties>, opening: &Opening) -> Option<Meant<'_>> {
+        let (named, usual) = (offer.get("@id").and_then(Value::as_str), opening.parties());
+        let same = self.offers.iter().filter(|known| same_terms(&known.about(&self.id), offer));
+        let fit = same.filter_map(|known| {
+            let parties = known.parties(opening)?;
+            said.is_none_or(|said| *said == parties).then_some(Meant { offer: known, parties })
+        });
+        fit.min_by_key(|meant| (named != Some(&meant.offer.id), meant.parties != usual))
+    }
+
+    /// The cataloged offer to begin from: of those that can be made between the two of a negotiation the one of an id, or
+    /// without one the first with the roles that are `wanted`, or else the first.
+    pub fn offered(&self, id: Option<&str>, wanted: &Parties, opening: &Opening) -> Option<Meant<'_>> {
+        let known = self.offers.iter().filter(|known| id.is_none_or(|id| known.id == id));
+        let fit = known.filter_map(|known| Some(Meant { offer: known, parties: known.parties(opening)? }));
+        fit.min_by_key(|meant| meant.parties != *wanted)
+    }
+
+    /// The dataset of an id as another connector's catalog shows it; `None` for another one, and for what is none.
+    pub fn read(shown: &Value, id: &str) -> Option<Self> {
+        let policies = match shown.get("hasPolicy")? {
+            Value::Array(policies) => &policies[..],
+            one => std::slice::from_ref(one),
+        };
+        (shown.get("@id")?.as_str()? == id && policies.len() <= MOST_OFFERS).then(|| Self {
+            id: id.to_owned(),
+            title: String::new(),
+            offers: policies.iter().filter_map(OfferTerms::read).collect(),
+            distributions: vec![],
+            extra: Map::new(),
+        })
+    }
+
+    /// Holds what is to be listed: it reads as a dataset, and each of its offers says one thing under one id.
+    ///
+    /// # Errors
+    /// `dsp.message`.
+    pub fn hold(&self, base: &str) -> Result<(), Refusal> {
+        super::hold("Dataset", &self.shown(base))?;
+        for (place, offer) in self.offers.iter().enumerate() {
+            let (id, before) = (&offer.id, &self.offers[..place]);
+            let alone = before.iter().all(|other| other.id != *id);
+            checks::MESSAGE.hold(alone, || format!("two offers have the id {id}: which one is asked for?"))?;
+            let reserved = offer.terms.keys().find(|name| NOT_TERMS.contains(&name.as_str()));
+            checks::MESSAGE.hold(reserved.is_none(), || {
+                format!("the terms of {id} say `{}`, which is no term", reserved.map_or("", String::as_str))
+            })?;
+        }
+        Ok(())
     }
 
     /// The dataset as a catalog lists it. `base` is where this node takes the protocol's messages.

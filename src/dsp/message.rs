@@ -80,14 +80,21 @@ pub struct Named {
     pub provider_pid: Option<String>,
 }
 
+/// Parses a message.
+///
+/// # Errors
+/// `encoding.*`.
+pub fn parse(bytes: &[u8]) -> Result<Value, Refusal> {
+    parse_json(bytes, MAX_MESSAGE)
+}
+
 /// Reads a message strictly, as one of a form.
 ///
 /// # Errors
-/// `encoding.*`, `dsp.message`; with the ids that it names, where it is JSON.
-pub fn read(bytes: &[u8], form: Form) -> Result<Letter, (Refusal, Named)> {
-    let mut value = parse_json(bytes, MAX_MESSAGE).map_err(|refusal| (refusal, Named::default()))?;
+/// `dsp.message`; with the ids that it names.
+pub fn read(mut value: Value, form: Form) -> Result<Letter, (Refusal, Named)> {
     tolerate(&mut value);
-    if let Err(refusal) = hold(form.name(), &value) {
+    if let Err(refusal) = hold(form.name(), &value).and_then(|()| hold_day(&value)) {
         let pid = |name: &str| {
             let named = value.get(name).and_then(Value::as_str);
             named.filter(|pid| !pid.is_empty() && pid.len() <= 2048).map(str::to_owned)
@@ -114,7 +121,11 @@ impl Letter {
             Some(Value::Object(own)) => own,
             _ => Map::new(),
         };
-        let parties = take_parties(&mut own);
+        // The schema holds that there are all four or none; with other forms they mean nothing, and stay.
+        let parties = match form {
+            Form::Request | Form::Offer | Form::Agreement => take_parties(&mut own),
+            Form::Verification | Form::Event | Form::Termination => None,
+        };
         let mut policy = |name: &str| members.remove(name).unwrap_or_default();
         let word = match form {
             Form::Request => Word::Request { offer: policy("offer") },
@@ -155,6 +166,35 @@ fn take_parties(own: &mut Map<String, Value>) -> Option<Parties> {
         own.shift_remove(role);
     }
     Some(Parties { provider, consumer, promisor, promisee })
+}
+
+/// The day of an agreement is one: a pattern knows no months.
+fn hold_day(message: &Value) -> Result<(), Refusal> {
+    let Some(timestamp) = message.pointer("/agreement/timestamp").and_then(Value::as_str) else { return Ok(()) };
+    // Years of more than four digits, or before the first, are nobody's.
+    let day = timestamp.get(..10).and_then(|day| day.parse::<jiff::civil::Date>().ok());
+    checks::MESSAGE.hold(day.is_some(), || format!("the agreement's timestamp {timestamp} is no time"))
+}
+
+/// Holds what this side is about to say as its counterparty will: to its schema, and to the longest message. The
+/// counterparty's id of the negotiation, where it is not known yet, will be filled in.
+///
+/// # Errors
+/// `dsp.message`.
+pub fn hold_said(opening: &Opening, said: &Said, first: Option<&str>) -> Result<(), Refusal> {
+    let kind = said.word.kind();
+    let message = if first.is_some() || opening.peer_pid.is_some() {
+        write(opening, said, first)
+    } else {
+        write(&Opening { peer_pid: Some(NOBODY.into()), ..opening.clone() }, said, first)
+    };
+    hold(Form::of(kind).name(), &message)?;
+    // The others are some ids, none of them longer than 2 KiB.
+    if matches!(kind, Kind::Request | Kind::Offer | Kind::Agreement | Kind::Termination) {
+        let length = message.to_string().len();
+        checks::MESSAGE.hold(length <= MAX_MESSAGE, || format!("{length} bytes are too long, {MAX_MESSAGE} fit"))?;
+    }
+    Ok(())
 }
 
 /// A message as it travels. `first` carries the address for answers, and no id of the counterparty's.

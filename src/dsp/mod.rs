@@ -8,8 +8,10 @@ mod message;
 mod schema;
 mod tolerated;
 
-pub use catalog::{Dataset, Distribution, OfferTerms, catalog, catalog_error, read_filter};
-pub use message::{Form, Letter, MAX_MESSAGE, Named, acknowledge, negotiation_error, read, spell_operands, write};
+pub use catalog::{Dataset, Distribution, Meant, OfferTerms, catalog, catalog_error, read_filter};
+pub use message::{
+    Form, Letter, MAX_MESSAGE, Named, acknowledge, hold_said, negotiation_error, parse, read, spell_operands, write,
+};
 pub use schema::{hold, is_valid};
 pub use tolerated::{filters_nothing, tolerate};
 

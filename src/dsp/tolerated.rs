@@ -1,6 +1,7 @@
 //! What other connectors write otherwise than the specification has it, each with its reason, all in this place.
 //!
-//! What they *answer* otherwise is in `node/dsp/reply.rs`: statuses, and errors without process ids.
+//! What they *answer* otherwise is in `node/dsp/reply.rs`: statuses, and errors without process ids. What they *repeat*
+//! otherwise is in `negotiation/plain/decide.rs`, because it depends on where a negotiation stands.
 
 use serde_json::Value;
 

@@ -2,8 +2,10 @@
 //! that is valid itself.
 
 mod callers;
+mod catalogs;
 mod messages;
 mod peers;
+mod roles;
 #[path = "../support/stranger.rs"]
 mod stranger;
 
@@ -15,7 +17,16 @@ use countersign::node::NodeFault;
 use countersign::node::dsp::StartOrder;
 use serde_json::{Value, json};
 use stranger::connectors::{self, DATASET, connector, dataset, terms};
-use stranger::{CONFIGURATION, CONTEXT, Stranger, now, provider};
+use stranger::{CONFIGURATION, CONTEXT, Ear, Stranger, now, provider, requested, shown};
+
+fn order(counterparty: &ParticipantId, address: &str) -> StartOrder {
+    let order = json!({ "counterparty": counterparty, "address": address, "dataset": DATASET, "terms": terms() });
+    serde_json::from_value(order).unwrap()
+}
+
+fn person() -> countersign::negotiation::Decider {
+    countersign::negotiation::Decider::Person("desk".into())
+}
 
 fn refused(answer: &(u16, Value), check: &str, what: &str) {
     let (status, body) = answer;

@@ -143,6 +143,7 @@ async fn a_message_that_does_not_fit_moves_no_negotiation() {
     agreement["@type"] = json!("Agreement");
     agreement["assigner"] = json!(node.did);
     agreement["assignee"] = json!(stranger.did());
+    agreement["timestamp"] = json!("2026-11-25T12:00:00Z");
     let verification = "ContractAgreementVerificationMessage";
     let event = "ContractNegotiationEventMessage";
     let cases = [
@@ -219,6 +220,11 @@ async fn a_signed_message_never_becomes_a_plain_one() {
     let mut message = stranger.request();
     message["countersign"] = json!({ "signed": "{}" });
     refused(&stranger.say("/negotiations/request", &message).await, checks::SIGNED.id(), "no wallet here");
+    let spelled = message.to_string().replace("\"signed\"", "\"\\u0073igned\"");
+    assert!(spelled.contains("u0073"));
+    refused(&stranger.send("/negotiations/request", spelled).await, checks::SIGNED.id(), "spelled otherwise");
+    message["countersign"] = json!({ "signed": 5 });
+    refused(&stranger.say("/negotiations/request", &message).await, checks::SIGNED.id(), "no text");
     assert!(node.node.views(false, 10).await.unwrap().is_empty());
 }
 

@@ -81,6 +81,7 @@ async fn a_counter_offer_on_cataloged_terms_does_not_keep_roles_that_the_catalog
     let by = countersign::negotiation::Decider::Person("desk".into());
     node.node.act(&pid, countersign::node::dsp::Act::Offer, Default::default(), by).await.unwrap();
     let mut counter = stranger.request();
+    counter["offer"]["@id"] = json!("urn:offer:2");
     counter.as_object_mut().unwrap().remove("callbackAddress");
     counter["providerPid"] = json!(pid);
     let (status, body) = stranger.say(&format!("/negotiations/{pid}/request"), &counter).await;
@@ -89,15 +90,6 @@ async fn a_counter_offer_on_cataloged_terms_does_not_keep_roles_that_the_catalog
     let promisor =
         serde_json::to_value(&talk.offers).unwrap().as_array().unwrap().last().unwrap()["parties"]["promisor"].clone();
     assert_eq!(promisor, json!(node.did), "without roles, those of the catalog hold: {:?}", talk.state);
-}
-
-fn order(counterparty: &ParticipantId, address: &str) -> StartOrder {
-    let order = json!({ "counterparty": counterparty, "address": address, "dataset": DATASET, "terms": terms() });
-    serde_json::from_value(order).unwrap()
-}
-
-fn person() -> countersign::negotiation::Decider {
-    countersign::negotiation::Decider::Person("desk".into())
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -130,7 +122,13 @@ async fn a_late_answer_to_what_has_ended_gives_its_sender_no_more_than_its_share
     assert_eq!(stranger.say("/negotiations/request", &stranger.request()).await.0, 201);
     let slow = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}", slow.local_addr().unwrap());
-    let id = node.node.start(&order(&stranger.did(), &address), person()).await.unwrap();
+    let starting = tokio::spawn({
+        let (node, order) = (node.node.clone(), order(&stranger.did(), &address));
+        async move { node.start(&order, person()).await.unwrap() }
+    });
+    // It asks for the dataset first, and goes on without.
+    drop(slow.accept().await.unwrap());
+    let id = starting.await.unwrap();
     let (mut stream, _) = slow.accept().await.unwrap();
     node.node.act(&id, countersign::node::dsp::Act::Terminate, Default::default(), person()).await.unwrap();
     {
@@ -148,4 +146,48 @@ async fn a_late_answer_to_what_has_ended_gives_its_sender_no_more_than_its_share
     let mut second = stranger.request();
     second["consumerPid"] = json!("urn:uuid:c2");
     refused(&stranger.say("/negotiations/request", &second).await, checks::OPEN.id(), "one is open already");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_to_a_first_message_that_is_about_something_else_is_not_taken() {
+    let node = connector(29, CONFIGURATION).await;
+    let stranger = Stranger::of(12, &node);
+    let answers: [fn(&Value) -> Value; 2] = [
+        |_| json!({ "@context": [CONTEXT], "@type": "ContractNegotiationError", "reason": ["not me"] }),
+        |_| json!({ "@type": "ContractNegotiation", "consumerPid": "urn:other", "providerPid": "urn:p" }),
+    ];
+    for answer in answers {
+        let ear = Ear::answering(move |_, asked, _| (201, answer(asked).to_string())).await;
+        let id = node.node.start(&order(&stranger.did(), &ear.url), person()).await.unwrap();
+        let view = node.reaches(&id, "TERMINATED").await;
+        assert_eq!(view.ending.unwrap().code.as_deref(), Some("undelivered"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_without_the_peers_id_is_asked_for_again_so_that_the_end_can_be_told() {
+    let node = connector(30, CONFIGURATION).await;
+    let stranger = Stranger::of(12, &node);
+    let ear = Ear::answering(|what, asked, before| match (what.ends_with("/negotiations/request"), before) {
+        (true, 0) => (201, String::new()),
+        (true, 1) => (200, "<html>welcome</html>".into()),
+        (true, _) => requested(asked),
+        (false, _) => (200, String::new()),
+    })
+    .await;
+    let id = node.node.start(&order(&stranger.did(), &ear.url), person()).await.unwrap();
+    for _ in 0..1000 {
+        if node.view(&id).await.provider_pid.is_some() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    node.node.act(&id, countersign::node::dsp::Act::Terminate, Default::default(), person()).await.unwrap();
+    let told = ear.hears("/negotiations/urn:uuid:p/termination").await;
+    assert_eq!(told["providerPid"], "urn:uuid:p");
+    let asked = ear.heard("POST", "/negotiations/request");
+    assert!(
+        asked.len() == 3 && asked.iter().all(|it| it["@id"] == asked[0]["@id"]),
+        "one message, said again: {asked:?}"
+    );
 }

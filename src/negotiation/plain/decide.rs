@@ -1,7 +1,7 @@
 use serde_json::Value;
 
 use super::super::{Kind, Role, StateName, checks};
-use super::{Event, Negotiation, Opening, Said, State, Word, arrow, same_terms};
+use super::{Event, Negotiation, Opening, Parties, Said, State, Word, arrow, same_terms};
 use crate::check::Refusal;
 
 impl Negotiation {
@@ -17,12 +17,20 @@ impl Negotiation {
 
     /// Whether the counterparty has sent this very message before.
     pub fn has_heard(&self, said: &Said) -> bool {
-        said.sender != self.opening.role && said.id.as_ref().is_some_and(|id| self.heard.contains(id))
+        said.sender != self.opening.role && self.has_heard_id(said.id.as_deref())
     }
 
-    /// Whether the counterparty only says again what its state rests on. EDC does, under another id, when its loop is
-    /// quicker than the answer, and then gives the agreement another id and time; a refusal would make it terminate what
-    /// stands here. The agreement that came first stays the one that this side holds.
+    /// Whether the counterparty has sent a message of this id before.
+    pub fn has_heard_id(&self, id: Option<&str>) -> bool {
+        id.is_some_and(|id| self.heard.contains(id))
+    }
+
+    /// Whether the counterparty only says again what its state rests on, under another id of the message.
+    ///
+    /// No arrow of the specification, and tolerated for one connector: EDC (0.15.1, under load) says an agreement, a
+    /// verification or a finalization again when its loop is quicker than the answer, gives the agreement another id and time
+    /// then, and takes each 4xx for the end: a refusal would make it terminate what stands here. The agreement that came
+    /// first stays the one that this side holds, and the other id is noted.
     fn knows(&self, said: &Said) -> bool {
         let state = self.state.name();
         said.sender != self.opening.role
@@ -30,7 +38,7 @@ impl Negotiation {
                 (Word::Agreement { agreement }, Role::Provider) => {
                     !matches!(self.state, State::Terminated(..))
                         && self.agreement().is_some()
-                        && self.hold_agreement(agreement).is_ok()
+                        && self.hold_agreement(agreement, said.parties.as_ref()).is_ok()
                 }
                 (Word::Verification, Role::Consumer) => matches!(state, StateName::Verified | StateName::Finalized),
                 (Word::Finalization, Role::Provider) => state == StateName::Finalized,
@@ -38,13 +46,26 @@ impl Negotiation {
             }
     }
 
+    /// The note that a known agreement was said under an id that it did not have so far.
+    fn renamed(&self, said: &Said) -> Option<Event> {
+        let Word::Agreement { agreement } = &said.word else { return None };
+        let id = text(agreement, "@id")?;
+        let known = |held: &str| held == id;
+        let held = self.agreement().and_then(|plain| text(&plain.agreement, "@id")).is_some_and(known);
+        let noted = self.history.iter().flat_map(|entered| &entered.renamed).any(|noted| known(noted));
+        (!held && !noted).then(|| Event::Renamed { agreement: id.to_owned() })
+    }
+
     /// What follows from a message, of either side. `None`: it is known already, and nothing follows.
     ///
     /// # Errors
     /// A [`Refusal`] of `negotiation.*`; the negotiation is as it was.
     pub fn decide(&self, said: Said) -> Result<Option<Event>, Refusal> {
-        if self.has_heard(&said) || self.knows(&said) {
+        if self.has_heard(&said) {
             return Ok(None);
+        }
+        if self.knows(&said) {
+            return Ok(self.renamed(&said));
         }
         let (state, kind) = (self.state.name(), said.word.kind());
         checks::TERMINAL.hold(!self.is_over(), || format!("it is {state} and takes no {}", kind.name()))?;
@@ -58,11 +79,16 @@ impl Negotiation {
                     format!("it accepts {named}, and {} stands", stands.unwrap_or("no offer"))
                 })?;
             }
-            Word::Agreement { agreement } => self.hold_agreement(agreement)?,
+            Word::Agreement { agreement } => self.hold_agreement(agreement, said.parties.as_ref())?,
             Word::Request { offer } | Word::Offer { offer } => {
                 let target = text(offer, "target");
                 checks::STATE.hold(target == Some(&self.opening.dataset), || {
                     format!("the negotiation is about {}, not {}", self.opening.dataset, target.unwrap_or("nothing"))
+                })?;
+                let parties = said.parties.clone().unwrap_or_else(|| self.parties());
+                checks::OFFER_ID.hold(self.may_be_named(offer, &parties), || {
+                    let id = text(offer, "@id").unwrap_or_default();
+                    format!("{id} named an offer of other terms or roles before; give this one an id of its own")
                 })?;
             }
             _ => {}
@@ -70,8 +96,17 @@ impl Negotiation {
         Ok(Some(Event::Said { said }))
     }
 
-    /// An agreement is the offer that stands, with the two parties named.
-    fn hold_agreement(&self, agreement: &Value) -> Result<(), Refusal> {
+    /// Whether an offer may have the id that it has: nothing else was on the table under it. Who has read an offer accepts or
+    /// agrees to it by its id, and to nothing that was put in its place.
+    pub fn may_be_named(&self, offer: &Value, parties: &Parties) -> bool {
+        let id = text(offer, "@id");
+        let named = self.offers.iter().filter(|before| text(&before.offer, "@id") == id);
+        named.into_iter().all(|before| before.parties == *parties && same_terms(&before.offer, offer))
+    }
+
+    /// An agreement is the offer that stands, with the two parties named; and with its roles, as far as it says any. Roles
+    /// other than the usual it has to say: who knows nothing of them has agreed to the usual ones.
+    fn hold_agreement(&self, agreement: &Value, roles: Option<&Parties>) -> Result<(), Refusal> {
         let stands = self.offer().map(|offer| &offer.offer);
         checks::AGREEMENT.hold(stands.is_some_and(|offer| same_terms(offer, agreement)), || {
             "the agreement has other terms than the offer that stands".into()
@@ -82,7 +117,11 @@ impl Negotiation {
                 format!("{member} is {}, expected {party}", text(agreement, member).unwrap_or("nobody"))
             })?;
         }
-        Ok(())
+        let (usual, stand) = (self.opening.parties(), self.parties());
+        checks::AGREEMENT.hold(*roles.unwrap_or(&usual) == stand, || {
+            let said = if roles.is_some() { "has other roles than" } else { "does not say the roles of" };
+            format!("the agreement {said} the offer that stands: {} promises {}", stand.promisor, stand.promisee)
+        })
     }
 
     /// Holds the ids that a message names to those that are known; the event that learns the counterparty's first one.

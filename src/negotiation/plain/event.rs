@@ -26,6 +26,11 @@ pub enum Event {
         /// Its id.
         pid: String,
     },
+    /// The provider said its agreement again under another id; the first one is what this side holds.
+    Renamed {
+        /// The other id.
+        agreement: String,
+    },
 }
 
 /// How a plain negotiation began.

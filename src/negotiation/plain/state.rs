@@ -89,6 +89,9 @@ pub struct Entered {
     /// Who decided, where this side did.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub decided: Option<Decider>,
+    /// Other ids under which the provider said the agreement again: it may know it by the last of them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub renamed: Vec<String>,
 }
 
 /// One plain negotiation, as its events have made it.
@@ -135,6 +138,12 @@ impl Negotiation {
                 self.events += 1;
                 Ok(self)
             }
+            Event::Renamed { agreement } => {
+                let agreed = self.history.iter_mut().rfind(|entered| entered.state == StateName::Agreed);
+                agreed.ok_or("an agreement is missing")?.renamed.push(agreement);
+                self.events += 1;
+                Ok(self)
+            }
             Event::Said { said } => {
                 let from = self.state.name();
                 self.enter(Some(from), said)
@@ -166,7 +175,7 @@ impl Negotiation {
             Word::Finalization => State::Finalized(plain.ok_or_else(none)?),
             Word::Termination { code, reason } => State::Terminated(Ending { by: sender, code, reason }, plain),
         };
-        self.history.push(Entered { state: to, at, by: sender, decided: by });
+        self.history.push(Entered { state: to, at, by: sender, decided: by, renamed: vec![] });
         self.events += 1;
         Ok(self)
     }

@@ -1,10 +1,15 @@
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-/// What an offer and the agreement about it may say differently: what names the document and its parties, no terms.
-const NOT_TERMS: [&str; 6] = ["@context", "@type", "@id", "assigner", "assignee", "timestamp"];
-/// Members of which one alone means a list of one, and an empty list means nothing.
-const LISTS: [&str; 6] = ["permission", "prohibition", "obligation", "constraint", "duty", "profile"];
+/// What an offer and the agreement about it may say differently: what names the document and its parties, no terms. Who
+/// promises (`countersign`, which an offer copied from a catalog brings along) is compared by itself.
+const NOT_TERMS: [&str; 7] = ["@context", "@type", "@id", "assigner", "assignee", "timestamp", "countersign"];
+/// Members whose items are a set, in JSON-LD's context of the protocol: one alone means a list of one, in any order.
+const SETS: [&str; 6] = ["permission", "prohibition", "obligation", "constraint", "duty", "profile"];
+/// Members of which an empty list says something; that of any other says nothing.
+const SAY_EMPTY: [&str; 5] = ["and", "andSequence", "or", "xone", "rightOperand"];
 
 /// Whether two policies have the same terms, `target` among them, however they are spelled.
 pub fn same_terms(one: &Value, other: &Value) -> bool {
@@ -50,18 +55,24 @@ fn terms(policy: &Value) -> Terms {
     terms.filter_map(|(name, value)| Some((name.clone(), spelled(name, value)?))).collect()
 }
 
-/// The one spelling of a member's value; nothing for a list without items.
+/// The one spelling of a member's value; nothing for a list without items. An item of a list has no name.
 fn spelled(name: &str, value: &Value) -> Option<Value> {
     let value = match value {
-        Value::Object(members) => Value::Object(
-            members.iter().filter_map(|(name, value)| Some((name.clone(), spelled(name, value)?))).collect(),
-        ),
+        Value::Object(members) => {
+            let spelled = members.iter().filter_map(|(name, value)| Some((name.clone(), spelled(name, value)?)));
+            // In one order, so that the texts of equal rules are equal.
+            Value::Object(spelled.collect::<BTreeMap<_, _>>().into_iter().collect())
+        }
         Value::Array(items) => Value::Array(items.iter().filter_map(|item| spelled("", item)).collect()),
         other => other.clone(),
     };
     match value {
-        Value::Array(items) if items.is_empty() && LISTS.contains(&name) => None,
-        value if !value.is_array() && LISTS.contains(&name) => Some(Value::Array(vec![value])),
+        Value::Array(items) if items.is_empty() && !name.is_empty() && !SAY_EMPTY.contains(&name) => None,
+        Value::Array(mut items) if SETS.contains(&name) => {
+            items.sort_by_cached_key(Value::to_string);
+            Some(Value::Array(items))
+        }
+        value if !value.is_array() && SETS.contains(&name) => Some(Value::Array(vec![value])),
         value => Some(value),
     }
 }

@@ -223,9 +223,82 @@ fn an_agreement_said_again_under_another_id_is_known_and_another_agreement_is_no
             agreement[member] = value.into();
             negotiation.decide(said(Role::Provider, Word::Agreement { agreement }))
         };
-        assert_eq!(says("@id", "urn:another"), Ok(None), "{state}");
+        assert_eq!(says("timestamp", "2026-11-25T13:00:00Z"), Ok(None), "{state}");
+        let renamed = says("@id", "urn:another").unwrap().unwrap();
+        assert_eq!(renamed, Event::Renamed { agreement: "urn:another".into() }, "{state}");
         assert!(says("assignee", "somebody").is_err(), "{state}");
+        // It is noted once, beside the agreement that came first, and moves nothing.
+        let noted = negotiation.clone().apply(renamed).unwrap();
+        assert_eq!((noted.state(), noted.history().len()), (negotiation.state(), negotiation.history().len()));
+        let agreed = noted.history().iter().find(|entered| entered.state == StateName::Agreed).unwrap();
+        assert_eq!(agreed.renamed, ["urn:another"]);
+        let mut again = agreement();
+        again["@id"] = json!("urn:another");
+        assert_eq!(noted.decide(said(Role::Provider, Word::Agreement { agreement: again })), Ok(None));
     }
+}
+
+fn turned() -> Parties {
+    let usual = opening(Role::Consumer, Role::Consumer).parties();
+    Parties { promisor: usual.promisee, promisee: usual.promisor, ..usual }
+}
+
+#[test]
+fn an_agreement_says_the_roles_of_the_offer_or_leaves_the_usual_ones_unsaid() {
+    let usual = standing(Role::Consumer, StateName::Accepted);
+    let asks = Said { parties: Some(turned()), ..said(Role::Consumer, word(Kind::Request)) };
+    let asked = Negotiation::begin(opening(Role::Consumer, Role::Consumer), asks).unwrap();
+    let asked = Negotiation::replay([asked]).unwrap();
+    let says = |negotiation: &Negotiation, parties: Option<Parties>| {
+        let refused = negotiation.decide(Said { parties, ..said(Role::Provider, word(Kind::Agreement)) }).err();
+        refused.map(|refusal| refusal.check)
+    };
+    assert_eq!(says(&usual, None), None);
+    assert_eq!(says(&usual, Some(usual.parties())), None);
+    assert_eq!(says(&usual, Some(turned())), Some(&checks::AGREEMENT));
+    assert_eq!(says(&asked, Some(turned())), None);
+    assert_eq!(says(&asked, Some(usual.parties())), Some(&checks::AGREEMENT));
+    assert_eq!(says(&asked, None), Some(&checks::AGREEMENT), "who knows nothing of roles has not agreed to these");
+}
+
+#[test]
+fn an_id_that_stood_for_an_offer_stands_for_no_other() {
+    let negotiation = standing(Role::Consumer, StateName::Offered);
+    let counter = |id: &str, action: &str, parties: Option<Parties>| {
+        let mut offer = offer(id);
+        offer["permission"] = json!([{ "action": action }]);
+        negotiation.decide(Said { parties, ..said(Role::Consumer, Word::Request { offer }) })
+    };
+    for id in ["urn:r", "urn:o"] {
+        assert!(counter(id, "use", None).is_ok(), "{id}: the same offer again");
+        assert_eq!(counter(id, "read", None).unwrap_err().check, &checks::OFFER_ID, "{id}");
+        assert_eq!(counter(id, "use", Some(turned())).unwrap_err().check, &checks::OFFER_ID, "{id}");
+    }
+    assert!(counter("urn:n", "read", Some(turned())).is_ok());
+}
+
+#[test]
+fn rules_in_another_order_are_the_same_terms_and_a_sequence_is_not() {
+    let rule = |action: &str| json!({ "action": action, "constraint": [] });
+    let with = |rules: Value| json!({ "target": "urn:d", "permission": rules });
+    assert!(same_terms(&with(json!([rule("use"), rule("read")])), &with(json!([rule("read"), { "action": "use" }]))));
+    assert!(!same_terms(&with(json!([rule("use"), rule("use")])), &with(json!([rule("use")]))), "a rule more");
+    assert!(!same_terms(&with(json!([rule("use")])), &with(json!([rule("read")]))));
+    let constraint = |left: &str, right: &str| {
+        let atomic = |left: &str| json!({ "leftOperand": left, "operator": "eq", "rightOperand": "x" });
+        json!([atomic(left), atomic(right)])
+    };
+    let limited = |constraint: Value| with(json!([{ "action": "use", "constraint": constraint }]));
+    assert!(same_terms(&limited(constraint("a", "b")), &limited(constraint("b", "a"))));
+    let sequence = |items: Value| limited(json!([{ "andSequence": items }]));
+    assert!(!same_terms(&sequence(constraint("a", "b")), &sequence(constraint("b", "a"))));
+    let (and, or) = (limited(json!([{ "and": [] }])), limited(json!([{ "or": [] }])));
+    assert!(!same_terms(&and, &or), "all of nothing is another thing than one of nothing");
+    assert!(same_terms(&with(json!([{ "action": "use", "unknown": [] }])), &with(json!([rule("use")]))));
+    // What an offer that was copied from a catalog brings along is compared by itself.
+    let mut copied = with(json!([rule("use")]));
+    copied["countersign"] = json!({ "promisor": "C" });
+    assert!(same_terms(&copied, &with(json!([rule("use")]))));
 }
 
 #[test]

@@ -1,18 +1,15 @@
-//! What this side says: by a person's decision or by a rule.
+//! What somebody on this side decides.
 
 use std::sync::Arc;
 
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::talk::Draft;
 use super::{Act, Connector, PlainView};
-use crate::check::Refusal;
-use crate::dsp::checks;
-use crate::encoding::Timestamp;
-use crate::negotiation::plain::{Negotiation, Opening, ParticipantId, Parties, Said, Word};
+use crate::negotiation::plain::ParticipantId;
 use crate::negotiation::{Decider, Role, StateName, checks as machine};
-use crate::node::{NodeFault, chance, checks as held};
+use crate::node::{NodeFault, checks as held};
 
 /// What a decision says beside its kind.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -54,8 +51,7 @@ impl Connector {
                 format!("you have read another offer than {}, which stands now", stands.unwrap_or("none"))
             })?;
         }
-        let said = self.word(negotiation, act, &order, by, chance::now()?).await?;
-        let event = negotiation.decide(said)?;
+        let event = self.done_by(negotiation, act, &order, by).await?;
         let negotiation = slot.take().ok_or_else(unknown)?;
         let mut draft = Draft::further(negotiation);
         if let Some(event) = event {
@@ -67,140 +63,6 @@ impl Connector {
         settling.settled().await?;
         view.ok_or_else(unknown)
     }
-
-    /// The message that an act is.
-    pub(super) async fn word(
-        &self,
-        negotiation: &Negotiation,
-        act: Act,
-        order: &Order,
-        by: Decider,
-        at: Timestamp,
-    ) -> Result<Said, NodeFault> {
-        let opening = negotiation.opening();
-        let mut cataloged = None;
-        let mut parties = None;
-        let word = match act {
-            Act::Offer | Act::Counter => {
-                let (offer, known) = self.terms_for(negotiation, order).await?;
-                cataloged = known;
-                parties = self.parties_for(opening, order, Some(negotiation.parties()))?;
-                if act == Act::Offer { Word::Offer { offer } } else { Word::Request { offer } }
-            }
-            Act::Accept => Word::Acceptance {
-                offer: negotiation.offer().and_then(|offer| offer.offer.get("@id")?.as_str().map(str::to_owned)),
-            },
-            Act::Agree => Word::Agreement { agreement: agreement(negotiation, chance::urn_uuid()?, at) },
-            Act::Verify => Word::Verification,
-            Act::Finalize => Word::Finalization,
-            Act::Terminate => Word::Termination {
-                code: Some(order.code.clone().unwrap_or_else(|| "terminated".into())),
-                reason: order
-                    .reason
-                    .iter()
-                    .map(|reason| json!(reason.chars().take(1000).collect::<String>()))
-                    .collect(),
-            },
-            Act::Hold => return Err(nothing_to_say().into()),
-        };
-        Ok(Said {
-            sender: opening.role,
-            id: Some(chance::urn_uuid()?),
-            word,
-            at,
-            by: Some(by),
-            cataloged,
-            parties,
-            extra: Map::new(),
-        })
-    }
-
-    /// The offer that an order means, and whether its terms are cataloged.
-    async fn terms_for(&self, negotiation: &Negotiation, order: &Order) -> Result<(Value, Option<bool>), NodeFault> {
-        let (opening, stands) = (negotiation.opening(), negotiation.offer());
-        let dataset = if opening.role == Role::Provider { self.dataset(&opening.dataset).await? } else { None };
-        let terms = order.terms.as_ref().filter(|terms| !terms.is_empty());
-        let mut offer = match (terms, &dataset, stands) {
-            (Some(terms), ..) => offer_of(terms, &opening.dataset),
-            (None, Some(dataset), _) if !dataset.offers.is_empty() => dataset.offers[0].about(&opening.dataset),
-            (None, _, Some(stands)) => stands.offer.clone(),
-            (None, ..) => return Err(checks::MESSAGE.refuse("an offer without terms").into()),
-        };
-        let known = dataset.as_ref().and_then(|dataset| dataset.offer_of(&offer));
-        let cataloged = match (opening.role, known) {
-            (Role::Provider, known) => Some(known.is_some()),
-            (Role::Consumer, _) => stands
-                .filter(|s| crate::negotiation::plain::same_terms(&s.offer, &offer))
-                .map_or(Some(false), |stands| stands.cataloged),
-        };
-        offer["@id"] = match known {
-            Some(known) => json!(known.id),
-            None => json!(chance::urn_uuid()?),
-        };
-        for (member, role) in [("assigner", Role::Provider), ("assignee", Role::Consumer)] {
-            offer[member] = json!(opening.party(role));
-        }
-        Ok((offer, cataloged))
-    }
-
-    /// The roles that an order names; those of the standing offer where it names none.
-    pub(super) fn parties_for(
-        &self,
-        opening: &Opening,
-        order: &Order,
-        before: Option<Parties>,
-    ) -> Result<Option<Parties>, Refusal> {
-        let usual = opening.parties();
-        // Without roles in the message, the other side takes those of its catalog, or of the offer before.
-        let said_otherwise = before.as_ref().is_some_and(|before| *before != usual);
-        let mut parties = before.unwrap_or_else(|| usual.clone());
-        if let Some(promisor) = &order.promisor {
-            parties.promisor = promisor.clone();
-        }
-        if let Some(promisee) = &order.promisee {
-            parties.promisee = promisee.clone();
-        }
-        hold_parties(opening, &parties)?;
-        Ok((said_otherwise || parties != usual).then_some(parties))
-    }
-}
-
-/// Provider and consumer are the two that negotiate, and each promises to the other or takes the promise.
-pub(super) fn hold_parties(opening: &Opening, parties: &Parties) -> Result<(), Refusal> {
-    let both = [opening.party(Role::Provider), opening.party(Role::Consumer)];
-    checks::ROLES.hold([&parties.provider, &parties.consumer] == both, || {
-        format!("provider {} and consumer {} are not the two that negotiate", parties.provider, parties.consumer)
-    })?;
-    let (promisor, promisee) = (&parties.promisor, &parties.promisee);
-    checks::ROLES.hold(promisor != promisee && both.contains(&promisor) && both.contains(&promisee), || {
-        format!("promisor {promisor} and promisee {promisee} are not the two that negotiate")
-    })
-}
-
-/// An ODRL Offer of terms about a dataset; its id is given later.
-pub(super) fn offer_of(terms: &Map<String, Value>, dataset: &str) -> Value {
-    let mut offer = json!({ "@id": "", "@type": "Offer", "target": dataset });
-    let names = ["permission", "prohibition", "obligation", "profile"];
-    for (name, value) in terms.iter().filter(|(name, _)| names.contains(&name.as_str())) {
-        offer[name] = value.clone();
-    }
-    offer
-}
-
-/// The agreement of the offer that stands.
-fn agreement(negotiation: &Negotiation, id: String, at: Timestamp) -> Value {
-    let opening = negotiation.opening();
-    let mut agreement = negotiation.offer().map_or_else(|| json!({}), |offer| offer.offer.clone());
-    agreement["@id"] = json!(id);
-    agreement["@type"] = json!("Agreement");
-    agreement["assigner"] = json!(opening.party(Role::Provider));
-    agreement["assignee"] = json!(opening.party(Role::Consumer));
-    agreement["timestamp"] = json!(at.rfc3339());
-    agreement
-}
-
-fn nothing_to_say() -> Refusal {
-    machine::STATE.refuse("holding is not a message")
 }
 
 impl Act {

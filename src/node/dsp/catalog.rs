@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde_json::{Value, json};
 
 use super::Connector;
-use crate::dsp::{self, Dataset, Distribution, OfferTerms};
+use crate::dsp::{self, Dataset, Distribution, OfferTerms, checks};
 use crate::encoding::{Digest, Timestamp};
 use crate::identity::Jws;
 use crate::node::consent::Listing;
@@ -132,13 +132,19 @@ impl Connector {
     /// Offers a dataset in plain mode, or changes how it is offered.
     ///
     /// # Errors
-    /// `dsp.message` when an offer is none.
+    /// `dsp.message` when an offer is none, or cannot be told from another; `dsp.roles` when its promisor never negotiates.
     pub async fn list_plain(&self, dataset: &Dataset) -> Result<(), NodeFault> {
         let mut dataset = dataset.clone();
         if dataset.distributions.is_empty() {
             dataset.distributions.push(Distribution { format: PULL.into() });
         }
-        dsp::hold("Dataset", &dataset.shown(&self.base))?;
+        dataset.hold(&self.base)?;
+        for promisor in dataset.offers.iter().filter_map(|offer| offer.promisor.as_ref()) {
+            let party = *promisor == self.us || self.settings.plain.has(promisor);
+            checks::ROLES.hold(party, || {
+                format!("{promisor} can be no promisor: it is neither this node nor named in [dsp] plain")
+            })?;
+        }
         self.kept.put(PLAIN_DATASET, &dataset.id, &json!(dataset)).await?;
         self.shelf.clear();
         Ok(())

@@ -9,7 +9,7 @@ use super::talk::{Draft, Talk};
 use super::{Act, Connector, Handling, Order, PlainRule, Uncataloged};
 use crate::negotiation::plain::{Negotiation, same_terms};
 use crate::negotiation::{Decider, Role, StateName};
-use crate::node::{NodeFault, chance};
+use crate::node::NodeFault;
 
 /// How many decisions can follow from one another without a message between them.
 const IN_A_ROW: usize = 4;
@@ -88,13 +88,15 @@ impl Connector {
             // The same words bind somebody else where the promise is turned round.
             asked.parties == offer.parties && same_terms(&asked.offer, &offer.offer)
         });
-        let cataloged = negotiation.offer().and_then(|offer| offer.cataloged) == Some(true);
-        if let Some(rule) = self.preset(negotiation, cataloged || as_asked, &[Act::Accept, Act::Terminate]) {
+        let cataloged = negotiation.offer().and_then(|offer| offer.cataloged);
+        let known = cataloged == Some(true) || as_asked;
+        if let Some(rule) = self.preset(negotiation, known, &[Act::Accept, Act::Terminate]) {
             return Next::rule(rule.point, &rule.name);
         }
         match (as_asked, self.settings.decide.accept) {
             (true, Handling::Automatic) => Next::rule(Act::Accept, "decide.accept"),
-            _ if !as_asked && !cataloged && self.settings.uncataloged == Uncataloged::Reject => uncataloged(),
+            // Where nobody knows what the catalog has, a person looks.
+            (false, _) if cataloged == Some(false) && self.settings.uncataloged == Uncataloged::Reject => uncataloged(),
             _ => Next::Person,
         }
     }
@@ -119,14 +121,14 @@ impl Connector {
                 break;
             }
             let order = Order { terms, code: code.map(str::to_owned), ..Order::default() };
-            let said = self.word(&draft.negotiation, act, &order, by, chance::now()?).await?;
-            match draft.negotiation.decide(said) {
+            match self.done_by(&draft.negotiation, act, &order, by).await {
                 Ok(Some(event)) => draft = draft.add(event)?,
                 Ok(None) => break,
-                Err(refusal) => {
+                Err(NodeFault::Refused(refusal)) => {
                     tracing::warn!(negotiation = talk.id, %refusal, ?act, "what a rule decides is not possible");
                     break;
                 }
+                Err(fault) => return Err(fault),
             }
         }
         Ok(draft)
@@ -151,8 +153,7 @@ impl Connector {
         };
         let Next::Itself { act, by, terms, code, .. } = self.next_in(talk, negotiation) else { return Ok(()) };
         let order = Order { terms, code: code.map(str::to_owned), ..Order::default() };
-        let said = self.word(negotiation, act, &order, by, chance::now()?).await?;
-        let Some(event) = negotiation.decide(said)? else { return Ok(()) };
+        let Some(event) = self.done_by(negotiation, act, &order, by).await? else { return Ok(()) };
         let Some(negotiation) = slot.take() else { return Ok(()) };
         let draft = self.follow(talk, Draft::further(negotiation).add(event)?).await?;
         let settling = self.submit(talk, &mut slot, draft)?;

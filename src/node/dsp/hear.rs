@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::act::hold_parties;
+use super::known::Mark;
+use super::say::{hold_copy, hold_parties};
 use super::talk::{Draft, Talk};
 use super::{Connector, PlainCommit, Uncataloged};
 use crate::check::Refusal;
 use crate::dsp::{self, Form, Letter, Named, checks};
 use crate::encoding::Timestamp;
-use crate::negotiation::plain::{Negotiation, Opening, ParticipantId, Parties, Said, Word};
+use crate::negotiation::plain::{Event, Negotiation, Opening, ParticipantId, Said, Word};
 use crate::negotiation::{Role, checks as machine};
 use crate::node::{NodeFault, StoreFault, chance, checks as limits};
 
@@ -46,10 +47,12 @@ impl Connector {
         form: Form,
         body: &[u8],
     ) -> Result<Answered, Unheard> {
-        if let Some(answer) = self.hear_signed(from, body).await {
+        let nobody = |refusal: Refusal| Unheard { fault: refusal.into(), named: Named::default() };
+        let message = dsp::parse(body).map_err(nobody)?;
+        if let Some(answer) = self.hear_signed(from, &message).await {
             return answer;
         }
-        let letter = dsp::read(body, form).map_err(|(refusal, named)| Unheard { fault: refusal.into(), named })?;
+        let letter = dsp::read(message, form).map_err(|(refusal, named)| Unheard { fault: refusal.into(), named })?;
         let mut named = letter.named();
         let fault = match self.begin(from, form, letter, &mut named).await {
             Ok(answered) => return Ok(answered),
@@ -86,12 +89,12 @@ impl Connector {
             address: callback.trim_end_matches('/').to_owned(),
             dataset: target,
         };
-        let said = self.said(&opening, letter, None, now).await?;
+        let message = letter.id.clone();
         // Two first messages of one thread begin one negotiation.
         if let Some(known) = self.talks.claim(from, opening.role, &pid, &opening.own_pid) {
-            return self.begun_already(&known, &said, named).await;
+            return self.begun_already(&known, message.as_deref(), named).await;
         }
-        let done = self.begin_new(opening, said.clone(), now).await;
+        let done = self.begin_new(opening, letter, now).await;
         if done.is_err() {
             self.talks.unclaim(from, began.other(), &pid);
         }
@@ -99,18 +102,25 @@ impl Connector {
             // It is in the store, and memory had forgotten it.
             Err(NodeFault::Store(StoreFault::Moved)) => {
                 let known = self.store.find_plain(from, began.other(), &pid).await?.ok_or(StoreFault::Moved)?;
-                self.begun_already(&known, &said, named).await
+                self.begun_already(&known, message.as_deref(), named).await
             }
             done => done,
         }
     }
 
-    async fn begin_new(self: &Arc<Self>, opening: Opening, said: Said, now: Timestamp) -> Result<Answered, NodeFault> {
+    async fn begin_new(
+        self: &Arc<Self>,
+        opening: Opening,
+        letter: Letter,
+        now: Timestamp,
+    ) -> Result<Answered, NodeFault> {
         self.messenger.may_call(&opening.address).map_err(|fault| checks::CALLBACK.refuse(fault.to_string()))?;
         let open = self.talks.open_with(&opening.peer);
         checks::OPEN.hold(open < self.settings.open.0, || format!("{open} negotiations are open"))?;
+        let said = self.said(&opening, letter, None, now).await?;
         let scripted = self.script.datasets.contains_key(&opening.dataset);
-        let taken = said.cataloged == Some(true) || scripted || self.settings.uncataloged != Uncataloged::Reject;
+        // Where nobody knows what the catalog has, a person looks.
+        let taken = said.cataloged != Some(false) || scripted || self.settings.uncataloged != Uncataloged::Reject;
         checks::UNCATALOGED.hold(taken, || format!("the catalog has no such offer of {}", opening.dataset))?;
         let talk = self.talks.keep(Talk::new(&opening.own_pid));
         let mut slot = talk.standing.lock().await;
@@ -125,13 +135,18 @@ impl Connector {
         Ok(Answered { acknowledgement, began: true })
     }
 
-    async fn begun_already(self: &Arc<Self>, id: &str, said: &Said, named: &mut Named) -> Result<Answered, NodeFault> {
+    async fn begun_already(
+        self: &Arc<Self>,
+        id: &str,
+        message: Option<&str>,
+        named: &mut Named,
+    ) -> Result<Answered, NodeFault> {
         let talk = self.talk(id).await?.ok_or_else(|| NodeFault::unknown("negotiation", id))?;
         let mut slot = talk.standing.lock().await;
         self.read(&talk, &mut slot).await?;
         let negotiation = slot.as_ref().ok_or_else(|| NodeFault::unknown("negotiation", id))?;
         *named = names(negotiation);
-        machine::STATE.hold(negotiation.has_heard(said), || {
+        machine::STATE.hold(negotiation.has_heard_id(message), || {
             format!("the negotiation has begun already, and is {}", negotiation.state().name())
         })?;
         let answered = Answered { acknowledgement: dsp::acknowledge(negotiation), began: true };
@@ -159,7 +174,10 @@ impl Connector {
         form: Form,
         body: &[u8],
     ) -> Result<Answered, Unheard> {
-        if let Some(answer) = self.hear_signed(from, body).await {
+        let message = dsp::parse(body);
+        if let Ok(message) = &message
+            && let Some(answer) = self.hear_signed(from, message).await
+        {
             return answer;
         }
         let nobody = Named { consumer_pid: None, provider_pid: None };
@@ -172,9 +190,10 @@ impl Connector {
             return Err(Unheard { fault, named: nobody });
         }
         let named = slot.as_ref().map(names).unwrap_or_default();
-        let heard = match dsp::read(body, form) {
+        let letter = message.and_then(|message| dsp::read(message, form).map_err(|(refusal, _)| refusal));
+        let heard = match letter {
             Ok(letter) => self.take(&talk, &mut slot, form, letter).await,
-            Err((refusal, _)) => Err(refusal.into()),
+            Err(refusal) => Err(refusal.into()),
         };
         let events = slot.as_ref().map_or(0, Negotiation::events);
         drop(slot);
@@ -215,9 +234,17 @@ impl Connector {
         if let Some(learned) = learned {
             draft = draft.add(learned)?;
         }
+        let renamed = matches!(event, Event::Renamed { .. });
         draft = draft.add(event)?;
         let acknowledgement = dsp::acknowledge(&draft.negotiation);
-        let draft = self.follow(talk, draft).await?;
+        if renamed {
+            tracing::warn!(
+                negotiation = talk.id,
+                "the provider says its agreement again under another id; the first holds"
+            );
+        } else {
+            draft = self.follow(talk, draft).await?;
+        }
         let settling = self.submit(talk, slot, draft)?;
         Ok((Answered { acknowledgement, began: false }, Some(settling)))
     }
@@ -232,33 +259,24 @@ impl Connector {
     ) -> Result<Said, NodeFault> {
         let Letter { id, word, mut parties, extra, .. } = letter;
         let mut cataloged = None;
+        let standing = negotiation.map_or_else(|| opening.parties(), Negotiation::parties);
+        if let Some(parties) = &parties {
+            hold_parties(opening, parties)?;
+        }
         if let Some(offer) = word.offer() {
-            if let Some(parties) = &parties {
-                hold_parties(opening, parties)?;
-            }
-            cataloged = match (opening.role, negotiation) {
-                (Role::Provider, _) => {
-                    let dataset = self.dataset(&opening.dataset).await?;
-                    let known = dataset.as_ref().and_then(|dataset| dataset.offer_of(offer));
-                    // Of a cataloged offer, the four roles are what the catalog says; also where the message names none.
-                    let roles = known.map(|known| {
-                        let promisor = known.promisor.as_ref().unwrap_or(&opening.us).clone();
-                        let promisee = if promisor == opening.us { &opening.peer } else { &opening.us }.clone();
-                        Parties { promisor, promisee, ..opening.parties() }
-                    });
-                    let roles = roles.filter(|roles| hold_parties(opening, roles).is_ok());
-                    let cataloged = roles.as_ref().is_some_and(|roles| parties.as_ref().is_none_or(|it| it == roles));
-                    parties = parties.or(roles);
-                    Some(cataloged)
-                }
-                (Role::Consumer, Some(negotiation)) => {
-                    let standing = negotiation.parties();
-                    Self::as_before(negotiation, offer, parties.as_ref().unwrap_or(&standing))
-                }
-                (Role::Consumer, None) => None,
+            let before = negotiation.filter(|_| opening.role == Role::Consumer);
+            let before = before.and_then(|it| Self::as_before(it, offer, parties.as_ref().unwrap_or(&standing)));
+            let Mark { cataloged: known, parties: by_catalog, .. } = match before {
+                Some(mark) => mark,
+                None => self.mark(opening, offer, parties.as_ref()).await?,
             };
-        } else {
-            parties = None;
+            cataloged = known;
+            // Without roles in the message: those of the cataloged offer, or of the offer before.
+            let holds = parties.or(by_catalog).unwrap_or(standing);
+            hold_copy(offer, &holds)?;
+            parties = Some(holds);
+        } else if let Word::Agreement { agreement } = &word {
+            hold_copy(agreement, &standing)?;
         }
         Ok(Said { sender: opening.role.other(), id, word, at, by: None, cataloged, parties, extra })
     }
@@ -282,7 +300,8 @@ impl Connector {
     /// `Unknown` for what is not signed: the protocol itself knows no such message.
     pub async fn hear_state(&self, from: &ParticipantId, id: &str, body: &[u8]) -> Result<Answered, Unheard> {
         let unknown = || Unheard { fault: NodeFault::unknown("negotiation", id), named: Named::default() };
-        self.hear_signed(from, body).await.ok_or_else(unknown)?
+        let message = dsp::parse(body).map_err(|_| unknown())?;
+        self.hear_signed(from, &message).await.ok_or_else(unknown)?
     }
 
     /// Where a negotiation stands, for a party of it.

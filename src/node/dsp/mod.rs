@@ -8,9 +8,11 @@ mod catalog;
 mod decide;
 mod hear;
 mod identity;
+mod known;
 mod lanes;
 mod messenger;
 mod reply;
+mod say;
 mod script;
 pub(super) mod send;
 mod settings;
@@ -59,6 +61,7 @@ pub struct Connector {
     messenger: Arc<dyn Messenger>,
     talks: talk::Talks,
     shelf: catalog::Shelf,
+    asked: known::Asked,
     lanes: lanes::Lanes,
     watch: Notify,
     /// Ends what is under way when its loops end: messages and timers; the store has what they were for.
@@ -104,6 +107,7 @@ impl Connector {
             messenger,
             talks: talk::Talks::default(),
             shelf: catalog::Shelf::default(),
+            asked: known::Asked::default(),
             lanes: lanes::Lanes::default(),
             watch: Notify::new(),
             stopping: CancellationToken::new(),

@@ -4,6 +4,9 @@
 use serde_json::Value;
 
 use super::Posted;
+use crate::dsp::NOBODY;
+use crate::negotiation::Role;
+use crate::negotiation::plain::Opening;
 
 /// What an answer means to a message.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,6 +37,42 @@ pub(super) fn judge(posted: Posted) -> Verdict {
     }
 }
 
+/// Judges the answer to a first message: it is about this negotiation, and names the peer's id of it, unless that is known
+/// already. Without one nothing more could be said, not even the end.
+pub(super) fn judge_first(posted: Posted, opening: &Opening) -> Verdict {
+    let status = posted.status;
+    let body = match judge(posted) {
+        Verdict::Taken(body) => body,
+        other => return other,
+    };
+    let named = |member: &str| body.as_ref().and_then(|body| body.get(member)?.as_str());
+    let (own, peer) = match opening.role {
+        Role::Consumer => ("consumerPid", "providerPid"),
+        Role::Provider => ("providerPid", "consumerPid"),
+    };
+    if named("@type") == Some("ContractNegotiationError") {
+        return Verdict::Refused(said(status, body.as_ref()));
+    }
+    if let Some(other) = named(own).filter(|named| *named != opening.own_pid) {
+        let other: String = other.chars().filter(|c| !c.is_control()).take(200).collect();
+        return Verdict::Refused(format!("answered {status} about another negotiation, {other}"));
+    }
+    if named("state") == Some("TERMINATED") {
+        // The peer says why in a message of its own, which is on its way; should none come, this was the end.
+        return Verdict::NotYet(format!("answered {status} that the negotiation is TERMINATED"));
+    }
+    let known = opening.peer_pid.is_some() || body.as_ref().is_some_and(|body| pid(body, peer).is_some());
+    // A repetition is answered like the first time, so that the peer gets its chances.
+    if known { Verdict::Taken(body) } else { Verdict::NotYet(format!("answered {status} without a usable {peer}")) }
+}
+
+/// The id of a negotiation that an answer names, where it can be one.
+pub(super) fn pid<'a>(answer: &'a Value, member: &str) -> Option<&'a str> {
+    let named = answer.get(member)?.as_str()?;
+    let usable = !named.is_empty() && named.len() <= 2048 && named.bytes().all(|b| b.is_ascii_graphic());
+    (usable && named != NOBODY).then_some(named)
+}
+
 /// What an error says, in one line. EDC's errors name no processes, so that they are not held to the schema.
 fn said(status: u16, body: Option<&Value>) -> String {
     let reasons = body.and_then(|body| body.get("reason"));
@@ -57,6 +96,44 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn the_answer_to_a_first_message_names_both_ids_of_this_negotiation() {
+        let opening = |peer_pid: Option<&str>| Opening {
+            role: Role::Consumer,
+            us: "C".parse().unwrap(),
+            peer: "P".parse().unwrap(),
+            own_pid: "urn:own".into(),
+            peer_pid: peer_pid.map(str::to_owned),
+            began: Role::Consumer,
+            address: "http://peer".into(),
+            dataset: "urn:d".into(),
+        };
+        let judged = |body: Option<Value>, known| judge_first(Posted { status: 201, body }, &opening(known));
+        let good = json!({
+            "@type": "ContractNegotiation", "consumerPid": "urn:own", "providerPid": "urn:peer", "state": "REQUESTED",
+        });
+        assert_eq!(judged(Some(good.clone()), None), Verdict::Taken(Some(good.clone())));
+        let with = |member: &str, value: Value| {
+            let mut body = good.clone();
+            body[member] = value;
+            Some(body)
+        };
+        for wrong in [with("@type", json!("ContractNegotiationError")), with("consumerPid", json!("urn:other"))] {
+            for known in [None, Some("urn:peer")] {
+                assert!(matches!(judged(wrong.clone(), known), Verdict::Refused(_)), "{wrong:?}");
+            }
+        }
+        assert!(matches!(judged(with("state", json!("TERMINATED")), Some("urn:peer")), Verdict::NotYet(_)));
+        let unusable = [json!(null), json!(5), json!(""), json!("a b"), json!(NOBODY)];
+        for nameless in [None, Some(json!([]))].into_iter().chain(unusable.map(|pid| with("providerPid", pid))) {
+            assert!(matches!(judged(nameless.clone(), None), Verdict::NotYet(_)), "{nameless:?}");
+            // The peer's own message was quicker, and has named it.
+            assert_eq!(judged(nameless.clone(), Some("urn:peer")), Verdict::Taken(nameless));
+        }
+        let refused = judge_first(Posted { status: 400, body: None }, &opening(None));
+        assert!(matches!(refused, Verdict::Refused(_)));
+    }
 
     #[test]
     fn an_answer_is_taken_tried_again_or_the_end() {

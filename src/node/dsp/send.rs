@@ -6,11 +6,11 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use super::reply::{Verdict, judge};
+use super::reply::{Verdict, judge, judge_first, pid};
 use super::talk::{Draft, Parcel, Talk};
 use super::{Connector, PlainCommit};
 use crate::dsp;
-use crate::negotiation::plain::{Event, Opening, Said, State, Word};
+use crate::negotiation::plain::{Event, Negotiation, Opening, Said, State, Word};
 use crate::negotiation::{Decider, Kind, Role};
 use crate::node::{NodeFault, chance};
 
@@ -64,6 +64,12 @@ impl Connector {
                 self.messenger.post(&url, &proof, message).await
             };
             let verdict = match answer {
+                Ok(posted) if parcel.first => {
+                    // By now the peer may have named itself in a message that was quicker than its answer.
+                    let mut slot = talk.standing.lock().await;
+                    self.read(talk, &mut slot).await?;
+                    judge_first(posted, slot.as_ref().map_or(&opening, Negotiation::opening))
+                }
                 Ok(posted) => judge(posted),
                 Err(fault) => Verdict::Later(fault.0),
             };
@@ -102,7 +108,11 @@ impl Connector {
         if !last {
             return Ok(None);
         }
-        let Some(path) = path(opening, &parcel.said, parcel.first) else { return Ok(None) };
+        let Some(path) = path(opening, &parcel.said, parcel.first) else {
+            let message = kind.name();
+            tracing::warn!(negotiation = talk.id, message, "not sent: the counterparty never named its negotiation");
+            return Ok(None);
+        };
         let message = dsp::write(opening, &parcel.said, parcel.first.then_some(self.base.as_str()));
         Ok(Some((format!("{}{path}", opening.address), message.to_string().into_bytes(), opening.clone())))
     }
@@ -125,9 +135,7 @@ impl Connector {
         self.read(talk, &mut slot).await?;
         let Some(opening) = slot.as_ref().map(|negotiation| negotiation.opening()) else { return Ok(()) };
         let member = if opening.role == Role::Consumer { "providerPid" } else { "consumerPid" };
-        let named = answer.and_then(|answer| answer.get(member)?.as_str());
-        let named =
-            named.filter(|pid| !pid.is_empty() && pid.len() <= 2048 && pid.bytes().all(|b| b.is_ascii_graphic()));
+        let named = answer.and_then(|answer| pid(answer, member));
         let (None, Some(pid)) = (&opening.peer_pid, named) else { return Ok(()) };
         let event = Event::Named { pid: pid.to_owned() };
         let Some(negotiation) = slot.take() else { return Ok(()) };
@@ -157,7 +165,7 @@ impl Connector {
             parties: None,
             extra: serde_json::Map::new(),
         };
-        let Some(event) = negotiation.decide(said)? else { return Ok(()) };
+        let Some(event) = Self::uttered(negotiation, said)? else { return Ok(()) };
         let Some(negotiation) = slot.take() else { return Ok(()) };
         let settling = self.submit(talk, &mut slot, Draft::further(negotiation).add(event)?)?;
         drop(slot);

@@ -68,7 +68,7 @@ impl Default for Waits {
     }
 }
 
-/// What is done about terms that are not in the catalog.
+/// What is done about terms that are not in the catalog. Those of which nobody knows are held for a person.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Uncataloged {

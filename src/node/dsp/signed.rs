@@ -9,8 +9,7 @@ use super::hear::{Answered, Unheard};
 use super::reply::{Verdict, judge};
 use super::{Connector, PATH};
 use crate::check::Trail;
-use crate::dsp::{self, MAX_MESSAGE, NOBODY, Named, checks};
-use crate::encoding::parse_json;
+use crate::dsp::{self, NOBODY, Named, checks};
 use crate::identity::Did;
 use crate::inbox::{Message, Opened};
 use crate::negotiation::plain::ParticipantId;
@@ -78,15 +77,14 @@ impl Connector {
         body
     }
 
-    /// Takes the signed message in a body, if there is one: then it is no matter of plain mode, whatever becomes of it.
-    pub(super) async fn hear_signed(&self, from: &ParticipantId, body: &[u8]) -> Option<Result<Answered, Unheard>> {
-        // Most messages carry none, and are not read twice for it.
-        if !body.windows(8).any(|part| part == b"\"signed\"") {
-            return None;
-        }
-        let value = parse_json(body, MAX_MESSAGE).ok()?;
-        let signed = value.pointer("/countersign/signed")?.as_str()?.to_owned();
+    /// Takes the signed message in another one, if there is one: then it is no matter of plain mode, whatever becomes of it.
+    pub(super) async fn hear_signed(&self, from: &ParticipantId, value: &Value) -> Option<Result<Answered, Unheard>> {
+        let signed = value.pointer("/countersign/signed")?;
         let pid = |name: &str| value.get(name).and_then(Value::as_str).map(str::to_owned);
+        let Some(signed) = signed.as_str().map(str::to_owned) else {
+            let named = Named { consumer_pid: pid("consumerPid"), provider_pid: pid("providerPid") };
+            return Some(Err(Unheard { fault: checks::SIGNED.refuse("`signed` is not a text").into(), named }));
+        };
         let named = Named { consumer_pid: pid("consumerPid"), provider_pid: pid("providerPid") };
         let callback = pid("callbackAddress");
         Some(self.take_signed(from, &signed, callback).await.map_err(|fault| Unheard { fault, named }))

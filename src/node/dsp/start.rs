@@ -5,13 +5,13 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::act::offer_of;
-use super::reply::{Verdict, judge};
+use super::known::{Listing, Mark};
+use super::say::{name, offer_of, parties_for};
 use super::talk::{Draft, Talk};
 use super::{Connector, Order};
-use crate::dsp::{self, checks};
+use crate::dsp::{Dataset, checks};
 use crate::encoding::Timestamp;
-use crate::negotiation::plain::{Negotiation, Offered, Opening, ParticipantId, Parties, Said, Word, same_terms};
+use crate::negotiation::plain::{Opening, ParticipantId, Said, Word};
 use crate::negotiation::{Decider, Role};
 use crate::node::{NodeFault, NotDelivered, chance};
 
@@ -72,12 +72,11 @@ impl Connector {
             dataset: order.dataset.clone(),
         };
         let said = self.first_word(&opening, order, by, now).await?;
+        let own_pid = opening.own_pid.clone();
         // What the other side would refuse never leaves.
-        let form = dsp::Form::of(said.word.kind());
-        dsp::hold(form.name(), &dsp::write(&opening, &said, Some(&self.base)))?;
-        let talk = self.talks.keep(Talk::new(&opening.own_pid));
+        let draft = Draft::begin(self.begun(opening, said)?)?;
+        let talk = self.talks.keep(Talk::new(&own_pid));
         let mut slot = talk.standing.lock().await;
-        let draft = Draft::begin(Negotiation::begin(opening, said)?)?;
         let draft = self.follow(&talk, draft).await?;
         let settling = self.submit(&talk, &mut slot, draft)?;
         drop(slot);
@@ -92,75 +91,52 @@ impl Connector {
         by: Decider,
         at: Timestamp,
     ) -> Result<Said, NodeFault> {
-        let own = if opening.role == Role::Provider { self.dataset(&order.dataset).await? } else { None };
+        let roles = Order { promisor: order.promisor.clone(), promisee: order.promisee.clone(), ..Order::default() };
+        let ordered = roles.promisor.is_some() || roles.promisee.is_some();
+        let usual = opening.parties();
+        let wanted = parties_for(opening, &roles, usual.clone())?;
         let terms = order.terms.as_ref().filter(|terms| !terms.is_empty());
-        let (mut offer, cataloged) = match (terms, &own) {
-            (Some(terms), None) => (offer_of(terms, &order.dataset), None),
-            (Some(terms), Some(own)) => {
-                let offer = offer_of(terms, &order.dataset);
-                let cataloged = own.offer_of(&offer).is_some();
-                (offer, Some(cataloged))
+        let (mut offer, parties, mark) = match terms {
+            Some(terms) => {
+                let mut offer = offer_of(terms, &order.dataset)?;
+                offer["@id"] = json!(order.offer.as_deref().unwrap_or_default());
+                // Whoever names an offer of the catalog means its roles; nobody promises by terms that happen to be there.
+                let said = (ordered || order.offer.is_none()).then_some(&wanted);
+                let mark = self.mark(opening, &offer, said).await?;
+                (offer, mark.parties.clone().unwrap_or(wanted), mark)
             }
-            (None, Some(own)) => (pick(own.offers.iter().map(|o| o.about(&own.id)), order)?, Some(true)),
-            (None, None) if opening.role == Role::Consumer => {
-                (self.cataloged_by_peer(opening, order).await?, Some(true))
-            }
-            (None, None) => {
-                return Err(checks::MESSAGE.refuse("terms are missing, and the dataset is not in the catalog").into());
+            None => {
+                let dataset = self.dataset_of(opening).await?;
+                let meant = dataset.offered(order.offer.as_deref(), &wanted, opening).ok_or_else(|| {
+                    NodeFault::unknown("cataloged offer", order.offer.as_deref().unwrap_or(&order.dataset))
+                })?;
+                let parties = if ordered { wanted } else { meant.parties };
+                let offer = meant.offer.about(&dataset.id);
+                // The catalog that the offer is taken from is the one that it is marked by.
+                let mark = Mark::by(Some(&dataset), &offer, Some(&parties), opening);
+                (offer, parties, mark)
             }
         };
-        if let Some(id) = &order.offer {
-            offer["@id"] = json!(id);
-        } else if offer["@id"] == "" {
-            offer["@id"] = json!(chance::urn_uuid()?);
-        }
-        for (member, role) in [("assigner", Role::Provider), ("assignee", Role::Consumer)] {
-            offer[member] = json!(opening.party(role));
-        }
-        let roles = Order { promisor: order.promisor.clone(), promisee: order.promisee.clone(), ..Order::default() };
-        let parties = self.parties_for(opening, &roles, None)?;
+        name(&mut offer, order.offer.as_deref(), &mark, opening)?;
         let word = match opening.role {
             Role::Consumer => Word::Request { offer },
             Role::Provider => Word::Offer { offer },
         };
-        let id = Some(chance::urn_uuid()?);
+        let (id, cataloged, parties) = (Some(chance::urn_uuid()?), mark.cataloged, Some(parties));
         Ok(Said { sender: opening.role, id, word, at, by: Some(by), cataloged, parties, extra: Map::new() })
     }
 
-    /// The offer that the provider's catalog has for the dataset.
-    async fn cataloged_by_peer(&self, opening: &Opening, order: &StartOrder) -> Result<Value, NodeFault> {
-        let url = format!("{}/catalog/datasets/{}", opening.address, super::send::escaped(&order.dataset));
-        let proof = self.identity.prove_to(&opening.peer)?;
-        let dataset = match judge(self.messenger.fetch(&url, &proof).await?) {
-            Verdict::Taken(Some(dataset)) => dataset,
-            Verdict::Taken(None) => return Err(NotDelivered("the provider's dataset is no JSON".into()).into()),
-            Verdict::NotYet(why) | Verdict::Later(why) | Verdict::Refused(why) => return Err(NotDelivered(why).into()),
-        };
-        let offers = dataset.get("hasPolicy").and_then(Value::as_array).cloned().unwrap_or_default();
-        pick(
-            offers.into_iter().filter(Value::is_object).map(|mut offer| {
-                offer["target"] = json!(order.dataset);
-                offer["@type"] = json!("Offer");
-                offer
-            }),
-            order,
-        )
+    /// The dataset of a negotiation, as the provider's catalog has it now.
+    async fn dataset_of(&self, opening: &Opening) -> Result<Arc<Dataset>, NodeFault> {
+        if opening.role == Role::Provider {
+            let own = self.dataset(&opening.dataset).await?.map(Arc::new);
+            let missing = || checks::MESSAGE.refuse("terms are missing, and the dataset is not in the catalog");
+            return Ok(own.ok_or_else(missing)?);
+        }
+        match self.shown_by_provider(opening).await {
+            Listing::Listed(dataset) => Ok(dataset),
+            Listing::Unlisted => Err(NodeFault::unknown("dataset in the provider's catalog", &opening.dataset)),
+            Listing::Unknown(why) => Err(NotDelivered(why).into()),
+        }
     }
-
-    /// Whether an offer of a peer is the one that it has in its catalog, as far as this side knows.
-    pub(super) fn as_before(negotiation: &Negotiation, offer: &Value, parties: &Parties) -> Option<bool> {
-        let same = |known: &&Offered| known.parties == *parties && same_terms(&known.offer, offer);
-        let known = negotiation.offers().iter().rev().find(same);
-        known.map_or(Some(false), |known| known.cataloged)
-    }
-}
-
-fn pick(mut offers: impl Iterator<Item = Value>, order: &StartOrder) -> Result<Value, NodeFault> {
-    let found = match &order.offer {
-        Some(id) => offers.find(|offer| offer["@id"] == **id),
-        None => offers.next(),
-    };
-    found.ok_or_else(|| {
-        NodeFault::unknown("cataloged offer", order.offer.clone().unwrap_or_else(|| order.dataset.clone()))
-    })
 }
