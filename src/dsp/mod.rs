@@ -10,7 +10,7 @@ mod tolerated;
 
 pub use catalog::{Dataset, Distribution, OfferTerms, catalog, catalog_error, read_filter};
 pub use message::{Form, Letter, MAX_MESSAGE, Named, acknowledge, negotiation_error, read, spell_operands, write};
-pub use schema::{hold, is_valid};
+pub use schema::{hold, hold_by, is_id, is_valid};
 pub use tolerated::{filters_nothing, tolerate};
 
 /// The JSON-LD context of every message.

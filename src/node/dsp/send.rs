@@ -18,6 +18,8 @@ use crate::node::{NodeFault, chance};
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 /// The longest pause between two attempts.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// The longest that a peer may have this node wait between two attempts.
+pub(super) const ASKED: Duration = Duration::from_secs(3600);
 /// How often a message is tried that the peer is not ready for: some fifteen seconds.
 const NOT_YET: u32 = 10;
 /// How often it is tried while the peer has trouble: some two days.
@@ -63,9 +65,9 @@ impl Connector {
                 let proof = self.identity.prove_to(&opening.peer)?;
                 self.messenger.post(&url, &proof, message).await
             };
-            let verdict = match answer {
-                Ok(posted) => judge(posted),
-                Err(fault) => Verdict::Later(fault.0),
+            let (asked, verdict) = match answer {
+                Ok(posted) => (posted.later.unwrap_or_default().min(ASKED), judge(posted)),
+                Err(fault) => (Duration::ZERO, Verdict::Later(fault.0)),
             };
             let why = match verdict {
                 Verdict::Taken(body) => return Ok(Outcome::Taken(body)),
@@ -83,7 +85,7 @@ impl Connector {
                 return Ok(Outcome::Refused(why));
             }
             tracing::debug!(negotiation = talk.id, why, "not taken yet");
-            sleep(pause).await;
+            sleep(pause.max(asked)).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
@@ -126,8 +128,7 @@ impl Connector {
         let Some(opening) = slot.as_ref().map(|negotiation| negotiation.opening()) else { return Ok(()) };
         let member = if opening.role == Role::Consumer { "providerPid" } else { "consumerPid" };
         let named = answer.and_then(|answer| answer.get(member)?.as_str());
-        let named =
-            named.filter(|pid| !pid.is_empty() && pid.len() <= 2048 && pid.bytes().all(|b| b.is_ascii_graphic()));
+        let named = named.filter(|pid| dsp::is_id(pid));
         let (None, Some(pid)) = (&opening.peer_pid, named) else { return Ok(()) };
         let event = Event::Named { pid: pid.to_owned() };
         let Some(negotiation) = slot.take() else { return Ok(()) };
