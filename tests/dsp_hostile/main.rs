@@ -2,6 +2,7 @@
 //! that is valid itself.
 
 mod callers;
+mod doors;
 mod messages;
 mod peers;
 #[path = "../support/stranger.rs"]
@@ -10,6 +11,7 @@ mod stranger;
 use std::time::Duration;
 
 use countersign::dsp::is_valid;
+use countersign::identity::{SecretKey, Signer as _};
 use countersign::negotiation::plain::ParticipantId;
 use countersign::node::NodeFault;
 use countersign::node::dsp::StartOrder;

@@ -7,13 +7,14 @@ use axum::extract::rejection::{BytesRejection, PathRejection};
 use axum::extract::{DefaultBodyLimit, FromRef, FromRequestParts, Path, State};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde_json::{Value, json};
 
 use super::Ground;
-use super::caller::Caller;
+use super::caller::{Caller, remembered};
 use super::negotiations::{Id, named, whole};
 use super::wrong::{LATER, Wrong, answer};
 use crate::dsp::{CONTEXT, MAX_MESSAGE, NOBODY, is_id};
@@ -42,6 +43,7 @@ pub(super) fn endpoints(ground: Ground, transfers: Arc<Transfers>) -> Router {
         .route("/transfers/{pid}", get(state))
         .route("/transfers/{pid}/{kind}", post(hear))
         .layer(DefaultBodyLimit::max(MAX_MESSAGE))
+        .layer(from_fn_with_state(Arc::clone(&ground.connector), remembered))
         .with_state(Desk { ground, transfers })
 }
 
