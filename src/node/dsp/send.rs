@@ -65,9 +65,10 @@ impl Connector {
                 let proof = self.identity.prove_to(&opening.peer)?;
                 self.messenger.post(&url, &proof, message).await
             };
-            let (asked, verdict) = match answer {
-                Ok(posted) => (posted.later.unwrap_or_default().min(ASKED), judge(posted)),
-                Err(fault) => (Duration::ZERO, Verdict::Later(fault.0)),
+            let asked = answer.as_ref().ok().and_then(|posted| posted.later).unwrap_or_default();
+            let verdict = match answer {
+                Ok(posted) => judge(posted),
+                Err(fault) => Verdict::Later(fault.0),
             };
             let why = match verdict {
                 Verdict::Taken(body) => return Ok(Outcome::Taken(body)),
@@ -85,7 +86,7 @@ impl Connector {
                 return Ok(Outcome::Refused(why));
             }
             tracing::debug!(negotiation = talk.id, why, "not taken yet");
-            sleep(pause.max(asked)).await;
+            sleep(pause.max(asked.min(ASKED))).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
