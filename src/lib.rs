@@ -8,9 +8,10 @@ pub mod identity;
 pub mod policy;
 pub mod credential;
 pub mod negotiation;
-pub mod transfer;
 #[cfg(feature = "wallet")]
 pub mod dsp;
+#[cfg(feature = "wallet")]
+pub mod transfer;
 pub mod inbox;
 pub mod gate;
 pub mod operator;

@@ -6,6 +6,7 @@ mod connectors;
 use std::time::{Duration, Instant};
 
 use connectors::{DATASET, Running, connector, dataset, terms};
+use countersign::identity::{SecretKey, Signer as _};
 use countersign::negotiation::Decider;
 use countersign::node::dsp::{Act, Order, StartOrder};
 use countersign::node::{NodeFault, chance, checks};
@@ -80,7 +81,10 @@ async fn both_sides_counter_and_the_last_offer_is_the_agreement() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "a measurement"]
 async fn many_at_once() {
-    let (provider, consumer) = pair(AUTOMATIC, AUTOMATIC).await;
+    // By name: strangers have a share of requests.
+    let did = |key| SecretKey::p256(&[key; 32]).unwrap().did().clone();
+    let named = AUTOMATIC.replace('*', &format!("{}', '{}", did(1), did(2)));
+    let (provider, consumer) = pair(&named, &named).await;
     for _ in 0..3 {
         let began = Instant::now();
         let id = consumer.node.start(&order(&provider, json!({ "terms": terms() })), person()).await.unwrap();

@@ -4,7 +4,7 @@ use countersign::encoding::Timestamp;
 use countersign::negotiation::plain::{Event, ParticipantId};
 use countersign::negotiation::{Role, StateName};
 use countersign::node::StoreFault;
-use countersign::node::dsp::{PlainCommit, PlainIndex, PlainStore};
+use countersign::node::dsp::{PlainCommit, PlainIndex, PlainStore, Spent};
 use countersign::store::{SealingKey, Sqlite};
 
 fn at(seconds: i64) -> Timestamp {
@@ -103,4 +103,34 @@ async fn who_waits_for_what_was_not_written_is_not_told_that_it_was() {
     known.await.unwrap();
     assert!(matches!(fails.await, Err(StoreFault::Moved)));
     assert!(matches!(repeated.await, Err(StoreFault::Moved)), "what it repeats was not written");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_is_written_with_the_decision_that_follows_and_goes_when_it_has_expired() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("store.sqlite");
+    let store = Sqlite::open(&path, SealingKey::new(&[7; 32])).await.unwrap();
+    let spend = |store: &Sqlite, token: u8, when: i64| {
+        store.spend(Spent { token: [token; 16], at: at(when), until: at(when + 360) })
+    };
+    let first = spend(&store, 1, 0);
+    assert!(!store.is_spent(first), "nothing is written for it alone");
+    let gap = store.submit(commit("a", 3, 1));
+    let fits = store.submit(commit("b", 0, 1));
+    assert!(matches!(gap.await, Err(StoreFault::Moved)));
+    fits.await.unwrap();
+    assert!(store.is_spent(first), "one that does not fit takes no token with it");
+    let second = spend(&store, 2, 100);
+    assert!(matches!(store.submit(commit("b", 0, 1)).await, Err(StoreFault::Moved)));
+    assert!(!store.is_spent(second));
+    store.submit(PlainCommit::default()).await.unwrap();
+    assert!(store.is_spent(second), "or without any decision, where somebody waits for it");
+    store.close().await;
+
+    let store = Sqlite::open(&path, SealingKey::new(&[7; 32])).await.unwrap();
+    assert_eq!(store.spent(at(360)).await.unwrap(), [[1; 16], [2; 16]]);
+    assert_eq!(store.spent(at(361)).await.unwrap(), [[2; 16]]);
+    spend(&store, 3, 400);
+    store.submit(PlainCommit::default()).await.unwrap();
+    assert_eq!(store.spent(at(0)).await.unwrap(), [[2; 16], [3; 16]]);
 }

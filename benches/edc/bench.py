@@ -71,8 +71,9 @@ class Ours:
 
     def __init__(self, directory):
         self.town = Town(directory)
-        self.provider = Node(self.town, "provider", DIFFERENCES)
-        self.consumer = Node(self.town, "consumer", DIFFERENCES)
+        words = {name.upper(): self.town.did(name) for name in ("provider", "consumer")}
+        self.provider = Node(self.town, "provider", DIFFERENCES, words)
+        self.consumer = Node(self.town, "consumer", DIFFERENCES, words)
         self.provider.list(DATASET, TERMS)
         self.order = {
             "counterparty": self.provider.did,

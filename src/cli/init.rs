@@ -190,15 +190,17 @@ record = "automatic"
 
 # The Dataspace Protocol, with any connector; without this table there is none.
 # [dsp]
-# The name that connectors know this one by; its DID when absent.
-# participant_id = "did:key:…"
-# With whom agreements are made that nobody signs, by participant id, "*" for anybody; and to whom such an agreement opens data.
+# The name that connectors know this one by; its DID when absent. Another one needs [[dsp.literal]], for all whom `plain` names.
+# participant_id = "our-connector"
+# With whom agreements are made that nobody signs, by participant id, "*" for anybody else as well; and to whom such an agreement opens data.
 # plain = []
 # opens_data_to = []
 # Terms that are not in the catalog: "reject", "manual" or "rules", as above.
 # uncataloged = "reject"
-# How many negotiations one counterparty may have open, and for how many seconds one waits for a decision.
+# How many negotiations one counterparty may have open, and all together whom only "*" lets in; for how many seconds one waits
+# for a decision.
 # open = 10000
+# open_with_strangers = 10000
 # waits = 604800
 # Decisions in a file, dataset by dataset: for tests of conformance.
 # script = "decisions.json"

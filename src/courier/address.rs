@@ -23,13 +23,13 @@ impl AddressPolicy {
     pub fn allow(self, url: &str) -> Result<Url, Refusal> {
         let parsed = Url::parse(url).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
         let parsed = parsed.ok_or_else(|| checks::ADDRESS.refuse("not an http or https URL"))?;
-        let literal = match parsed.host() {
-            Some(Host::Ipv4(ip)) => Some(IpAddr::V4(ip)),
-            Some(Host::Ipv6(ip)) => Some(IpAddr::V6(ip)),
-            Some(Host::Domain(_)) => None,
+        let public = match parsed.host() {
+            Some(Host::Ipv4(ip)) => is_public(IpAddr::V4(ip)),
+            Some(Host::Ipv6(ip)) => is_public(IpAddr::V6(ip)),
+            Some(Host::Domain(name)) => !is_private_name(name),
             None => return Err(checks::ADDRESS.refuse("the URL names no host")),
         };
-        let allowed = self.private_networks || literal.is_none_or(is_public);
+        let allowed = self.private_networks || public;
         checks::ADDRESS.hold(allowed, || format!("{} lies in a private network", parsed.host_str().unwrap_or("")))?;
         checks::ADDRESS.hold(self.private_networks || parsed.scheme() == "https", || {
             "https is required outside private networks".into()
@@ -75,6 +75,14 @@ pub(super) async fn allowed(policy: AddressPolicy, name: &str, port: u16) -> std
     Ok(allowed)
 }
 
+/// Names that lie in nobody's public network, whatever they resolve to (RFC 6761, 6762, 8375, ICANN's `internal`).
+fn is_private_name(name: &str) -> bool {
+    let name = name.trim_end_matches('.');
+    ["localhost", "local", "home.arpa", "internal"]
+        .iter()
+        .any(|zone| name.strip_suffix(zone).is_some_and(|rest| rest.is_empty() || rest.ends_with('.')))
+}
+
 fn is_public(ip: IpAddr) -> bool {
     match ip {
         IpAddr::V4(ip) => is_public_v4(ip),
@@ -117,6 +125,11 @@ mod tests {
             "https://[fd00::1]/",
             "https://100.64.0.1/",
             "https://0.0.0.0/",
+            "https://localhost:8443/",
+            "https://LOCALHOST./",
+            "https://node.localhost/",
+            "https://printer.local/",
+            "https://metadata.google.internal/",
             "http://1.1.1.1/",
             "ftp://1.1.1.1/",
             "file:///etc/passwd",
@@ -125,6 +138,7 @@ mod tests {
         }
         assert!(strict.allow("https://1.1.1.1/inbox").is_ok());
         assert!(strict.allow("https://provider.example/inbox").is_ok());
+        assert!(strict.allow("https://notlocalhost.example/inbox").is_ok());
         assert!(AddressPolicy { private_networks: true }.allow("http://127.0.0.1:8080/inbox").is_ok());
     }
 

@@ -177,7 +177,9 @@ impl Dataset {
             "distribution": distributions,
         });
         if !self.title.is_empty() {
+            // `dct` is a prefix of the protocol's context; JSON-LD readers drop `title`, which other readers look for.
             shown["title"] = json!(self.title);
+            shown["dct:title"] = json!(self.title);
         }
         for (name, value) in &self.extra {
             shown[name] = value.clone();

@@ -1,6 +1,6 @@
 use serde_json::{Map, Value, json};
 
-use super::{CONTEXT, NOBODY, checks, hold, tolerate};
+use super::{CONTEXT, NOBODY, checks, hold, is_id, tolerate};
 use crate::check::{Check, Refusal};
 use crate::encoding::parse_json;
 use crate::negotiation::plain::{Negotiation, Opening, ParticipantId, Parties, Said, Word};
@@ -97,7 +97,7 @@ pub fn read(mut value: Value, form: Form) -> Result<Letter, (Refusal, Named)> {
     if let Err(refusal) = hold(form.name(), &value).and_then(|()| hold_day(&value)) {
         let pid = |name: &str| {
             let named = value.get(name).and_then(Value::as_str);
-            named.filter(|pid| !pid.is_empty() && pid.len() <= 2048).map(str::to_owned)
+            named.map(str::to_owned)
         };
         return Err((refusal, Named { consumer_pid: pid("consumerPid"), provider_pid: pid("providerPid") }));
     }
@@ -278,11 +278,13 @@ pub fn acknowledge(negotiation: &Negotiation) -> Value {
 
 /// The answer to a message that was not taken.
 pub fn negotiation_error(named: &Named, check: Option<&Check>, reason: &str) -> Value {
+    // What was named may be what was wrong.
+    let id = |pid: &Option<String>| json!(pid.as_deref().filter(|pid| is_id(pid)).unwrap_or(NOBODY));
     let mut error = json!({
         "@context": [CONTEXT],
         "@type": "ContractNegotiationError",
-        "providerPid": named.provider_pid.as_deref().unwrap_or(NOBODY),
-        "consumerPid": named.consumer_pid.as_deref().unwrap_or(NOBODY),
+        "providerPid": id(&named.provider_pid),
+        "consumerPid": id(&named.consumer_pid),
         "reason": [reason],
     });
     if let Some(check) = check {

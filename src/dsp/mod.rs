@@ -12,7 +12,7 @@ pub use catalog::{Dataset, Distribution, Meant, OfferTerms, catalog, catalog_err
 pub use message::{
     Form, Letter, MAX_MESSAGE, Named, acknowledge, hold_said, negotiation_error, parse, read, spell_operands, write,
 };
-pub use schema::{hold, is_valid};
+pub use schema::{hold, hold_by, is_id, is_valid};
 pub use tolerated::{filters_nothing, tolerate};
 
 /// The JSON-LD context of every message.

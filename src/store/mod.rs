@@ -18,6 +18,7 @@ mod plain;
 mod port;
 mod seal;
 mod tally;
+mod tokens;
 mod transfers;
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,7 @@
 //! Plain negotiations: decisions of many callers are written in one transaction, and all wait for one fsync.
 
 use std::mem::take;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
@@ -9,11 +10,12 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::Sqlite;
 use super::damage::{Place, damaged, fault};
+use super::tokens::{self, Batch, Notes};
 use crate::encoding::Timestamp;
 use crate::negotiation::Role;
 use crate::negotiation::plain::{Event, ParticipantId};
 use crate::node::StoreFault;
-use crate::node::dsp::{PlainCommit, PlainEntry, PlainStore, Receipt};
+use crate::node::dsp::{PlainCommit, PlainEntry, PlainStore, Receipt, Spent};
 
 /// How many decisions share a transaction.
 const TOGETHER: usize = 256;
@@ -23,21 +25,29 @@ type Waiting = (PlainCommit, oneshot::Sender<Result<(), StoreFault>>);
 
 /// Hands decisions to the task that writes them; the task ends with it.
 #[derive(Debug)]
-pub(super) struct Desk(mpsc::UnboundedSender<Waiting>);
+pub(super) struct Desk(mpsc::UnboundedSender<Waiting>, Arc<Notes>);
 
 impl Desk {
     pub(super) fn open(writer: SqlitePool) -> Self {
         let (sender, receiver) = mpsc::unbounded_channel();
-        tokio::spawn(write_all(writer, receiver));
-        Self(sender)
+        let notes = Arc::default();
+        tokio::spawn(write_all(writer, receiver, Arc::clone(&notes)));
+        Self(sender, notes)
     }
 }
 
-async fn write_all(writer: SqlitePool, mut waiting: mpsc::UnboundedReceiver<Waiting>) {
+async fn write_all(writer: SqlitePool, mut waiting: mpsc::UnboundedReceiver<Waiting>, notes: Arc<Notes>) {
     let mut batch: Vec<Waiting> = Vec::with_capacity(TOGETHER);
     while waiting.recv_many(&mut batch, TOGETHER).await > 0 {
         let commits: Vec<&PlainCommit> = batch.iter().map(|(commit, _)| commit).collect();
-        let together = write(&writer, &commits).await;
+        // After the decisions: what led to one of them was noted before it came.
+        let mut noted = notes.take();
+        let together = write(&writer, &commits, &noted).await;
+        if together.is_ok() {
+            notes.written(&mut noted);
+        } else if batch.len() == 1 {
+            notes.put_back(take(&mut noted));
+        }
         if together.is_ok() || batch.len() == 1 {
             for (_, caller) in batch.drain(..) {
                 // Whoever does not wait any more does not mind.
@@ -47,13 +57,17 @@ async fn write_all(writer: SqlitePool, mut waiting: mpsc::UnboundedReceiver<Wait
         }
         // One of them does not fit: each gets its own answer.
         for (commit, caller) in take(&mut batch) {
-            let alone = write(&writer, &[&commit]).await;
+            let alone = write(&writer, &[&commit], &noted).await;
+            if alone.is_ok() {
+                notes.written(&mut noted);
+            }
             let _ = caller.send(alone);
         }
+        notes.put_back(noted);
     }
 }
 
-async fn write(writer: &SqlitePool, commits: &[&PlainCommit]) -> Result<(), StoreFault> {
+async fn write(writer: &SqlitePool, commits: &[&PlainCommit], noted: &Batch) -> Result<(), StoreFault> {
     let mut db = writer.begin_with("BEGIN IMMEDIATE").await.map_err(fault)?;
     let mut rows = Vec::new();
     let (mut events, mut send, mut done) = (Vec::new(), Vec::new(), Vec::new());
@@ -76,6 +90,7 @@ async fn write(writer: &SqlitePool, commits: &[&PlainCommit]) -> Result<(), Stor
         send.extend(commit.send.iter().map(|place| json!([commit.id, place])));
         done.extend(commit.done.iter().map(|place| json!([commit.id, place])));
     }
+    noted.write(&mut db).await?;
     each(&mut db, FILE, rows).await?;
     each(&mut db, LOG, events).await?;
     each(&mut db, SEND, send).await?;
@@ -140,6 +155,18 @@ impl PlainStore for Sqlite {
             handed?;
             answer.await.map_err(|_| closed())?
         })
+    }
+
+    fn spend(&self, token: Spent) -> u64 {
+        self.desk.1.note(&token)
+    }
+
+    fn is_spent(&self, number: u64) -> bool {
+        self.desk.1.is_written(number)
+    }
+
+    async fn spent(&self, now: Timestamp) -> Result<Vec<[u8; 16]>, StoreFault> {
+        tokens::spent(&self.readers, now).await
     }
 
     async fn plain_log(&self, id: &str) -> Result<Option<Vec<Event>>, StoreFault> {

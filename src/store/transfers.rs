@@ -24,9 +24,7 @@ impl TransferStore for Sqlite {
     }
 
     async fn transfer_of(&self, peer: &str, consumer_pid: &str) -> Result<Option<String>, StoreFault> {
-        let found = query_scalar("SELECT id FROM transfers WHERE peer = ? AND consumer_pid = ?");
-        let found = found.bind(peer).bind(consumer_pid);
-        found.fetch_optional(&mut *self.reading().await?).await.map_err(fault)
+        begun(&mut *self.reading().await?, peer, consumer_pid).await
     }
 
     async fn transfer_of_token(&self, token: Digest) -> Result<Option<String>, StoreFault> {
@@ -131,6 +129,9 @@ async fn write(db: &mut SqliteConnection, commit: &TransferCommit) -> Result<(),
     if u64::try_from(first) != Ok(commit.version) {
         return Err(StoreFault::Moved);
     }
+    if known.is_none() && begun(db, &commit.peer, &commit.consumer_pid).await?.is_some() {
+        return Err(StoreFault::Moved);
+    }
     let version = first.saturating_add(i64::try_from(commit.events.len()).unwrap_or(i64::MAX));
     let statement = match known {
         None => query(
@@ -174,6 +175,11 @@ async fn write(db: &mut SqliteConnection, commit: &TransferCommit) -> Result<(),
             .map_err(fault)?;
     }
     Ok(())
+}
+
+async fn begun(db: &mut SqliteConnection, peer: &str, consumer_pid: &str) -> Result<Option<String>, StoreFault> {
+    let found = query_scalar("SELECT id FROM transfers WHERE peer = ? AND consumer_pid = ?");
+    found.bind(peer).bind(consumer_pid).fetch_optional(db).await.map_err(fault)
 }
 
 async fn heard(db: &mut SqliteConnection, peer: &str, message: &str) -> Result<bool, StoreFault> {

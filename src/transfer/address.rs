@@ -4,6 +4,7 @@ use url::Url;
 
 use super::checks;
 use crate::check::Refusal;
+use crate::dsp::hold_by;
 
 /// The one format of transfers: the consumer gets the data over HTTP.
 pub const PULL: &str = "HttpData-PULL";
@@ -27,35 +28,18 @@ impl std::fmt::Debug for DataAddress {
 }
 
 impl DataAddress {
-    /// What a start message says; `Ok(None)` where it says nothing.
+    /// What a start message says.
     ///
     /// # Errors
     /// `transfer.message` for a member of a wrong type, `transfer.address` for an endpoint that is no http URL.
-    pub fn read(value: Option<&Value>) -> Result<Option<Self>, Refusal> {
-        let Some(value) = value else { return Ok(None) };
-        let text = |member: &str| value.get(member).and_then(Value::as_str);
-        let shaped =
-            value.get("@type").and_then(Value::as_str) == Some("DataAddress") && text("endpointType").is_some();
-        checks::MESSAGE.hold(shaped, || "`dataAddress` is a DataAddress with an endpointType".into())?;
-        let endpoint = text("endpoint").unwrap_or_default().to_owned();
+    pub fn read(value: &Value) -> Result<Self, Refusal> {
+        hold_by(&checks::MESSAGE, "DataAddress", value)?;
+        let endpoint = value.get("endpoint").and_then(Value::as_str).unwrap_or_default().to_owned();
         let web = Url::parse(&endpoint).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
         checks::ADDRESS.hold(web, || "the data address has no http or https endpoint".into())?;
-        let mut token = None;
-        if let Some(properties) = value.get("endpointProperties") {
-            let list = properties.as_array().filter(|list| !list.is_empty());
-            let list =
-                list.ok_or_else(|| checks::MESSAGE.refuse("`endpointProperties` is a list that is not empty"))?;
-            for property in list {
-                let member = |name: &str| property.get(name).and_then(Value::as_str);
-                let pair = member("name").zip(member("value")).filter(|_| member("@type") == Some("EndpointProperty"));
-                let shape = "an endpoint property is an EndpointProperty with name and value, both strings";
-                let (name, value) = pair.ok_or_else(|| checks::MESSAGE.refuse(shape))?;
-                if name == "authorization" {
-                    token = Some(value.to_owned());
-                }
-            }
-        }
-        Ok(Some(Self { endpoint, token }))
+        let properties = value.get("endpointProperties").and_then(Value::as_array);
+        let token = properties.into_iter().flatten().rfind(|property| property["name"] == "authorization");
+        Ok(Self { endpoint, token: token.and_then(|it| it["value"].as_str()).map(str::to_owned) })
     }
 
     /// The member `dataAddress` of a start message.

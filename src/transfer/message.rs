@@ -1,11 +1,9 @@
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::{DataAddress, Kind, PULL, StateName, checks};
 use crate::check::Refusal;
-
-/// The context that every message of the Dataspace Protocol 2025-1 names.
-pub const CONTEXT: &str = "https://w3id.org/dspace/2025/1/context.jsonld";
+use crate::dsp::{CONTEXT, NOBODY, hold_by};
 
 /// Why somebody suspends or terminates.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,22 +22,9 @@ impl Reason {
         Self { code: Some(code.to_owned()), reason: vec![sentence.into()] }
     }
 
-    fn read(message: &Map<String, Value>) -> Result<Self, Refusal> {
-        let code = match message.get("code") {
-            None => None,
-            Some(code) => {
-                let text = code.as_str().ok_or_else(|| checks::MESSAGE.refuse("`code` is not a string"))?;
-                Some(text.to_owned())
-            }
-        };
-        let reason = match message.get("reason") {
-            None => vec![],
-            Some(reason) => {
-                let list = reason.as_array().filter(|list| !list.is_empty());
-                list.ok_or_else(|| checks::MESSAGE.refuse("`reason` is not a list, or it is empty"))?.clone()
-            }
-        };
-        Ok(Self { code, reason })
+    fn read(message: &Value) -> Self {
+        let code = message.get("code").and_then(Value::as_str).map(str::to_owned);
+        Self { code, reason: message.get("reason").and_then(Value::as_array).cloned().unwrap_or_default() }
     }
 
     fn write(&self, message: &mut Value) {
@@ -79,22 +64,13 @@ impl Message {
     /// # Errors
     /// `transfer.message`, `transfer.format`, `transfer.address`.
     pub fn read(kind: Kind, value: &Value) -> Result<Self, Refusal> {
-        let message = value.as_object().ok_or_else(|| checks::MESSAGE.refuse("the message is not an object"))?;
-        let text = |member: &str| match message.get(member) {
-            None => Ok(None),
-            Some(Value::String(text)) if !text.is_empty() => Ok(Some(text.clone())),
-            Some(_) => Err(checks::MESSAGE.refuse(format!("`{member}` is not a string, or it is empty"))),
-        };
-        let needed = |member: &str| text(member)?.ok_or_else(|| checks::MESSAGE.refuse(format!("no `{member}`")));
-        let named = message.get("@context").and_then(Value::as_array);
-        let ours = named.is_some_and(|list| list.iter().any(|context| context == CONTEXT));
-        checks::MESSAGE.hold(ours, || format!("`@context` is a list with {CONTEXT}"))?;
-        let found = needed("@type")?;
-        let wanted = kind.message_type();
-        checks::MESSAGE.hold(found == wanted, || format!("`@type` is `{found}`, expected is {wanted}"))?;
+        hold_by(&checks::MESSAGE, kind.message_type(), value)?;
+        let text = |member: &str| value.get(member).and_then(Value::as_str).map(str::to_owned);
+        // The schema has just held that it is there, where the kind needs it.
+        let needed = |member: &str| text(member).ok_or_else(|| checks::MESSAGE.refuse(format!("no `{member}`")));
         let mut read = Self {
             kind,
-            id: text("@id")?,
+            id: text("@id"),
             consumer_pid: needed("consumerPid")?,
             provider_pid: None,
             agreement: None,
@@ -105,7 +81,7 @@ impl Message {
         if kind == Kind::Request {
             let format = needed("format")?;
             checks::FORMAT.hold(format == PULL, || format!("`{format}`, this node transfers by {PULL}"))?;
-            let push = message.contains_key("dataAddress");
+            let push = value.get("dataAddress").is_some();
             checks::FORMAT.hold(!push, || "a pull has no `dataAddress` in its request".into())?;
             read.agreement = Some(needed("agreementId")?);
             read.callback = Some(needed("callbackAddress")?);
@@ -113,8 +89,8 @@ impl Message {
         }
         read.provider_pid = Some(needed("providerPid")?);
         match kind {
-            Kind::Start => read.address = DataAddress::read(message.get("dataAddress"))?,
-            Kind::Suspension | Kind::Termination => read.reason = Reason::read(message)?,
+            Kind::Start => read.address = value.get("dataAddress").map(DataAddress::read).transpose()?,
+            Kind::Suspension | Kind::Termination => read.reason = Reason::read(value),
             Kind::Request | Kind::Completion => {}
         }
         Ok(read)
@@ -149,8 +125,8 @@ pub fn process_body(consumer_pid: &str, provider_pid: Option<&str>, state: State
     json!({
         "@context": [CONTEXT],
         "@type": "TransferProcess",
-        // The consumer does not know the provider's id before the first answer; the schema wants a string all the same.
-        "providerPid": provider_pid.unwrap_or_default(),
+        // The consumer does not know the provider's id before the first answer; the schema wants one all the same.
+        "providerPid": provider_pid.unwrap_or(NOBODY),
         "consumerPid": consumer_pid,
         "state": state.name(),
     })

@@ -13,5 +13,5 @@ mod process;
 pub use address::{DataAddress, HTTP, PULL};
 pub use arrows::{Kind, StateName, arrow};
 pub use decide::{Command, Decision, Notice, Received};
-pub use message::{CONTEXT, Message, Reason, process_body};
+pub use message::{Message, Reason, process_body};
 pub use process::{Event, Moved, Opening, Transfer};

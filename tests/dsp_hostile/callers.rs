@@ -6,7 +6,6 @@ use super::*;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_caller_that_proves_nothing_is_nobody() {
-    let before = now();
     let node = provider().await;
     let stranger = Stranger::of(12, &node);
     let refused = async |header: Option<&str>| match node.node.recognise(header).await {
@@ -14,15 +13,16 @@ async fn a_caller_that_proves_nothing_is_nobody() {
         other => panic!("{other:?}"),
     };
     let token = stranger.token(&stranger.claims());
-    assert_eq!(node.node.recognise(Some(&token)).await.unwrap(), stranger.did());
-    let changes: [(&str, Value); 8] = [
+    assert_eq!(node.node.recognise(Some(&token)).await.unwrap().who, stranger.did());
+    let changes: [(&str, Value); 10] = [
+        ("aud", json!([node.did, "did:key:zDnaerDaTF5BXEavCrfRZEk316dpbLsfPDZ3WJ5hRTPFU2169"])),
+        ("aud", json!([])),
         ("aud", json!("did:key:zDnaerDaTF5BXEavCrfRZEk316dpbLsfPDZ3WJ5hRTPFU2169")),
         ("sub", json!(node.did)),
         ("exp", json!(now() + 4000)),
         ("exp", json!(now() - 40)),
         ("iat", json!(now() + 40)),
-        // From before it started, by a second: whether that one was used is not known any more.
-        ("iat", json!(before - 1)),
+        ("nbf", json!(now() + 40)),
         ("jti", json!("short")),
         ("jti", json!(7)),
     ];
@@ -49,6 +49,71 @@ async fn a_caller_that_proves_nothing_is_nobody() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_usual_in_tokens_of_others_is_taken() {
+    let node = provider().await;
+    let stranger = Stranger::of(12, &node);
+    let mut listed = stranger.claims();
+    listed["aud"] = json!([node.did]);
+    let mut begun = stranger.claims();
+    begun["nbf"] = json!(now());
+    // By a clock that is behind, from before this node began.
+    let mut behind = stranger.claims();
+    behind["iat"] = json!(now() - 25);
+    for claims in [listed, begun, behind] {
+        let known = node.node.recognise(Some(&stranger.token(&claims))).await;
+        assert_eq!(known.unwrap().who, stranger.did(), "{claims}");
+    }
+    let lower = stranger.token(&stranger.claims()).replace("Bearer", "bearer");
+    assert_eq!(node.node.recognise(Some(&lower)).await.unwrap().who, stranger.did());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_is_used_once_across_a_restart() {
+    let node = provider().await;
+    let stranger = Stranger::of(12, &node);
+    let path = format!("/catalog/datasets/{DATASET}");
+    let mut ahead = stranger.claims();
+    ahead["iat"] = json!(now() + 25);
+    let read = stranger.token(&ahead);
+    assert_eq!(stranger.get(&path, Some(&read)).await.status(), 200);
+    let refused = stranger.token(&stranger.claims());
+    assert_eq!(stranger.get("/catalog/datasets/none", Some(&refused)).await.status(), 404);
+    let decided = stranger.token(&stranger.claims());
+    let begin = stranger.client.post(format!("{}/negotiations/request", node.base)).header("authorization", &decided);
+    assert_eq!(begin.json(&stranger.request()).send().await.unwrap().status(), 201);
+
+    let node = connectors::connector_in(node.crash().await, 11, CONFIGURATION, Default::default(), true).await;
+    let stranger = Stranger::of(12, &node);
+    for used in [read, refused, decided] {
+        assert_eq!(stranger.get(&path, Some(&used)).await.status(), 404, "it was used before the restart");
+    }
+    let mut behind = stranger.claims();
+    behind["iat"] = json!(now() - 25);
+    assert_eq!(stranger.get(&path, Some(&stranger.token(&behind))).await.status(), 200, "and this one was not");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restored_copy_takes_no_token_from_before_it_was_put_to_use() {
+    let node = provider().await;
+    let stranger = Stranger::of(12, &node);
+    let home = tempfile::tempdir().unwrap();
+    let (copied, at) = (home.path().join("store.sqlite"), countersign::node::chance::now().unwrap());
+    countersign::store::copy(&node.home.path().join("store.sqlite"), &copied, at).await.unwrap();
+    countersign::store::put_to_use(&copied, at.plus(1)).await.unwrap();
+    let token = stranger.token(&stranger.claims());
+    let path = format!("/catalog/datasets/{DATASET}");
+    assert_eq!(stranger.get(&path, Some(&token)).await.status(), 200);
+    drop(node.crash().await);
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    let node = connectors::connector_in(home, 11, CONFIGURATION, Default::default(), true).await;
+    let stranger = Stranger::of(12, &node);
+    let answer = stranger.get(&path, Some(&token)).await;
+    assert_eq!((answer.status().as_u16(), &answer.headers()["retry-after"]), (503, &"10".parse().unwrap()));
+    assert!(is_valid("CatalogError", &answer.json().await.unwrap()));
+    assert_eq!(stranger.get(&path, None).await.status(), 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn plain_mode_is_for_those_whom_the_configuration_names_and_no_more_than_it_allows() {
     let nobody = connector(21, "").await;
     let stranger = Stranger::of(12, &nobody);
@@ -69,6 +134,69 @@ async fn plain_mode_is_for_those_whom_the_configuration_names_and_no_more_than_i
     let mut second = stranger.request();
     second["consumerPid"] = json!("urn:uuid:c2");
     refused(&stranger.say("/negotiations/request", &second).await, checks::OPEN.id(), "a second one");
+
+    // At once they are no more.
+    let several = connector(23, "plain = ['*']\nopen = 3").await;
+    several.node.list_plain(&dataset()).await.unwrap();
+    let stranger = Stranger::of(12, &several);
+    let requests: Vec<Value> = (0..12)
+        .map(|number| {
+            let mut request = stranger.request();
+            request["consumerPid"] = json!(format!("urn:uuid:{number}"));
+            request
+        })
+        .collect();
+    let said = requests.iter().map(|request| stranger.say("/negotiations/request", request));
+    let begun = futures::future::join_all(said).await.iter().filter(|(status, _)| *status == 201).count();
+    assert!((1..=3).contains(&begun), "{begun} began");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_together_whom_nobody_has_named_have_so_many_open() {
+    let named = SecretKey::p256(&[9; 32]).unwrap();
+    let configuration = format!("plain = ['*', '{}']\nopen_with_strangers = 2", named.did());
+    let node = connector(29, &configuration).await;
+    node.node.list_plain(&dataset()).await.unwrap();
+    for key in [12, 13] {
+        let stranger = Stranger::of(key, &node);
+        assert_eq!(stranger.say("/negotiations/request", &stranger.request()).await.0, 201);
+    }
+    let third = Stranger::of(14, &node);
+    refused(&third.say("/negotiations/request", &third.request()).await, checks::OPEN.id(), "a third stranger");
+    let known = Stranger::of(9, &node);
+    assert_eq!(known.say("/negotiations/request", &known.request()).await.0, 201);
+    // It is so after a restart as well, and until one of them is over.
+    let open = node.node.views(true, 10).await.unwrap();
+    let one = open.iter().find(|view| view.counterparty != known.did()).unwrap().id.clone();
+    let node = connectors::connector_in(node.crash().await, 29, &configuration, Default::default(), true).await;
+    node.view(&one).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let third = Stranger::of(14, &node);
+    refused(&third.say("/negotiations/request", &third.request()).await, checks::OPEN.id(), "after a restart");
+    let by = countersign::negotiation::Decider::Person("desk".into());
+    node.node.act(&one, countersign::node::dsp::Act::Terminate, Default::default(), by).await.unwrap();
+    assert_eq!(third.say("/negotiations/request", &third.request()).await.0, 201);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whom_a_star_lets_in_is_a_stranger_all_the_same() {
+    let node = provider().await;
+    let asks = (0..400_u16).map(|number| {
+        let mut key = [7; 32];
+        key[..2].copy_from_slice(&number.to_be_bytes());
+        let stranger = Stranger::by(key, &node);
+        async move {
+            let request = stranger.client.post(format!("{}/negotiations/request", stranger.base));
+            let request = request.header("authorization", stranger.token(&stranger.claims()));
+            let answer = request.json(&stranger.request()).send().await.unwrap();
+            let again = answer.headers().get("retry-after").map(|value| value.to_str().unwrap().to_owned());
+            (answer.status().as_u16(), again)
+        }
+    });
+    let answers = futures::future::join_all(asks).await;
+    let held: Vec<_> = answers.iter().filter(|(status, _)| *status == 429).collect();
+    assert!(held.len() > 50, "{} of 400 were held to a share", held.len());
+    assert!(held.iter().all(|(_, again)| again.as_deref() == Some("1")), "{held:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

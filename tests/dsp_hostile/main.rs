@@ -3,6 +3,7 @@
 
 mod callers;
 mod catalogs;
+mod doors;
 mod messages;
 mod peers;
 mod roles;
@@ -12,6 +13,7 @@ mod stranger;
 use std::time::Duration;
 
 use countersign::dsp::is_valid;
+use countersign::identity::{SecretKey, Signer as _};
 use countersign::negotiation::plain::ParticipantId;
 use countersign::node::NodeFault;
 use countersign::node::dsp::StartOrder;

@@ -36,7 +36,7 @@ class Town:
         self.passphrase.write_text(secrets.token_urlsafe(24) + "\n")
         self.passphrase.chmod(0o600)
         self.environment = {**os.environ, "COUNTERSIGN_PASSPHRASE_FILE": str(self.passphrase)}
-        self.running = []
+        self.running, self.made = [], {}
         key = self.directory / "deployer"
         key.write_text("11" * 32 + "\n")
         key.chmod(0o600)
@@ -45,6 +45,13 @@ class Town:
         said = self.start("chain", "chain", "--listen", "127.0.0.1:0", "--fund", f"{account}=100")
         deployed = self.run("deploy", "--rpc", said["rpc"], "--key", str(key))
         self.chain = tomllib.loads(deployed)
+
+    def did(self, name):
+        """The DID of a node of that name, which is made where it is not yet."""
+        if name not in self.made:
+            made = json.loads(self.run("init", "--home", str(self.directory / name), "--json"))
+            self.made[name] = made["did"]
+        return self.made[name]
 
     def run(self, *arguments):
         """Runs a command to its end; what it printed."""
@@ -87,8 +94,7 @@ class Node:
         """`differences`: the file whose tables differ from the shipped configuration; `replaced`: text for its @NAMES@."""
         self.name, self.town = name, town
         self.home = town.directory / name
-        made = json.loads(town.run("init", "--home", str(self.home), "--json"))
-        self.did = made["did"]
+        self.did = town.did(name)
         path = self.home / "countersign.toml"
         shipped = tomllib.loads(path.read_text())
         text = Path(differences).read_text()

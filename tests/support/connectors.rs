@@ -55,18 +55,16 @@ pub async fn connector_in(home: TempDir, key: u8, configuration: &str, script: S
     let store = Arc::new(open(home.path()).await);
     let settings: DspSettings = toml::from_str(configuration).unwrap();
     let policy = AddressPolicy { private_networks: private };
-    let node = Arc::new(
-        Connector::new(Parts {
-            signer,
-            settings,
-            script,
-            public_url,
-            store: store.clone(),
-            kept: store,
-            messenger: Arc::new(DspMessenger::new(policy).unwrap()),
-        })
-        .unwrap(),
-    );
+    let parts = Parts {
+        signer,
+        settings,
+        script,
+        public_url,
+        store: store.clone(),
+        kept: store,
+        messenger: Arc::new(DspMessenger::new(policy).unwrap()),
+    };
+    let node = Arc::new(Connector::new(parts).unwrap());
     let router = http::dsp_router(node.clone(), Share::default());
     let served = http::serve(listener, router, Duration::from_secs(30));
     let loops = node.run();

@@ -22,7 +22,7 @@ pub const CONFIGURATION: &str = "plain = ['*']";
 pub struct Stranger {
     key: SecretKey,
     pub client: reqwest::Client,
-    base: String,
+    pub base: String,
     aud: String,
 }
 
@@ -32,8 +32,13 @@ pub fn now() -> i64 {
 
 impl Stranger {
     pub fn of(key: u8, node: &Running) -> Self {
+        Self::by([key; 32], node)
+    }
+
+    /// One of as many as there are keys.
+    pub fn by(key: [u8; 32], node: &Running) -> Self {
         Self {
-            key: SecretKey::p256(&[key; 32]).unwrap(),
+            key: SecretKey::p256(&key).unwrap(),
             client: reqwest::Client::builder().no_proxy().build().unwrap(),
             base: node.base.clone(),
             aud: node.did.to_string(),
@@ -60,6 +65,12 @@ impl Stranger {
         let answer = request.header("content-type", "application/json").body(body).send().await.unwrap();
         let status = answer.status().as_u16();
         (status, answer.json().await.unwrap_or_default())
+    }
+
+    /// Asks for something, with a token of its own, or with another header.
+    pub async fn get(&self, path: &str, proof: Option<&str>) -> reqwest::Response {
+        let proof = proof.map_or_else(|| self.token(&self.claims()), str::to_owned);
+        self.client.get(format!("{}{path}", self.base)).header("authorization", proof).send().await.unwrap()
     }
 
     pub async fn say(&self, path: &str, message: &Value) -> (u16, Value) {

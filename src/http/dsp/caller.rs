@@ -1,14 +1,18 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::{Arc, OnceLock};
 
-use axum::extract::{ConnectInfo, FromRequestParts};
+use axum::extract::{ConnectInfo, FromRequestParts, Request, State};
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
 
 use super::Ground;
 use super::wrong::Wrong;
 use crate::dsp::Named;
 use crate::negotiation::plain::ParticipantId;
 use crate::node::NodeFault;
+use crate::node::dsp::{Connector, Recognised};
 
 /// Who sent a message, proven.
 pub(super) struct Caller(pub ParticipantId);
@@ -25,12 +29,34 @@ impl FromRequestParts<Ground> for Caller {
         let header = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
         let recognised = ground.connector.recognise(header).await;
         // An id of one's own making costs nothing, so that proving it makes nobody less of a stranger.
-        if !recognised.as_ref().is_ok_and(|who| ground.connector.names(who)) {
+        if !recognised.as_ref().is_ok_and(|caller| ground.connector.names(&caller.who)) {
             ground.strangers.charge(ip);
         }
-        recognised.map(Self).map_err(|fault| match fault {
+        let recognised = recognised.map_err(|fault| match fault {
             NodeFault::Refused(refusal) => Wrong::nobody(&refusal),
             fault => Wrong::of(fault, Named::default()),
-        })
+        })?;
+        let who = recognised.who.clone();
+        if let Some(slot) = parts.extensions.get::<Slot>() {
+            // A request is proven once.
+            let _ = slot.0.set(recognised);
+        }
+        Ok(Self(who))
+    }
+}
+
+/// Where a request leaves who proved to have sent it, for [`remembered`].
+#[derive(Clone, Default)]
+struct Slot(Arc<OnceLock<Recognised>>);
+
+/// Lets no answer out that a restart would let the same token have again.
+pub(super) async fn remembered(State(node): State<Arc<Connector>>, mut request: Request, next: Next) -> Response {
+    let slot = Slot::default();
+    request.extensions_mut().insert(slot.clone());
+    let response = next.run(request).await;
+    let Some(caller) = slot.0.get() else { return response };
+    match node.remember(caller).await {
+        Ok(()) => response,
+        Err(fault) => Wrong::of(fault, Named::default()).into_response(),
     }
 }

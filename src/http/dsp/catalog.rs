@@ -4,16 +4,16 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
-use axum::extract::{Path, Query, State};
+use axum::extract::rejection::{BytesRejection, QueryRejection};
+use axum::extract::{Query, State};
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
 use serde::Deserialize;
 
 use super::caller::Caller;
-use super::negotiations::whole;
+use super::negotiations::{Id, named, whole};
 use super::wrong::Wrong;
-use crate::dsp::{MAX_MESSAGE, Named};
+use crate::dsp::{MAX_MESSAGE, Named, checks};
 use crate::encoding::parse_json;
 use crate::node::NodeFault;
 use crate::node::dsp::Connector;
@@ -29,11 +29,13 @@ pub(super) struct Page {
 pub(super) async fn request(
     State(node): State<Arc<Connector>>,
     caller: Result<Caller, Wrong>,
-    Query(Page { page }): Query<Page>,
+    page: Result<Query<Page>, QueryRejection>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Wrong> {
     let wrong = |fault: NodeFault| Wrong::of(fault, Named::default()).about_catalog();
     caller.map_err(Wrong::about_catalog)?;
+    let no_page = |_| wrong(checks::MESSAGE.refuse("`page` is one number, 0 and more").into());
+    let Query(Page { page }) = page.map_err(no_page)?;
     let body = whole(body).map_err(Wrong::about_catalog)?;
     let asked = parse_json(&body, MAX_MESSAGE).map_err(|refusal| wrong(refusal.into()))?;
     let (catalog, more) = node.catalog_page(&asked, page).await.map_err(wrong)?;
@@ -56,9 +58,10 @@ pub(super) async fn request(
 pub(super) async fn dataset(
     State(node): State<Arc<Connector>>,
     caller: Result<Caller, Wrong>,
-    Path(id): Path<String>,
+    id: Id,
 ) -> Result<Response, Wrong> {
     caller.map_err(Wrong::about_catalog)?;
+    let id = named(id).map_err(Wrong::about_catalog)?;
     let shown = node.dataset_shown(&id).await;
     shown
         .map(|dataset| Json(dataset).into_response())

@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, FromRef};
+use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 use serde_json::json;
 
@@ -57,6 +58,7 @@ pub fn dsp_router(connector: Arc<Connector>, share: Share) -> Router {
         .route("/negotiations/{pid}/state", post(negotiations::signed_state))
         .route("/negotiations/{pid}/termination", post(negotiations::termination))
         .layer(DefaultBodyLimit::max(MAX_MESSAGE))
+        .layer(from_fn_with_state(Arc::clone(&connector), caller::remembered))
         .with_state(Ground { connector, strangers: Strangers::new(share) });
     Router::new().nest(PATH, endpoints).route("/.well-known/dspace-version", versions)
 }

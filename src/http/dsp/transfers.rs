@@ -3,24 +3,25 @@
 use std::sync::Arc;
 
 use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
+use axum::extract::rejection::{BytesRejection, PathRejection};
 use axum::extract::{DefaultBodyLimit, FromRef, FromRequestParts, Path, State};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde_json::{Value, json};
 
 use super::Ground;
-use super::caller::Caller;
-use super::negotiations::whole;
-use super::wrong::Wrong;
-use crate::dsp::MAX_MESSAGE;
+use super::caller::{Caller, remembered};
+use super::negotiations::{Id, named, whole};
+use super::wrong::{LATER, Wrong, answer};
+use crate::dsp::{CONTEXT, MAX_MESSAGE, NOBODY, is_id};
 use crate::encoding::parse_json;
 use crate::node::NodeFault;
 use crate::node::transfers::Transfers;
-use crate::transfer::{CONTEXT, Kind, checks};
+use crate::transfer::{Kind, checks};
 
 /// What the endpoints work on.
 #[derive(Clone)]
@@ -42,6 +43,7 @@ pub(super) fn endpoints(ground: Ground, transfers: Arc<Transfers>) -> Router {
         .route("/transfers/{pid}", get(state))
         .route("/transfers/{pid}/{kind}", post(hear))
         .layer(DefaultBodyLimit::max(MAX_MESSAGE))
+        .layer(from_fn_with_state(Arc::clone(&ground.connector), remembered))
         .with_state(Desk { ground, transfers })
 }
 
@@ -56,8 +58,8 @@ async fn request(State(desk): Here, Sender(peer): Sender, body: Body) -> Result<
 }
 
 /// `GET /transfers/{pid}`: where it stands.
-async fn state(State(desk): Here, Sender(peer): Sender, Path(pid): Path<String>) -> Result<Response, Refused> {
-    let answer = desk.process(&peer, &pid).await.map_err(|fault| Refused::of(fault, &Value::Null))?;
+async fn state(State(desk): Here, Sender(peer): Sender, pid: Id) -> Result<Response, Refused> {
+    let answer = desk.process(&peer, &named(pid)?).await.map_err(|fault| Refused::of(fault, &Value::Null))?;
     Ok(Json(answer).into_response())
 }
 
@@ -65,9 +67,10 @@ async fn state(State(desk): Here, Sender(peer): Sender, Path(pid): Path<String>)
 async fn hear(
     State(desk): Here,
     Sender(peer): Sender,
-    Path((pid, kind)): Path<(String, String)>,
+    path: Result<Path<(String, String)>, PathRejection>,
     body: Body,
 ) -> Result<Response, Refused> {
+    let Path((pid, kind)) = path.map_err(|_| Wrong::nothing())?;
     let kind = Kind::at_path(&kind).filter(|kind| *kind != Kind::Request);
     let kind = kind.ok_or_else(|| Refused::plain(StatusCode::NOT_FOUND, "there is no such endpoint"))?;
     let message = read(body)?;
@@ -113,8 +116,7 @@ impl Refused {
             fault @ NodeFault::Unknown { .. } => (StatusCode::NOT_FOUND, None, fault.to_string()),
             fault => {
                 tracing::error!(%fault, "a message about a transfer failed inside");
-                let reason = "the node failed; send the message again later";
-                return Self(StatusCode::INTERNAL_SERVER_ERROR, error(message, None, reason));
+                return Self(StatusCode::INTERNAL_SERVER_ERROR, error(message, None, LATER));
             }
         };
         tracing::warn!(check = code, reason, %status, "a message about a transfer was refused");
@@ -122,9 +124,12 @@ impl Refused {
     }
 }
 
-/// The pids are those of the message; the schema wants both, also where it named none.
+/// The pids are those of the message; the schema wants both, also where it named none that is one.
 fn error(message: &Value, code: Option<&str>, reason: &str) -> Value {
-    let pid = |name: &str| message.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let pid = |name: &str| {
+        let named = message.get(name).and_then(Value::as_str).filter(|pid| is_id(pid));
+        named.unwrap_or(NOBODY).to_owned()
+    };
     let mut error = json!({
         "@context": [CONTEXT], "@type": "TransferError", "providerPid": pid("providerPid"),
         "consumerPid": pid("consumerPid"), "reason": [reason],
@@ -144,6 +149,6 @@ impl From<Wrong> for Refused {
 
 impl IntoResponse for Refused {
     fn into_response(self) -> Response {
-        (self.0, Json(self.1)).into_response()
+        answer(self.0, self.1)
     }
 }

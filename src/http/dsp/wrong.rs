@@ -1,6 +1,7 @@
 use axum::Json;
-use axum::http::StatusCode;
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use serde_json::Value;
 
 use crate::check::{Check, Refusal};
 use crate::dsp::{Named, catalog_error, checks, negotiation_error};
@@ -9,6 +10,21 @@ use crate::node::dsp::Unheard;
 
 /// What somebody hears who asks for what is not there, or not theirs, or does not prove who asks.
 const NOTHING: &str = "there is nothing here for who you proved to be";
+/// What somebody hears whose message was not dealt with.
+pub(super) const LATER: &str = "the node could not take the message; send it again later";
+
+/// An answer, with the time to come again where the status asks for that.
+pub(super) fn answer(status: StatusCode, body: Value) -> Response {
+    let mut response = (status, Json(body)).into_response();
+    let seconds = match status {
+        // A share refills within a second.
+        StatusCode::TOO_MANY_REQUESTS => "1",
+        StatusCode::SERVICE_UNAVAILABLE => "10",
+        _ => return response,
+    };
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(seconds));
+    response
+}
 
 /// Why a message was not taken, as its sender reads it.
 #[derive(Debug)]
@@ -24,6 +40,12 @@ impl Wrong {
     /// A problem that no check names.
     pub(super) fn plain(status: StatusCode, reason: &str) -> Self {
         Self { status, check: None, reason: reason.to_owned(), named: Named::default(), catalog: false }
+    }
+
+    /// What somebody hears who asks for what is not there.
+    pub(super) fn nothing() -> Self {
+        tracing::warn!("a caller of the Dataspace Protocol asked for what no id can name");
+        Self::plain(StatusCode::NOT_FOUND, NOTHING)
     }
 
     /// What somebody hears who does not prove who asks, or is nobody here.
@@ -51,10 +73,13 @@ impl Wrong {
                 tracing::warn!(%fault, "a caller of the Dataspace Protocol asked for what is not there");
                 return Self { named, ..Self::plain(StatusCode::NOT_FOUND, NOTHING) };
             }
+            NodeFault::Unready(why) => {
+                tracing::warn!(why, "a message of the Dataspace Protocol has to come again");
+                return Self { named, ..Self::plain(StatusCode::SERVICE_UNAVAILABLE, LATER) };
+            }
             fault => {
                 tracing::error!(%fault, "a message of the Dataspace Protocol failed inside");
-                let reason = "the node failed; send the message again later".to_owned();
-                return Self { status: StatusCode::INTERNAL_SERVER_ERROR, check: None, reason, named, catalog: false };
+                return Self { named, ..Self::plain(StatusCode::INTERNAL_SERVER_ERROR, LATER) };
             }
         };
         tracing::warn!(check = check.map(|check| check.id()), reason, %status, "a message of the Dataspace Protocol was refused");
@@ -85,6 +110,6 @@ impl IntoResponse for Wrong {
         } else {
             negotiation_error(&self.named, self.check, &self.reason)
         };
-        (self.status, Json(body)).into_response()
+        answer(self.status, body)
     }
 }

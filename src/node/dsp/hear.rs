@@ -115,8 +115,9 @@ impl Connector {
         now: Timestamp,
     ) -> Result<Answered, NodeFault> {
         self.messenger.may_call(&opening.address).map_err(|fault| checks::CALLBACK.refuse(fault.to_string()))?;
-        let open = self.talks.open_with(&opening.peer);
-        checks::OPEN.hold(open < self.settings.open.0, || format!("{open} negotiations are open"))?;
+        let (peer, most) = (opening.peer.clone(), self.settings.open.0);
+        let strangers = (!self.names(&peer)).then_some(self.settings.open_with_strangers.0);
+        let room = self.talks.room(&peer, most, strangers)?;
         let said = self.said(&opening, letter, None, now).await?;
         let scripted = self.script.datasets.contains_key(&opening.dataset);
         // Where nobody knows what the catalog has, a person looks.
@@ -129,7 +130,7 @@ impl Connector {
         let acknowledgement = dsp::acknowledge(&draft.negotiation);
         let draft = self.follow(&talk, draft).await?;
         let settling = self.submit(&talk, &mut slot, draft)?;
-        drop(slot);
+        drop((room, slot));
         tracing::info!(negotiation = talk.id, at = %now, "a counterparty began a plain negotiation");
         settling.settled().await?;
         Ok(Answered { acknowledgement, began: true })

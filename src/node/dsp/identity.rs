@@ -5,23 +5,26 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde::Deserialize;
 use serde_json::json;
 use subtle::ConstantTimeEq as _;
+use tokio::sync::OnceCell;
 
-use super::{Connector, Literal};
+use super::{Connector, Literal, PlainCommit, PlainStore, Spent};
 use crate::check::{Refusal, Trail};
 use crate::dsp::checks;
 use crate::encoding::{Digest, Timestamp};
 use crate::identity::{Did, DidUrl, Documents, Jws, Method, PublicKey, Signer, sign_token};
 use crate::negotiation::plain::ParticipantId;
-use crate::node::{Node, NodeFault, chance};
+use crate::node::{COPY, Node, NodeFault, Store, chance, copied};
 
 /// The kind of a token, in its header.
 const TYP: &str = "JWT";
 /// How long a token of this node is valid, in seconds.
 const LASTS: i64 = 60;
-/// The longest time that another party's token may be valid, and so how long its id is remembered.
+/// The longest time that another party's token may be valid.
 const LONGEST: i64 = 300;
 /// How far two clocks may differ.
 const CLOCKS_DIFFER: i64 = 30;
+/// How long a token is remembered: as long as it could be used.
+const KEPT: i64 = LONGEST + 2 * CLOCKS_DIFFER;
 /// How many tokens are remembered; beyond it none is taken until the oldest are forgotten.
 const REMEMBERED: usize = 2_000_000;
 /// How many keys of DIDs that spell their key are remembered.
@@ -31,14 +34,25 @@ const KEYS: usize = 1000;
 pub struct Identity {
     signer: Arc<dyn Signer>,
     literal: Vec<Literal>,
-    started: Timestamp,
-    used: Mutex<Used>,
+    store: Arc<dyn PlainStore>,
+    kept: Arc<dyn Store>,
+    used: OnceCell<Mutex<Used>>,
     keys: Mutex<HashMap<String, PublicKey>>,
 }
 
+/// Who called, proven.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recognised {
+    /// Who that is.
+    pub who: ParticipantId,
+    /// The number under which the token is noted that proved it; none of a literal value.
+    token: Option<u64>,
+}
+
 /// Tokens that were used: those of this stretch of time, and of the one before.
-#[derive(Default)]
 struct Used {
+    /// In a restored copy, when it was put to use: which tokens the original took before then is not known.
+    from: Option<Timestamp>,
     since: i64,
     now: HashSet<[u8; 16]>,
     before: HashSet<[u8; 16]>,
@@ -49,15 +63,38 @@ struct Used {
 struct Claims {
     iss: Did,
     sub: Did,
-    aud: String,
+    aud: Audience,
     iat: Timestamp,
+    #[serde(default)]
+    nbf: Option<Timestamp>,
     exp: Timestamp,
     jti: String,
 }
 
+/// Whom a token is for. What is for several is none of this node's: another of them could use it here.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Audience {
+    One(String),
+    List([String; 1]),
+}
+
+impl Audience {
+    fn name(&self) -> &str {
+        match self {
+            Self::One(name) | Self::List([name]) => name,
+        }
+    }
+}
+
 impl Identity {
-    pub(super) fn new(signer: Arc<dyn Signer>, literal: Vec<Literal>, started: Timestamp) -> Self {
-        Self { signer, literal, started, used: Mutex::default(), keys: Mutex::default() }
+    pub(super) fn new(
+        signer: Arc<dyn Signer>,
+        literal: Vec<Literal>,
+        store: Arc<dyn PlainStore>,
+        kept: Arc<dyn Store>,
+    ) -> Self {
+        Self { signer, literal, store, kept, used: OnceCell::new(), keys: Mutex::default() }
     }
 
     /// This node's DID.
@@ -84,15 +121,16 @@ impl Identity {
     /// Who sent a message, by its header `Authorization`; `wallet` looks up who is a did:web.
     ///
     /// # Errors
-    /// `dsp.token`, `jws.*`, `did.*`, `encoding.*`.
-    async fn recognise(&self, header: &str, wallet: Option<&Node>) -> Result<ParticipantId, NodeFault> {
+    /// `dsp.token`, `jws.*`, `did.*`, `encoding.*`; `Unready` when the token can be taken only later.
+    async fn recognise(&self, header: &str, wallet: Option<&Node>) -> Result<Recognised, NodeFault> {
         let given = Digest::of(header);
         for known in &self.literal {
             if bool::from(given.as_bytes().ct_eq(Digest::of(known.authorization.text()).as_bytes())) {
-                return Ok(known.participant.clone());
+                return Ok(Recognised { who: known.participant.clone(), token: None });
             }
         }
-        let token = header.strip_prefix("Bearer ").ok_or_else(|| checks::TOKEN.refuse("no bearer token"))?;
+        let token = header.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+        let (_, token) = token.ok_or_else(|| checks::TOKEN.refuse("no bearer token"))?;
         let now = chance::now()?;
         let jws = Jws::parse_within(token, 8 * 1024)?;
         let claims = self.claims(&jws, now)?;
@@ -107,8 +145,8 @@ impl Identity {
             _ => self.key(kid)?,
         };
         jws.verify(&key, &mut Trail::default())?;
-        self.use_once(&claims, now)?;
-        Ok(ParticipantId::from(&claims.iss))
+        let token = Some(self.use_once(&claims, now).await?);
+        Ok(Recognised { who: ParticipantId::from(&claims.iss), token })
     }
 
     /// What a token claims, where it is a token for this node, of now.
@@ -118,14 +156,14 @@ impl Identity {
         let hold = |holds: bool, what: &str| checks::TOKEN.hold(holds, || what.to_owned());
         hold(jws.header().typ.eq_ignore_ascii_case(TYP), "typ is not JWT")?;
         hold(claims.iss == claims.sub, "sub is another than iss")?;
-        hold(claims.aud == self.signer.did().as_str(), "the token is for somebody else")?;
+        hold(claims.aud.name() == self.signer.did().as_str(), "the token is for somebody else")?;
         let (iat, exp) = (claims.iat.seconds(), claims.exp.seconds());
         let lasts = exp.saturating_sub(iat);
         hold((0..=LONGEST).contains(&lasts), "the token is valid for longer than five minutes")?;
         hold(iat <= now.seconds() + CLOCKS_DIFFER, "the token is from the future")?;
         hold(now.seconds() < exp + CLOCKS_DIFFER, "the token has expired")?;
-        // Which tokens were used is not kept on disk: those from before this process began do not count.
-        hold(claims.iat >= self.started, "the token is from before this node started; send a new one")?;
+        let begins = claims.nbf.is_none_or(|nbf| nbf.seconds() <= now.seconds() + CLOCKS_DIFFER);
+        hold(begins, "the token is not valid yet")?;
         hold((8..=256).contains(&claims.jti.len()), "jti is not 8 to 256 letters long")?;
         Ok(claims)
     }
@@ -149,20 +187,36 @@ impl Identity {
         Ok(key)
     }
 
-    fn use_once(&self, claims: &Claims, now: Timestamp) -> Result<(), Refusal> {
+    /// Takes a token that was not used before; the number under which that is noted.
+    async fn use_once(&self, claims: &Claims, now: Timestamp) -> Result<u64, NodeFault> {
         let whole = Digest::of(format!("{} {}", claims.iss, claims.jti));
-        let mut id = [0; 16];
-        id.copy_from_slice(&whole.as_bytes()[..16]);
+        let mut token = [0; 16];
+        token.copy_from_slice(&whole.as_bytes()[..16]);
+        let used = self.used.get_or_try_init(|| self.remembered(now)).await?;
         // As above.
-        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
-        if now.seconds() - used.since > LONGEST + 2 * CLOCKS_DIFFER {
+        let mut used = used.lock().unwrap_or_else(PoisonError::into_inner);
+        if used.from.is_some_and(|from| claims.iat < from) {
+            let why = "the token is from before this copy was put to use, and may have been used then";
+            return Err(NodeFault::Unready(why.into()));
+        }
+        if now.seconds() - used.since > KEPT {
             used.before = take(&mut used.now);
             used.since = now.seconds();
         }
-        let room = used.now.len() < REMEMBERED;
-        checks::TOKEN.hold(room, || "too many tokens in the last minutes; try again later".into())?;
-        let fresh = !used.before.contains(&id) && used.now.insert(id);
-        checks::TOKEN.hold(fresh, || "the token was used before".into())
+        if used.now.len() >= REMEMBERED {
+            return Err(NodeFault::Unready("too many tokens were used in the last minutes".into()));
+        }
+        let fresh = !used.before.contains(&token) && used.now.insert(token);
+        checks::TOKEN.hold(fresh, || "the token was used before".into())?;
+        Ok(self.store.spend(Spent { token, at: now, until: now.plus(KEPT) }))
+    }
+
+    /// What was used before this process began.
+    async fn remembered(&self, now: Timestamp) -> Result<Mutex<Used>, NodeFault> {
+        let copy = self.kept.one(COPY, COPY).await?;
+        let from = copy.as_ref().and_then(copied::used_from);
+        let before = self.store.spent(now).await?.into_iter().collect();
+        Ok(Mutex::new(Used { from, since: now.seconds(), now: HashSet::new(), before }))
     }
 }
 
@@ -170,9 +224,22 @@ impl Connector {
     /// Who called, by the header `Authorization`.
     ///
     /// # Errors
-    /// `dsp.token` and what lies beneath it.
-    pub async fn recognise(&self, header: Option<&str>) -> Result<ParticipantId, NodeFault> {
+    /// `dsp.token` and what lies beneath it; `Unready` when it can be taken only later.
+    pub async fn recognise(&self, header: Option<&str>) -> Result<Recognised, NodeFault> {
         let header = header.ok_or_else(|| checks::TOKEN.refuse("no Authorization header"))?;
         self.identity.recognise(header, self.wallet.get().map(|wallet| &**wallet)).await
+    }
+
+    /// Waits until a restart would not forget that a caller's token was used: before that caller is answered.
+    ///
+    /// A decision is written together with the token that led to it, or after it, so that it has nothing to wait for.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn remember(&self, caller: &Recognised) -> Result<(), NodeFault> {
+        match caller.token {
+            Some(token) if !self.store.is_spent(token) => Ok(self.store.submit(PlainCommit::default()).await?),
+            _ => Ok(()),
+        }
     }
 }

@@ -187,7 +187,7 @@ mod tests {
 
     #[test]
     fn only_a_catalog_says_that_it_does_not_have_a_dataset() {
-        let of = |status, body: Option<Value>| listing(Posted { status, body }, "urn:d");
+        let of = |status, body: Option<Value>| listing(Posted { status, body, later: None }, "urn:d");
         let error = json!({ "@context": [dsp::CONTEXT], "@type": "CatalogError", "reason": ["no"] });
         assert!(matches!(of(404, Some(error.clone())), Listing::Unlisted));
         let shown = json!({ "@id": "urn:d", "hasPolicy": [{ "@id": "urn:o", "permission": [{ "action": "use" }] }] });

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use async_trait::async_trait;
 use serde_json::Value;
 
@@ -24,4 +26,6 @@ pub struct Posted {
     pub status: u16,
     /// Its body, where that is JSON.
     pub body: Option<Value>,
+    /// How long the peer asks to wait before the message comes again.
+    pub later: Option<Duration>,
 }

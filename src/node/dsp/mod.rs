@@ -31,13 +31,13 @@ use tokio_util::sync::CancellationToken;
 
 pub use act::Order;
 pub use hear::{Answered, Unheard};
-pub use identity::Identity;
+pub use identity::{Identity, Recognised};
 pub use messenger::{Messenger, Posted};
 pub use script::{Act, Door, Script, Scripted, Step};
 pub use settings::{Decide, DspSettings, Handling, Limit, Literal, Peer, PlainRule, Secret, Uncataloged, Waits, Who};
 pub use signed::{address_at, introduce};
 pub use start::StartOrder;
-pub use store::{PlainCommit, PlainEntry, PlainIndex, PlainStore, Receipt};
+pub use store::{PlainCommit, PlainEntry, PlainIndex, PlainStore, Receipt, Spent};
 pub use transfers::Agreed;
 pub use view::{PlainOfferView, PlainView};
 
@@ -92,12 +92,13 @@ impl Connector {
     /// Puts a connector together.
     ///
     /// # Errors
-    /// When the clock cannot be read.
+    /// `Unready` when the settings do not fit each other.
     pub fn new(parts: Parts) -> Result<Self, super::NodeFault> {
         let Parts { signer, settings, script, public_url, store, kept, messenger } = parts;
+        settings.hold_name(signer.did()).map_err(super::NodeFault::Unready)?;
         let us = settings.participant_id.clone().unwrap_or_else(|| ParticipantId::from(signer.did()));
         Ok(Self {
-            identity: Identity::new(signer, settings.literal.clone(), super::chance::now()?),
+            identity: Identity::new(signer, settings.literal.clone(), Arc::clone(&store), Arc::clone(&kept)),
             base: address_at(&public_url),
             us,
             settings,
@@ -136,12 +137,18 @@ impl Connector {
         &self.base
     }
 
-    /// Whether the configuration names a party, so that it is no stranger.
+    /// Whether the configuration names a party, so that it is no stranger. `*` names nobody.
     pub fn names(&self, party: &ParticipantId) -> bool {
-        let DspSettings { plain, peers, literal, .. } = &self.settings;
-        plain.has(party)
+        let DspSettings { plain, peers, literal, opens_data_to, .. } = &self.settings;
+        plain.names(party)
+            || opens_data_to.contains(party)
             || peers.iter().any(|peer| peer.participant.as_str() == party.as_str())
             || literal.iter().any(|known| known.participant == *party)
+    }
+
+    /// Counts a negotiation with a party that has begun, or is over.
+    fn count(&self, peer: &ParticipantId, more: bool) {
+        self.talks.count(peer, !self.names(peer), more);
     }
 
     /// What its script starts from outside.

@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use super::Posted;
-use crate::dsp::NOBODY;
+use crate::dsp::{NOBODY, is_id};
 use crate::negotiation::Role;
 use crate::negotiation::plain::Opening;
 
@@ -69,8 +69,7 @@ pub(super) fn judge_first(posted: Posted, opening: &Opening) -> Verdict {
 /// The id of a negotiation that an answer names, where it can be one.
 pub(super) fn pid<'a>(answer: &'a Value, member: &str) -> Option<&'a str> {
     let named = answer.get(member)?.as_str()?;
-    let usable = !named.is_empty() && named.len() <= 2048 && named.bytes().all(|b| b.is_ascii_graphic());
-    (usable && named != NOBODY).then_some(named)
+    (is_id(named) && named != NOBODY).then_some(named)
 }
 
 /// What an error says, in one line. EDC's errors name no processes, so that they are not held to the schema.
@@ -109,7 +108,8 @@ mod tests {
             address: "http://peer".into(),
             dataset: "urn:d".into(),
         };
-        let judged = |body: Option<Value>, known| judge_first(Posted { status: 201, body }, &opening(known));
+        let judged =
+            |body: Option<Value>, known| judge_first(Posted { status: 201, body, later: None }, &opening(known));
         let good = json!({
             "@type": "ContractNegotiation", "consumerPid": "urn:own", "providerPid": "urn:peer", "state": "REQUESTED",
         });
@@ -125,19 +125,19 @@ mod tests {
             }
         }
         assert!(matches!(judged(with("state", json!("TERMINATED")), Some("urn:peer")), Verdict::NotYet(_)));
-        let unusable = [json!(null), json!(5), json!(""), json!("a b"), json!(NOBODY)];
+        let unusable = [json!(null), json!(5), json!(""), json!("a  b"), json!(NOBODY)];
         for nameless in [None, Some(json!([]))].into_iter().chain(unusable.map(|pid| with("providerPid", pid))) {
             assert!(matches!(judged(nameless.clone(), None), Verdict::NotYet(_)), "{nameless:?}");
             // The peer's own message was quicker, and has named it.
             assert_eq!(judged(nameless.clone(), Some("urn:peer")), Verdict::Taken(nameless));
         }
-        let refused = judge_first(Posted { status: 400, body: None }, &opening(None));
+        let refused = judge_first(Posted { status: 400, body: None, later: None }, &opening(None));
         assert!(matches!(refused, Verdict::Refused(_)));
     }
 
     #[test]
     fn an_answer_is_taken_tried_again_or_the_end() {
-        let judged = |status| judge(Posted { status, body: Some(json!({ "reason": ["why"] })) });
+        let judged = |status| judge(Posted { status, body: Some(json!({ "reason": ["why"] })), later: None });
         assert!(matches!(judged(200), Verdict::Taken(Some(_))));
         assert!(matches!(judged(201), Verdict::Taken(_)));
         for status in [404, 409] {
@@ -145,7 +145,7 @@ mod tests {
         }
         assert!(matches!(judged(503), Verdict::Later(_)));
         let coded = json!({ "reason": ["it was ended"], "code": "force.ended" });
-        let coded = judge(Posted { status: 400, body: Some(coded) });
+        let coded = judge(Posted { status: 400, body: Some(coded), later: None });
         assert_eq!(coded, Verdict::Refused("answered 400 it was ended (force.ended)".into()));
         for status in [301, 307, 400, 401, 403, 422] {
             assert!(matches!(judged(status), Verdict::Refused(_)), "{status}");

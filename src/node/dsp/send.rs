@@ -18,6 +18,8 @@ use crate::node::{NodeFault, chance};
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 /// The longest pause between two attempts.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// The longest that a peer may have this node wait between two attempts.
+pub(super) const ASKED: Duration = Duration::from_secs(3600);
 /// How often a message is tried that the peer is not ready for: some fifteen seconds.
 const NOT_YET: u32 = 10;
 /// How often it is tried while the peer has trouble: some two days.
@@ -63,6 +65,7 @@ impl Connector {
                 let proof = self.identity.prove_to(&opening.peer)?;
                 self.messenger.post(&url, &proof, message).await
             };
+            let asked = answer.as_ref().ok().and_then(|posted| posted.later).unwrap_or_default();
             let verdict = match answer {
                 Ok(posted) if parcel.first => {
                     // By now the peer may have named itself in a message that was quicker than its answer.
@@ -89,7 +92,7 @@ impl Connector {
                 return Ok(Outcome::Refused(why));
             }
             tracing::debug!(negotiation = talk.id, why, "not taken yet");
-            sleep(pause).await;
+            sleep(pause.max(asked.min(ASKED))).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }

@@ -2,6 +2,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
+use crate::identity::Did;
 use crate::negotiation::plain::ParticipantId;
 
 /// How a node behaves over the Dataspace Protocol: the table `[dsp]` of its configuration.
@@ -30,8 +31,29 @@ pub struct DspSettings {
     pub opens_data_to: Vec<ParticipantId>,
     /// How many negotiations a counterparty may have open.
     pub open: Limit,
+    /// How many may be open with all together whom the configuration does not name, where `plain` has `*`.
+    pub open_with_strangers: Limit,
     /// For how many seconds a negotiation waits for a person or the counterparty.
     pub waits: Waits,
+}
+
+impl DspSettings {
+    /// Holds the participant id to who can be known by it. Who proves a DID by tokens knows this node by its DID, which is
+    /// in them: to such a party the agreements of another name would be somebody else's.
+    ///
+    /// # Errors
+    /// What is wrong, and what to do.
+    pub(super) fn hold_name(&self, did: &Did) -> Result<(), String> {
+        let Some(id) = self.participant_id.as_ref().filter(|id| id.as_str() != did.as_str()) else { return Ok(()) };
+        let literal = |name: &String| self.literal.iter().any(|known| known.participant.as_str() == name);
+        if !self.literal.is_empty() && self.plain.0.iter().all(literal) {
+            return Ok(());
+        }
+        Err(format!(
+            "[dsp] participant_id is {id}, but who proves a DID knows this node as {did}: leave it out, or let `plain` name \
+             only participants of [[dsp.literal]]"
+        ))
+    }
 }
 
 /// A list of participants; `*` means anybody who proves an id.
@@ -42,7 +64,12 @@ pub struct Who(pub Vec<String>);
 impl Who {
     /// Whether a participant is meant.
     pub fn has(&self, participant: &ParticipantId) -> bool {
-        self.0.iter().any(|name| name == "*" || name == participant.as_str())
+        self.0.iter().any(|name| name == "*") || self.names(participant)
+    }
+
+    /// Whether a participant is named.
+    pub fn names(&self, participant: &ParticipantId) -> bool {
+        self.0.iter().any(|name| name == participant.as_str())
     }
 }
 
@@ -144,7 +171,7 @@ pub struct PlainRule {
 #[serde(deny_unknown_fields)]
 pub struct Peer {
     /// Its DID.
-    pub participant: crate::identity::Did,
+    pub participant: Did,
     /// The base of its endpoints, the version path included.
     pub address: String,
 }
@@ -183,5 +210,26 @@ impl From<String> for Secret {
 impl std::fmt::Debug for Literal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Literal").field("participant", &self.participant).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_name_than_the_did_is_for_parties_without_tokens_alone() {
+        let did: Did = "did:web:us.example".parse().unwrap();
+        let held = |configuration: &str| toml::from_str::<DspSettings>(configuration).unwrap().hold_name(&did);
+        let literal = "[[literal]]\nauthorization = 'x'\nparticipant = 'them'";
+        held("plain = ['*']").unwrap();
+        held("participant_id = 'did:web:us.example'\nplain = ['*']").unwrap();
+        held(&format!("participant_id = 'us'\nplain = ['them']\n{literal}")).unwrap();
+        for others in ["", "plain = ['*']", "plain = ['them']"] {
+            assert!(held(&format!("participant_id = 'us'\n{others}")).is_err(), "{others}");
+        }
+        for others in ["plain = ['*']", "plain = ['them', 'did:web:them.example']"] {
+            assert!(held(&format!("participant_id = 'us'\n{others}\n{literal}")).is_err(), "{others}");
+        }
     }
 }

@@ -18,6 +18,12 @@ pub trait PlainStore: Send + Sync {
     ///
     /// The receipt says `Moved` when the log does not end where the decision begins.
     fn submit(&self, commit: PlainCommit) -> Receipt;
+    /// Notes that a token was used, to be written with what is submitted next; its number.
+    fn spend(&self, token: Spent) -> u64;
+    /// Whether the token of a number is written.
+    fn is_spent(&self, number: u64) -> bool;
+    /// The tokens that were used and could be used again.
+    async fn spent(&self, now: Timestamp) -> Result<Vec<[u8; 16]>, StoreFault>;
     /// The log of a negotiation.
     async fn plain_log(&self, id: &str) -> Result<Option<Vec<Event>>, StoreFault>;
     /// This node's id of a negotiation in which it has `role`, by the counterparty's.
@@ -30,6 +36,17 @@ pub trait PlainStore: Send + Sync {
     async fn plain_lapsed(&self, now: Timestamp) -> Result<(Vec<String>, Option<Timestamp>), StoreFault>;
     /// Messages that no counterparty has taken yet: negotiation and place in its log.
     async fn plain_unsent(&self) -> Result<Vec<(String, u64)>, StoreFault>;
+}
+
+/// A token that was used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Spent {
+    /// What stands for it.
+    pub token: [u8; 16],
+    /// When it was used.
+    pub at: Timestamp,
+    /// Until when it could be used again.
+    pub until: Timestamp,
 }
 
 /// A line of a list.

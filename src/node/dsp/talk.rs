@@ -6,6 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::task::JoinHandle;
 
 use super::{Connector, PlainCommit, PlainIndex, Receipt};
+use crate::check::Refusal;
+use crate::dsp::checks;
 use crate::encoding::Timestamp;
 use crate::negotiation::Role;
 use crate::negotiation::plain::{Event, Negotiation, ParticipantId, Said};
@@ -63,7 +65,28 @@ type PeerPid = (ParticipantId, Role, String);
 pub(super) struct Talks {
     by_id: Mutex<HashMap<String, Arc<Talk>>>,
     by_peer: Mutex<HashMap<PeerPid, String>>,
-    open: Mutex<HashMap<ParticipantId, u64>>,
+    open: Mutex<Open>,
+}
+
+/// How many negotiations are open, or are about to be.
+#[derive(Default)]
+struct Open {
+    with: HashMap<ParticipantId, u64>,
+    /// With all together whom the configuration does not name.
+    strangers: u64,
+}
+
+/// Room for a negotiation that is about to begin; given back when it is dropped.
+pub(super) struct Room<'a> {
+    talks: &'a Talks,
+    peer: &'a ParticipantId,
+    stranger: bool,
+}
+
+impl Drop for Room<'_> {
+    fn drop(&mut self) {
+        self.talks.count(self.peer, self.stranger, false);
+    }
 }
 
 fn held<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -107,16 +130,38 @@ impl Talks {
         held(&self.by_peer).remove(&(peer.clone(), role, pid.to_owned()));
     }
 
-    pub(super) fn open_with(&self, peer: &ParticipantId) -> u64 {
-        held(&self.open).get(peer).copied().unwrap_or_default()
+    /// Takes room for one more, where fewer than `most` are open with `peer`, and with all strangers where it is one.
+    pub(super) fn room<'a>(
+        &'a self,
+        peer: &'a ParticipantId,
+        most: u64,
+        strangers: Option<u64>,
+    ) -> Result<Room<'a>, Refusal> {
+        let mut open = held(&self.open);
+        let with = open.with.get(peer).copied().unwrap_or_default();
+        checks::OPEN.hold(with < most, || format!("{with} negotiations are open"))?;
+        checks::OPEN.hold(strangers.is_none_or(|most| open.strangers < most), || {
+            "too many negotiations are open with parties that are not known here; try again later".into()
+        })?;
+        open.count(peer, strangers.is_some(), true);
+        Ok(Room { talks: self, peer, stranger: strangers.is_some() })
     }
 
-    pub(super) fn count(&self, peer: &ParticipantId, more: bool) {
-        let mut open = held(&self.open);
-        let count = open.entry(peer.clone()).or_default();
-        *count = if more { count.saturating_add(1) } else { count.saturating_sub(1) };
+    pub(super) fn count(&self, peer: &ParticipantId, stranger: bool, more: bool) {
+        held(&self.open).count(peer, stranger, more);
+    }
+}
+
+impl Open {
+    fn count(&mut self, peer: &ParticipantId, stranger: bool, more: bool) {
+        let step = |count: &mut u64| *count = if more { count.saturating_add(1) } else { count.saturating_sub(1) };
+        if stranger {
+            step(&mut self.strangers);
+        }
+        let count = self.with.entry(peer.clone()).or_default();
+        step(count);
         if *count == 0 {
-            open.remove(peer);
+            self.with.remove(peer);
         }
     }
 }
@@ -217,10 +262,10 @@ impl Connector {
         let now = chance::now()?;
         let peer = &negotiation.opening().peer;
         if began {
-            self.talks.count(peer, true);
+            self.count(peer, true);
         }
         if negotiation.is_over() && ended {
-            self.talks.count(peer, false);
+            self.count(peer, false);
         }
         let commit = PlainCommit {
             id: talk.id.clone(),
@@ -284,7 +329,7 @@ async fn settle(
             let before = talk.standing.lock().await.take();
             if began {
                 connector.talks.forget(&talk.id);
-                before.iter().for_each(|negotiation| connector.talks.count(&negotiation.opening().peer, false));
+                before.iter().for_each(|negotiation| connector.count(&negotiation.opening().peer, false));
             }
             Err(fault)
         }

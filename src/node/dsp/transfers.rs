@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::Connector;
 use super::reply::{Verdict, judge};
+use super::send::ASKED;
 use crate::negotiation::{Countersigned, State, StateName};
 use crate::node::transfers::{Agreements, Post, PostFault, StandingAgreement, TransferStore};
 use crate::node::{NodeFault, OwnContract};
@@ -92,8 +93,11 @@ impl Post for Connector {
         let _lane = self.lanes.to(&peer).await;
         let proof = self.identity.prove_to(&peer).map_err(|fault| later(fault.to_string()))?;
         let posted = self.messenger.post(url, &proof, body.to_string().into_bytes()).await;
-        match judge(posted.map_err(|fault| later(fault.to_string()))?) {
+        let posted = posted.map_err(|fault| later(fault.to_string()))?;
+        let asked = posted.later.map(|asked| asked.min(ASKED));
+        match judge(posted) {
             Verdict::Taken(body) => Ok(body.unwrap_or(Value::Null)),
+            Verdict::NotYet(why) | Verdict::Later(why) if let Some(asked) = asked => Err(PostFault::Wait(why, asked)),
             Verdict::NotYet(why) | Verdict::Later(why) => Err(later(why)),
             Verdict::Refused(why) => Err(PostFault::Refused(why)),
         }

@@ -37,7 +37,7 @@ impl Connector {
                 let mut slot = talk.standing.lock().await;
                 self.read(&talk, &mut slot).await?;
                 let Some(negotiation) = slot.as_ref() else { continue };
-                self.talks.count(&negotiation.opening().peer, true);
+                self.count(&negotiation.opening().peer, true);
                 if let Next::Itself { after, .. } = self.next_in(&talk, negotiation) {
                     self.later(&talk, negotiation, after);
                 }

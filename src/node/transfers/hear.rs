@@ -28,9 +28,9 @@ impl Transfers {
         if let Some(id) = self.store.transfer_of(peer, &message.consumer_pid).await? {
             return self.asked_again(&id, &message).await;
         }
-        let hears_at = message.callback.unwrap_or_default().trim_end_matches('/').to_owned();
+        let hears_at = message.callback.as_deref().unwrap_or_default().trim_end_matches('/').to_owned();
         self.post.may_call(&hears_at).map_err(|why| checks::CALLBACK.refuse(why))?;
-        let wanted = message.agreement.unwrap_or_default();
+        let wanted = message.agreement.clone().unwrap_or_default();
         let agreement = self.agreements.standing(&wanted, Some(peer)).await?;
         let agreement = agreement.filter(|it| it.role == Role::Provider && it.peer == peer);
         let unknown = || checks::AGREEMENT.refuse(format!("no agreement `{wanted}` is FINALIZED here with you"));
@@ -44,13 +44,20 @@ impl Transfers {
             hears_at,
             agreement: agreement.id,
             asset: agreement.asset,
-            consumer_pid: message.consumer_pid,
+            consumer_pid: message.consumer_pid.clone(),
             provider_pid: Some(chance::urn_uuid()?),
         };
         let now = chance::now()?;
-        let begun = self.commit(None, Transfer::begin(opening, now), message.id, None, now).await?;
-        let begun = begun.ok_or(StoreFault::Moved)?;
-        Ok(process(&begun))
+        match self.commit(None, Transfer::begin(opening, now), message.id.clone(), None, now).await {
+            Ok(Some(begun)) => Ok(process(&begun)),
+            // The same request came at the same time, and was quicker.
+            Ok(None) | Err(NodeFault::Store(StoreFault::Repeated)) => {
+                let known = self.store.transfer_of(peer, &message.consumer_pid).await?;
+                let other = || checks::PIDS.refuse("a message with this `@id` was about another transfer");
+                self.asked_again(&known.ok_or_else(other)?, &message).await
+            }
+            Err(fault) => Err(fault),
+        }
     }
 
     async fn asked_again(&self, id: &str, message: &Message) -> Result<Value, NodeFault> {

@@ -1,5 +1,7 @@
 //! What transfers need of the world; the store, the Dataspace Protocol's courier and the negotiations implement it.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use serde_json::Value;
 
@@ -119,6 +121,9 @@ pub enum PostFault {
     /// The counterparty is not ready for it, or cannot be reached: worth another try.
     #[error("not yet: {0}")]
     Later(String),
+    /// The same, and it says how long to wait before.
+    #[error("not yet: {0}")]
+    Wait(String, Duration),
     /// It refuses.
     #[error("refused: {0}")]
     Refused(String),

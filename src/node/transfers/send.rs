@@ -10,6 +10,7 @@ use tokio::time::{sleep, timeout};
 use tracing::warn;
 
 use super::{DueNotice, PostFault, Transfers, chance};
+use crate::dsp::is_id;
 use crate::negotiation::Role;
 use crate::node::NodeFault;
 use crate::node::dsp::send::escaped;
@@ -92,7 +93,7 @@ impl Transfers {
                 // The request was never answered, so that nobody knows of this transfer.
                 (_, Role::Consumer, None) => return Ok(self.store.notice_tried(&due.id, None).await?),
             };
-            let why = match self.post.post(&opening.peer, &url, &message.body()).await {
+            let (why, asked) = match self.post.post(&opening.peer, &url, &message.body()).await {
                 Ok(answer) => {
                     if due.notice.kind == Kind::Request {
                         self.learn(&due.transfer, &answer).await?;
@@ -104,16 +105,17 @@ impl Transfers {
                     self.store.notice_tried(&due.id, None).await?;
                     return self.give_up(&transfer, &why).await;
                 }
-                Err(PostFault::Later(why)) => why,
+                Err(PostFault::Later(why)) => (why, 0),
+                Err(PostFault::Wait(why, asked)) => (why, i64::try_from(asked.as_secs()).unwrap_or(i64::MAX)),
             };
-            match pauses.next().filter(|_| due.attempts == 0) {
+            match pauses.next().filter(|_| due.attempts == 0 && asked == 0) {
                 Some(pause) => sleep(Duration::from_millis(pause)).await,
                 None if due.attempts >= TRIES => {
                     warn!(transfer = due.transfer, kind = path, why, "given up");
                     return Ok(self.store.notice_tried(&due.id, None).await?);
                 }
                 None => {
-                    let pause = 2_i64.saturating_pow(due.attempts.min(12)).min(3600);
+                    let pause = 2_i64.saturating_pow(due.attempts.min(12)).min(3600).max(asked);
                     return Ok(self.store.notice_tried(&due.id, Some(chance::now()?.plus(pause))).await?);
                 }
             }
@@ -122,7 +124,7 @@ impl Transfers {
 
     /// The provider's pid, from the answer to a request.
     async fn learn(self: &Arc<Self>, id: &str, answer: &Value) -> Result<(), NodeFault> {
-        let Some(pid) = answer.get("providerPid").and_then(Value::as_str).filter(|pid| !pid.is_empty()) else {
+        let Some(pid) = answer.get("providerPid").and_then(Value::as_str).filter(|pid| is_id(pid)) else {
             warn!(transfer = id, "the answer to a request names no providerPid; the start will");
             return Ok(());
         };
