@@ -121,7 +121,7 @@ impl Letter {
             Some(Value::Object(own)) => own,
             _ => Map::new(),
         };
-        // The schema holds that there are all four or none; with other forms they mean nothing, and stay.
+        // The schema holds that there are all four or none, each somebody's id; with other forms they mean nothing, and stay.
         let parties = match form {
             Form::Request | Form::Offer | Form::Agreement => take_parties(&mut own),
             Form::Verification | Form::Event | Form::Termination => None,

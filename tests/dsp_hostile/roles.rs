@@ -66,9 +66,15 @@ async fn an_agreement_with_other_roles_or_without_a_time_is_refused_and_one_with
     nonsense["promisor"] = json!("somebody");
     let mut three = usual.clone();
     three.as_object_mut().unwrap().remove("promisee");
-    for (own, check) in
-        [(turned, negotiation::AGREEMENT.id()), (nonsense, checks::ROLES.id()), (three, checks::MESSAGE.id())]
-    {
+    let mut foreign = usual.clone();
+    foreign["promisor"] = json!("did:web:straße.example");
+    let cases = [
+        (turned, negotiation::AGREEMENT.id()),
+        (nonsense, checks::ROLES.id()),
+        (three, checks::MESSAGE.id()),
+        (foreign, checks::MESSAGE.id()),
+    ];
+    for (own, check) in cases {
         let message = to_consumer(kind, &id, json!({ "agreement": agreement, "countersign": own }));
         refused(&stranger.say(&path, &message).await, check, &own.to_string());
     }

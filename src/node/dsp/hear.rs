@@ -122,7 +122,12 @@ impl Connector {
         let scripted = self.script.datasets.contains_key(&opening.dataset);
         // Where nobody knows what the catalog has, a person looks.
         let taken = said.cataloged != Some(false) || scripted || self.settings.uncataloged != Uncataloged::Reject;
-        checks::UNCATALOGED.hold(taken, || format!("the catalog has no such offer of {}", opening.dataset))?;
+        checks::UNCATALOGED.hold(taken, || match opening.role {
+            Role::Provider => format!("the catalog has no such offer of {}", opening.dataset),
+            Role::Consumer => {
+                format!("nobody here asked for it, and your catalog has no such offer of {}", opening.dataset)
+            }
+        })?;
         let talk = self.talks.keep(Talk::new(&opening.own_pid));
         let mut slot = talk.standing.lock().await;
         let draft = Draft::begin(Negotiation::begin(opening, said)?)?;
