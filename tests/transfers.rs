@@ -1,5 +1,10 @@
 //! Transfers between two desks, with real stores: requests under agreements, decisions, repetitions, restarts, tokens.
 
+mod support {
+    pub mod gate_scene;
+    pub mod gate_world;
+}
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
@@ -16,6 +21,7 @@ use countersign::node::{NodeFault, OwnContract, StoreFault, chance};
 use countersign::store::{SealingKey, Sqlite, copy, put_to_use};
 use countersign::transfer::{Event, Kind, StateName, checks};
 use serde_json::{Value, json};
+use support::gate_scene::Scene;
 
 const AGREEMENT: &str = "urn:uuid:e8dc8655-44c2-46ef-b701-4cffdc2faa44";
 const ASSET: &str = "urn:uuid:0d5c1c5e-7f0e-4d43-8a53-9f2f5b9a0001";
@@ -474,4 +480,24 @@ async fn a_download_that_begins_while_its_transfer_is_suspended_does_not_run_on(
         Ok(Some(opened)) => assert!(opened.standing.borrow().cuts(), "nobody tells it any more that it has to end"),
         other => panic!("{other:?}"),
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unsigned_agreements_time_runs_from_the_first_download_and_cuts_what_runs() {
+    let scene = Scene::new().await;
+    let world = world(Plan::default(), Plan::default()).await;
+    world.provider.desk.guarded_by(&scene.running.as_ref().unwrap().gate);
+    let span = json!([{"leftOperand": "elapsedTime", "operator": "lt", "rightOperand": "PT3S"}]);
+    world.provider.agreed.0.lock().unwrap()[0].terms["permission"][0]["constraint"] = span;
+    let id = world.consumer.desk.request(AGREEMENT, None).await.unwrap().id;
+    until(&world.consumer, &id, StateName::Started).await;
+    let token = world.consumer.desk.address(&id).await.unwrap().token.unwrap();
+    // Nothing runs before the first download.
+    tokio::time::sleep(Duration::from_millis(3200)).await;
+    let mut opened = world.provider.desk.open(&token, ASSET).await.unwrap().unwrap();
+    assert!(!opened.standing.borrow().cuts());
+    let ended =
+        tokio::time::timeout(Duration::from_secs(6), opened.standing.wait_for(countersign::node::Standing::cuts));
+    assert!(ended.await.expect("what ran was not cut").is_ok());
+    assert_eq!(refused(world.provider.desk.open(&token, ASSET).await).id(), "policy.constraint");
 }
