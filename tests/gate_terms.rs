@@ -8,12 +8,13 @@ mod support {
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use countersign::encoding::Digest;
 use countersign::http;
-use countersign::node::{ForwardSettings, Proxy, Source, chance};
+use countersign::node::{ForwardSettings, OwnContract, Portion, Proxy, Source, Standing, chance};
 use reqwest::{Response, StatusCode};
 use serde_json::{Value, json};
 use support::gate_scene::{DATA, Scene, check};
-use support::gate_world::{Contract, under};
+use support::gate_world::{Contract, ScriptedChain, under};
 use tokio::net::TcpListener;
 use tokio::time::{sleep, timeout};
 
@@ -81,6 +82,41 @@ async fn a_span_ends_tokens_and_what_runs_and_counts_from_the_first_use() {
         let late = scene.get("/assets/junction", granted["token"].as_str()).await;
         assert_eq!(check(late, StatusCode::FORBIDDEN).await, "policy.constraint");
     }
+}
+
+#[tokio::test]
+async fn what_has_an_end_in_its_terms_is_cut_by_the_contracts_end_too() {
+    let scene = Scene::with(|settings, home| {
+        let large = home.join("large");
+        std::fs::File::create(&large).unwrap().set_len(LARGE).unwrap();
+        settings.assets[0].source = Source::File(large);
+    })
+    .await;
+    let far = chance::now().unwrap().plus(86_400).rfc3339();
+    let contract = scene.concluded(1, under("dateTime", "lteq", json!(far)));
+    let token = scene.token(&contract).await;
+    let download = scene.get("/assets/junction", Some(&token)).await;
+    scene.chain.script().ended.insert(contract.core.claims.contract_id, ScriptedChain::mark(110, scene.world.now));
+    assert!(cut(download, Duration::from_millis(500)).await < LARGE);
+}
+
+#[tokio::test]
+async fn a_transfers_download_ends_with_the_terms() {
+    let scene = Scene::with(|settings, _| settings.poll_ms = 600_000).await;
+    let contract = scene.concluded(1, under("elapsedTime", "lt", json!("PT3S")));
+    let contents = &contract.offer.contents;
+    let (core, asset, terms) = (contract.core.text.clone(), contents.asset.clone(), contents.terms.clone());
+    let (own, gate) = (OwnContract { core, asset, terms }, &scene.running.as_ref().unwrap().gate);
+    let token = Digest::of("a transfer's token");
+    let admitted = gate.opens(&own, "urn:uuid:transfer", token).await.unwrap();
+    let portion = Portion { part: None, range: None, vouched: true };
+    let mut delivery = gate.begin(admitted, portion).unwrap();
+    assert!(!delivery.standing.borrow().cuts());
+    let cut = timeout(Duration::from_secs(6), delivery.standing.wait_for(Standing::cuts)).await;
+    assert!(cut.expect("what ran was not cut").is_ok());
+    gate.broke_off(delivery, 0).await;
+    let again = gate.opens(&own, "urn:uuid:transfer", token).await.unwrap_err();
+    assert!(again.to_string().contains("policy.constraint"), "{again}");
 }
 
 #[tokio::test]
