@@ -46,11 +46,17 @@ fn chunk(number: u64) -> Bytes {
 struct Roads {
     /// Whether each chunk takes its time.
     slow: AtomicBool,
+    /// How many requests it fails to answer.
+    down: AtomicU64,
     /// Which version it is.
     version: AtomicU64,
 }
 
 async fn roads(State(roads): State<Arc<Roads>>, headers: HeaderMap) -> Response {
+    let fails = |left: u64| left.checked_sub(1);
+    if roads.down.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fails).is_ok() {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    }
     let etag = format!("\"v{}\"", roads.version.load(Ordering::Relaxed));
     let fits = headers.get("if-range").is_none_or(|value| value.to_str().unwrap() == etag);
     let range = headers.get("range").filter(|_| fits);
@@ -215,6 +221,24 @@ async fn going_on_costs_a_counted_use_and_says_so() {
     assert!(story.is_whole());
     let why = story.fails(&["--force"], 1).await;
     assert!(why.contains("policy.constraint") && why.contains("how often"), "{why}");
+}
+
+#[tokio::test]
+async fn a_gate_that_cannot_deliver_costs_no_use() {
+    let story = Story::new(under("count", "lteq", json!(2)), |_| {}).await;
+    // It comes back while the same token waits.
+    story.roads.down.store(2, Ordering::Relaxed);
+    let output = story.fetch(&[]).output().await.unwrap();
+    assert!(output.status.success() && said(&output).contains("trying again in 2 s"), "{}", said(&output));
+    for _ in 0..2 {
+        story.roads.down.store(4, Ordering::Relaxed);
+        let why = story.fails(&["--force"], 1).await;
+        assert!(why.contains("cannot be reached") && why.contains("cost none") && why.contains("later"), "{why}");
+        assert_eq!(story.roads.down.load(Ordering::Relaxed), 0, "asked four times");
+    }
+    assert_eq!(story.done(&["--force"]).await["bytes"], SIZE);
+    let why = story.fails(&["--force"], 1).await;
+    assert!(why.contains("policy.constraint"), "{why}");
 }
 
 #[tokio::test]

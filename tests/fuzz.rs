@@ -17,7 +17,8 @@ use countersign::credential::{
 };
 use countersign::encoding::{Digest, MAX_DEPTH, Timestamp, canonical, decode, encode, parse_json};
 use countersign::gate::{
-    Answer, ChallengeKey, GatePolicy, GuardedAsset, Known, Proof, Proven, of_origin, one_reading, recognise,
+    Answer, ChallengeKey, GatePolicy, GuardedAsset, Known, Proof, Proven, Sums, of_origin, one_reading, path_below,
+    recognise,
 };
 use countersign::identity::{Did, DidUrl, Documents, Jwk, Jws, SecretKey, Signer, Unverified};
 use countersign::inbox::mediation::{Action, Answer as Said, Held, Queue, Request, Update, Word};
@@ -546,5 +547,27 @@ fn a_request_that_a_proxy_asks_about_has_one_reading() {
         let held = text(input).filter(|host| of_origin("https://data.example", Some("https"), host).is_ok());
         assert!(held.is_none_or(|host| host.to_ascii_lowercase().starts_with("data.example")), "{held:?}");
         held.is_some()
+    });
+}
+
+#[test]
+fn a_directorys_files_stay_in_it() {
+    let (one, other) = ("9f".repeat(32), "7c".repeat(32));
+    let lists = [format!("{one}  a.xodr\n{other}  tiles/b c.bin\n"), format!("{one} *./ü\n")];
+    fuzz("list of files", &texts(&lists.each_ref().map(String::as_str)), |input| {
+        let Ok(sums) = Sums::read(input) else { return false };
+        assert_eq!(Sums::read(sums.text().as_bytes()).as_ref(), Ok(&sums));
+        for file in sums.files() {
+            let plain = |part: std::path::Component<'_>| matches!(part, std::path::Component::Normal(_));
+            assert!(std::path::Path::new(&file.path).components().all(plain), "{:?}", file.path);
+            let mut url = url::Url::parse("https://data.example/assets/tiles").unwrap();
+            url.path_segments_mut().unwrap().extend(file.path.split('/'));
+            assert_eq!(
+                path_below(&url.path()["/assets/tiles".len()..]),
+                Some(file.path),
+                "the gate reads it otherwise"
+            );
+        }
+        true
     });
 }

@@ -10,8 +10,8 @@ use countersign::check::{Check, Trail};
 use countersign::credential::{Account, Core, RegistryUrn, Sighting, checks as credentials};
 use countersign::encoding::{Digest, Timestamp};
 use countersign::gate::{
-    Answer, ByteRange, ChallengeKey, GatePolicy, Grant, GuardedAsset, Known, KnownCores, Receipt, Recognised, Usage,
-    checks, recognise,
+    Answer, ByteRange, ChallengeKey, GatePolicy, Grant, GuardedAsset, Known, KnownCores, Listed, Receipt, Recognised,
+    Usage, checks, recognise,
 };
 use countersign::identity::{Documents, SecretKey, Signer as _, Unverified, checks as signatures, sign_jws};
 use countersign::policy::checks as terms;
@@ -309,6 +309,7 @@ fn a_receipt_is_the_gates_word_about_one_delivery() {
         core_sha256: core.b64u(),
         asset_sha256: "9f".repeat(32),
         bytes: 100,
+        part: Some(Listed { path: "tiles/a.bin".into(), sha256: "7c".repeat(32) }),
         range: Some(ByteRange { first: 0, last: 99 }),
         from: at(0),
         to: at(1),
@@ -318,11 +319,13 @@ fn a_receipt_is_the_gates_word_about_one_delivery() {
         verified.map(countersign::identity::Verified::into_inner).map_err(|refusal| refusal.check)
     };
     assert_eq!(verify(&honest.sign(&gate).unwrap()), Ok(honest.clone()));
-    let changes: [fn(&mut Receipt); 4] = [
+    let changes: [fn(&mut Receipt); 6] = [
         |receipt| receipt.iss = key(9).did().clone(),
         |receipt| receipt.core_sha256 = Digest::of("other").b64u(),
         |receipt| receipt.bytes = 99,
         |receipt| receipt.to = at(-1),
+        |receipt| receipt.part.as_mut().unwrap().path = "../a".into(),
+        |receipt| receipt.part.as_mut().unwrap().sha256 = "7C".repeat(32),
     ];
     for change in changes {
         let mut receipt = honest.clone();
@@ -337,6 +340,6 @@ fn a_receipt_is_the_gates_word_about_one_delivery() {
         let text = sign_jws(&gate, "countersign-receipt+jwt", true, claims.to_string().as_bytes()).unwrap();
         assert_eq!(verify(&text), Err(&checks::RECEIPT_CLAIMS), "{range}");
     }
-    let whole = Receipt { range: None, bytes: 48_211, ..honest };
+    let whole = Receipt { part: None, range: None, bytes: 48_211, ..honest };
     assert_eq!(verify(&whole.sign(&gate).unwrap()), Ok(whole));
 }

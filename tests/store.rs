@@ -51,6 +51,7 @@ stories! {
     documents_are_kept_by_kind_and_id
     what_happens_once_has_one_winner
     counters_stop_at_their_limit
+    what_is_spent_is_counted_once_and_not_beyond_its_limit
 }
 
 #[tokio::test]

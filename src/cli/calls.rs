@@ -257,6 +257,7 @@ impl GateCaller {
             match reply.status() {
                 StatusCode::OK => return short_text(reply).await,
                 StatusCode::ACCEPTED => sleep(Duration::from_millis(50)).await,
+                StatusCode::TOO_MANY_REQUESTS => sleep(Duration::from_secs(1)).await,
                 _ => return Err(declined(reply).await.into()),
             }
         }

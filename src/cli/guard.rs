@@ -1,13 +1,15 @@
 //! Putting data behind a gate, without writing its configuration by hand.
 
+mod sums;
+
 use std::fmt::Write as _;
 use std::fs::File;
 use std::io::Read as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use clap::Args;
 use futures::StreamExt as _;
 use ring::digest::{Context as Hasher, SHA256};
@@ -17,13 +19,15 @@ use url::Url;
 use super::configuration::Configuration;
 use super::desk::Progress;
 use super::{HomeArgument, Usage, settle};
+use crate::gate::DIRECTORY;
 use crate::node::chance;
 
 /// Puts data behind a gate: writes it into the gate's configuration, and prints the asset for `countersign list`.
 ///
 /// SOURCE is a file, a directory, or the http(s) URL of a server behind the gate. The gate takes it over when it is
-/// started again. A file and what a URL sends are measured (size and SHA-256); a directory is named by its manifest: the
-/// SHA-256 of `<sha256>  <path>` lines, by path.
+/// started again. A file and what a URL sends are measured (size and SHA-256). A directory is named by the SHA-256 of its
+/// file SHA256SUMS, as sha256sum writes it: written if there is none, and held against the files if there is. The gate
+/// serves the files that are named there, and whoever fetches them holds each to its line.
 ///
 /// Example: countersign guard --home ./gate junction.xodr --title "Motorway junction" > junction.json
 #[derive(Debug, Args)]
@@ -42,7 +46,7 @@ pub struct Guard {
     /// Where the gate serves it; `/assets/` and its file name without it.
     #[arg(long = "as", value_name = "PATH")]
     path: Option<String>,
-    /// Its media type; by its file name without it.
+    /// Its media type; by its file name without it, and for a directory the one that `fetch` knows as a directory's.
     #[arg(long, value_name = "TYPE")]
     media_type: Option<String>,
     /// Its version, for what changes under one contract; a directory needs one.
@@ -59,6 +63,7 @@ struct Measured {
     table: String,
     sha256: String,
     size: Option<u64>,
+    directory: bool,
 }
 
 impl Guard {
@@ -75,7 +80,10 @@ impl Guard {
             Some(id) => id.clone(),
             None => chance::urn_uuid()?,
         };
-        let media_type = self.media_type.clone().unwrap_or_else(|| media_type(&found.name).to_owned());
+        let media_type = self.media_type.clone().unwrap_or_else(|| match found.directory {
+            true => DIRECTORY.to_owned(),
+            false => media_type(&found.name).to_owned(),
+        });
         let mut asset = json!({
             "id": id, "title": self.title.clone().unwrap_or_else(|| found.name.clone()), "media_type": media_type,
             "sha256": found.sha256, "endpoint": format!("{}{path}", gate.origin),
@@ -119,18 +127,21 @@ impl Guard {
                 Some(sha256) => (sha256.clone(), None),
                 None => download(&url).await?,
             };
-            return Ok(Measured { name, table: format!("{{ upstream = {} }}", quoted(url.as_str())), sha256, size });
+            let table = format!("{{ upstream = {} }}", quoted(url.as_str()));
+            return Ok(Measured { name, table, sha256, size, directory: false });
         }
         let path = Path::new(&self.source).canonicalize();
         let path = path.map_err(|cause| Usage(format!("{} cannot be read: {cause}", self.source)))?;
         let place = path.to_str().context("the path is no UTF-8, which a configuration is")?;
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         if path.is_dir() {
-            let sha256 = manifest(&path)?;
-            return Ok(Measured { name, table: format!("{{ directory = {} }}", quoted(place)), sha256, size: None });
+            let sha256 = sums::named(&path)?;
+            let table = format!("{{ directory = {} }}", quoted(place));
+            return Ok(Measured { name, table, sha256, size: None, directory: true });
         }
         let (sha256, size) = hashed(&path)?;
-        Ok(Measured { name, table: format!("{{ file = {} }}", quoted(place)), sha256, size: Some(size) })
+        let table = format!("{{ file = {} }}", quoted(place));
+        Ok(Measured { name, table, sha256, size: Some(size), directory: false })
     }
 }
 
@@ -155,37 +166,6 @@ fn hashed(path: &Path) -> Result<(String, u64)> {
         size += u64::try_from(read).unwrap_or_default();
         progress.at(|| format!("{} MB measured", size / 1_000_000));
     }
-}
-
-/// The digest of a directory: of its manifest, one line `<sha256>  <path>` for each file, by path.
-fn manifest(dir: &Path) -> Result<String> {
-    let mut files = Vec::new();
-    gather(dir, &mut files, 0)?;
-    files.sort();
-    let mut hasher = Hasher::new(&SHA256);
-    for file in files {
-        let below = file.strip_prefix(dir).unwrap_or(&file);
-        let below = below.to_str().with_context(|| format!("{} is no UTF-8", file.display()))?;
-        hasher.update(format!("{}  {below}\n", hashed(&file)?.0).as_bytes());
-    }
-    Ok(hex(hasher))
-}
-
-fn gather(dir: &Path, files: &mut Vec<PathBuf>, deep: usize) -> Result<()> {
-    if deep > 32 || files.len() > 100_000 {
-        bail!("{} is too deep or too large for a manifest; name its version and --sha256", dir.display());
-    }
-    for entry in std::fs::read_dir(dir).with_context(|| format!("cannot read {}", dir.display()))? {
-        let entry = entry?;
-        let kind = entry.file_type()?;
-        // The gate follows no links out of a directory; its manifest names none.
-        if kind.is_dir() {
-            gather(&entry.path(), files, deep + 1)?;
-        } else if kind.is_file() {
-            files.push(entry.path());
-        }
-    }
-    Ok(())
 }
 
 async fn download(url: &Url) -> Result<(String, Option<u64>)> {
@@ -231,18 +211,6 @@ fn media_type(name: &str) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_directory_is_named_by_its_manifest() {
-        let dir = tempfile::tempdir().unwrap();
-        std::fs::create_dir(dir.path().join("b")).unwrap();
-        std::fs::write(dir.path().join("b/c"), "two").unwrap();
-        std::fs::write(dir.path().join("a"), "one").unwrap();
-        let lines = format!("{}  a\n{}  b/c\n", crate::encoding::Digest::of("one"), crate::encoding::Digest::of("two"))
-            .replace("0x", "");
-        let expected = crate::encoding::Digest::of(lines).to_string();
-        assert_eq!(manifest(dir.path()).unwrap(), expected.trim_start_matches("0x"));
-    }
 
     #[test]
     fn names_become_paths_and_types() {

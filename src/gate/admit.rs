@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Challenge, ChallengeKey, GatePolicy, GuardedAsset, Known, Shown, checks};
+use super::{Challenge, ChallengeKey, GatePolicy, GuardedAsset, Known, MAX_TOKEN_TTL, Shown, checks};
 use crate::check::{Refusal, Trail};
 use crate::credential::{
     Account, Asset, ContractId, Core, Presented, Sighting, checks as credentials, concluded, in_force,
@@ -89,6 +89,12 @@ pub struct Grant {
     pub exp: Timestamp,
     /// Whether the terms count uses, so that one token is one use.
     pub counts_uses: bool,
+    /// When the terms run out, before the contract does; what runs is cut then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+    /// From how many uses on there is none left for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uses: Option<u64>,
 }
 
 /// Takes an answer as far as it can be judged without the registry: core, presentation, challenge, asset, terms.
@@ -190,6 +196,9 @@ impl Case<'_> {
             ..Facts::at(moment)
         };
         self.terms.permits("use", &facts)?;
+        // What runs from the first use runs from `now` if this is it: that is what is kept of it.
+        let begun = Facts { first_use: Some(usage.first_use.unwrap_or(now)), ..facts };
+        let leeway = self.terms.leeway("use", &begun, MAX_TOKEN_TTL);
         Ok(Grant {
             contract_id: core.claims.contract_id,
             core: core.hash,
@@ -201,6 +210,8 @@ impl Case<'_> {
             since: core.claims.iat,
             exp: core.claims.exp,
             counts_uses: self.terms.counts_uses(),
+            until: leeway.until,
+            uses: leeway.uses,
         })
     }
 }

@@ -21,7 +21,7 @@ crate::checks! {
     TOKEN_MISSING = "gate.token.missing": "a token is there, by the scheme Bearer or DPoP, once";
     TOKEN_UNKNOWN = "gate.token.unknown": "the token is one that this gate gave out";
     TOKEN_EXPIRED = "gate.token.expired": "the token has not run out";
-    TOKEN_SPENT = "gate.token.spent": "a token of terms that count uses serves one delivery";
+    TOKEN_SPENT = "gate.token.spent": "a token of terms that count uses serves one delivery, of a directory each file once";
     TOKEN_BOUND = "gate.token.bound": "a token that is bound to a key is not used as a bearer token, and a bearer token not as a bound one";
     TOKEN_ASSET = "gate.token.asset": "the token is for the asset that is asked for";
     PROOF_MISSING = "gate.proof.missing": "exactly one DPoP proof is there where one is asked for";
@@ -40,6 +40,7 @@ crate::checks! {
     FORWARD_CALLER = "gate.forward.caller": "only the configured proxy asks at the door for proxies";
     FORWARD_REQUEST = "gate.forward.request": "the proxy names one method and one path that has one reading, each once";
     FORWARD_ORIGIN = "gate.forward.origin": "the request that the proxy asks about is to the gate's origin";
-    RECEIPT_CLAIMS = "gate.receipt.claims": "a delivery receipt has exactly iss, core_sha256, asset_sha256, bytes, range, from and to, each well-formed";
-    DELIVERY_DIGEST = "gate.delivery.digest": "what was delivered whole has the digest of the contract's asset";
+    RECEIPT_CLAIMS = "gate.receipt.claims": "a delivery receipt has exactly iss, core_sha256, asset_sha256, bytes, part, range, from and to, each well-formed";
+    DELIVERY_DIGEST = "gate.delivery.digest": "what was delivered whole has the digest of the contract's asset, and a file of a directory that of its line";
+    SUMS = "gate.sums": "SHA256SUMS has the digest of the contract's asset and names each file below the directory once, by a path that stays there, with its SHA-256";
 }

@@ -3,6 +3,9 @@ use serde::{Deserialize, Serialize};
 use crate::credential::{Account, RegistryUrn};
 use crate::identity::Did;
 
+/// The longest life of a token, in seconds.
+pub const MAX_TOKEN_TTL: i64 = 3600;
+
 /// What a gate guards, and for whose contracts it opens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GatePolicy {

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use super::checks;
+use super::{Listed, checks, stays_below};
 use crate::check::{Refusal, Trail};
 use crate::credential::vocabulary::TYP_RECEIPT;
 use crate::encoding::{Digest, Timestamp};
@@ -18,7 +18,10 @@ pub struct Receipt {
     pub asset_sha256: String,
     /// How many bytes were delivered.
     pub bytes: u64,
-    /// Which of the asset's bytes these were; absent where it was the whole asset.
+    /// Which file of a directory it was, as the directory's `SHA256SUMS` lists it; absent where it was the asset itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<Listed>,
+    /// Which bytes of it these were; absent where it was the whole of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub range: Option<ByteRange>,
     /// When the delivery began.
@@ -74,7 +77,10 @@ impl Receipt {
         let receipt: Self = serde_json::from_value(jws.claims()?.into())
             .map_err(|cause| checks::RECEIPT_CLAIMS.refuse(cause.to_string()))?;
         let counted = receipt.range.is_none_or(|range| range.len() == receipt.bytes);
-        let meant = receipt.iss == *by && receipt.core_sha256 == core.b64u() && receipt.from <= receipt.to && counted;
+        let hex = |text: &str| text.len() == 64 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        let listed = receipt.part.as_ref().is_none_or(|part| stays_below(&part.path) && hex(&part.sha256));
+        let about = receipt.core_sha256 == core.b64u() && listed;
+        let meant = receipt.iss == *by && about && receipt.from <= receipt.to && counted;
         trail.hold(&checks::RECEIPT_CLAIMS, meant, || {
             format!("of {} about the core {}, {} bytes", receipt.iss, receipt.core_sha256, receipt.bytes)
         })?;

@@ -67,8 +67,8 @@ pub use doorkeeper::{Doorkeeper, Holder, KeyOrder, KeyRecord, KeyStore, KeyView,
 pub use fault::NodeFault;
 pub use force::{ContractView, Force, StandingView};
 pub use gatekeeper::{
-    Admission, Admitted, Carried, Delivery, ForwardSettings, GateSettings, GateTally, Gatekeeper, OwnContract, Proxy,
-    ReceiptState, Scheme, ServedAsset, Source, Standing,
+    Admission, Admitted, Carried, Delivery, ForwardSettings, GateSettings, GateTally, Gatekeeper, OwnContract, Portion,
+    Proxy, ReceiptState, Scheme, ServedAsset, Source, Standing,
 };
 pub(crate) use gatekeeper::{CHALLENGE_KEY, VOID_IN_A_COPY};
 pub use goods::{Found, Good, TemplateView};
@@ -90,7 +90,10 @@ pub use rounds::{Change, RoundView};
 pub use scope::{NoScope, Scope};
 pub use settings::{Consent, Matter, Point, RecordConsent, Rule, Settings, Windows};
 pub use statement::StatementView;
-pub use store::{Commit, Dealings, Index, Kept, Mark, News, Order, Outgoing, Parked, Seen, Store, StoreFault, Tally};
+pub use store::{
+    Commit, Dealings, Index, Kept, Mark, Marked, News, Order, Outgoing, Parked, Seen, Spending, Spent, Store,
+    StoreFault, Tally,
+};
 pub use timepiece::Timepiece;
 use tokio::sync::Notify;
 pub use view::{NegotiationView, OfferView};

@@ -92,6 +92,8 @@ pub trait Store: Send + Sync {
     async fn find_goods(&self, words: &str, provider: Option<&Did>, limit: u32) -> Result<Vec<Good>, StoreFault>;
     /// Adds one to a counter unless it has reached `limit`; the new count, or `None` at the limit.
     async fn count(&self, kind: &str, id: &str, limit: u64) -> Result<Option<u64>, StoreFault>;
+    /// Marks something as done once, and counts it, in one step: all of it or nothing.
+    async fn spend(&self, spending: &Spending<'_>) -> Result<Spent, StoreFault>;
     /// A counter's value.
     async fn counted(&self, kind: &str, id: &str) -> Result<u64, StoreFault>;
 
@@ -108,6 +110,33 @@ pub trait Store: Send + Sync {
     async fn tell_once(&self, seen: &Seen) -> Result<(), StoreFault>;
     /// How much there is of everything.
     async fn tally(&self) -> Result<Tally, StoreFault>;
+}
+
+/// A mark: kind, id and value of a document.
+pub type Marked<'a> = (&'a str, &'a str, &'a serde_json::Value);
+
+/// Something that is done once and counted.
+#[derive(Clone, Copy, Debug)]
+pub struct Spending<'a> {
+    /// The mark that is set; where it is there already, it was done before.
+    pub once: Marked<'a>,
+    /// What it is a piece of: counted with the first of its pieces, and no more. By itself without.
+    pub within: Option<Marked<'a>>,
+    /// Kind and id of the counter.
+    pub counter: (&'a str, &'a str),
+    /// Where the counter stops.
+    pub limit: u64,
+}
+
+/// What became of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Spent {
+    /// It is marked, and counted where it had to be.
+    Now,
+    /// It was done before.
+    Before,
+    /// The counter has reached its limit; nothing is marked.
+    NoneLeft,
 }
 
 /// One place of the series that a desk is told.

@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 
 use super::SealingKey;
 use super::damage::{Place, damaged, fault};
-use crate::node::StoreFault;
+use crate::node::{Spending, Spent, StoreFault};
 
 pub(super) async fn put(db: &mut SqliteConnection, kind: &str, id: &str, value: &Value) -> Result<(), StoreFault> {
     query(
@@ -90,6 +90,23 @@ pub(super) async fn count(
     .await
     .map_err(fault)?;
     counted.map(|value| whole(kind, id, value)).transpose()
+}
+
+/// Whoever is told that none is left has to drop what was written.
+pub(super) async fn spend(db: &mut SqliteConnection, spending: &Spending<'_>) -> Result<Spent, StoreFault> {
+    let (kind, id, value) = spending.once;
+    if !put_once(db, kind, id, value).await? {
+        return Ok(Spent::Before);
+    }
+    let counts = match spending.within {
+        Some((kind, id, value)) => put_once(db, kind, id, value).await?,
+        None => true,
+    };
+    let (kind, id) = spending.counter;
+    Ok(match counts && count(db, kind, id, spending.limit).await?.is_none() {
+        true => Spent::NoneLeft,
+        false => Spent::Now,
+    })
 }
 
 pub(super) async fn counted(db: &mut SqliteConnection, kind: &str, id: &str) -> Result<u64, StoreFault> {

@@ -11,7 +11,9 @@ use super::{Sqlite, documents, goods, inbox, ledger, news, outbox, tally};
 use crate::encoding::{Digest, Timestamp};
 use crate::identity::Did;
 use crate::negotiation::{Event, StateName};
-use crate::node::{Commit, Dealings, Good, Kept, Mark, News, Order, Outgoing, Parked, Seen, Store, StoreFault, Tally};
+use crate::node::{
+    Commit, Dealings, Good, Kept, Mark, News, Order, Outgoing, Parked, Seen, Spending, Spent, Store, StoreFault, Tally,
+};
 
 impl Sqlite {
     pub(super) async fn reading(&self) -> Result<PoolConnection<Database>, StoreFault> {
@@ -206,6 +208,15 @@ impl Store for Sqlite {
         let mut db = self.writing().await?;
         let outcome = documents::count(&mut db, kind, id, limit).await?;
         done(db, outcome).await
+    }
+
+    async fn spend(&self, spending: &Spending<'_>) -> Result<Spent, StoreFault> {
+        let mut db = self.writing().await?;
+        match documents::spend(&mut db, spending).await? {
+            // What was marked on the way is not written.
+            Spent::NoneLeft => Ok(Spent::NoneLeft),
+            outcome => done(db, outcome).await,
+        }
     }
 
     async fn counted(&self, kind: &str, id: &str) -> Result<u64, StoreFault> {

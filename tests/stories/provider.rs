@@ -2,6 +2,10 @@
 
 use std::fs;
 
+use countersign::encoding::Digest;
+use countersign::gate::DIRECTORY;
+use serde_json::json;
+
 use super::town::{ASSET, ASSET_SHA256, PURCHASE, Town, brief, part};
 
 #[test]
@@ -12,6 +16,7 @@ fn a_provider_lists_sells_and_ends() {
     it_changes_and_takes_back_what_it_lists(&town);
     it_answers_requests(&town);
     it_ends_a_contract(&town);
+    it_delivers_a_directory(&town);
 }
 
 fn it_looks_at_its_template(town: &Town) {
@@ -28,12 +33,21 @@ fn it_lists_a_file_a_directory_and_a_server(town: &mut Town) {
     fs::write(town.path("junction.xodr"), ASSET).unwrap();
     fs::create_dir(town.path("tiles")).unwrap();
     fs::write(town.path("tiles/north.xodr"), ASSET).unwrap();
+    fs::create_dir(town.path("tiles/signs")).unwrap();
+    fs::write(town.path("tiles/signs/all signs.csv"), "id,kind\n").unwrap();
     let guard = |what: &[&str]| town.json_of("gate", &[&["guard"], what].concat());
     let file = guard(&["junction.xodr", "--title", "Motorway junction"]);
     assert_eq!((part(&file, "/asset/sha256"), part(&file, "/asset/media_type")), (ASSET_SHA256, "application/xml"));
     assert_eq!(file["asset"]["size"], ASSET.len());
     town.fails("gate", &["guard", "tiles"], 2);
     let directory = guard(&["tiles", "--asset-version", "2026-11", "--title", "Road tiles"]);
+    let sums = fs::read_to_string(town.path("tiles/SHA256SUMS")).unwrap();
+    assert!(
+        sums.starts_with(&format!("{ASSET_SHA256}  north.xodr\n")) && sums.ends_with("  signs/all signs.csv\n"),
+        "{sums}"
+    );
+    let named = Digest::of(&sums).hex()[2..].to_owned();
+    assert_eq!((part(&directory, "/asset/sha256"), part(&directory, "/asset/media_type")), (&*named, DIRECTORY));
     let zeros = "0".repeat(64);
     let upstream = ["http://127.0.0.1:9/live", "--sha256", &zeros, "--asset-version", "1", "--title", "Live roads"];
     let upstream = guard(&upstream);
@@ -100,4 +114,33 @@ fn it_ends_a_contract(town: &Town) {
         town.tells(who, &["contracts", "--standing", "ended"], &["its provider ended it on", "(by agreement)"]);
     }
     assert!(town.says("bob", &["contracts", "--standing", "in-force"]).contains("no contracts here"));
+}
+
+/// From the directory on the provider's disk to the one on the consumer's.
+fn it_delivers_a_directory(town: &Town) {
+    let asked = town.json("bob", &["request", "--from", "alice", "--asset", "Road tiles"]);
+    let id = part(&asked, "/id");
+    let waiting = town.json("alice", &["inbox", "--wait", "60"]);
+    town.says("alice", &["offer", part(&waiting, "/0/negotiation")]);
+    town.says("bob", &["watch", id, "--until", "OFFERED", "--wait", "60"]);
+    town.says("bob", &["accept", id]);
+    town.says("bob", &["watch", id, "--wait", "60"]);
+    let fetched = town.eventually("the gate's opening", || {
+        let output = town.run("bob", &["fetch", id, "-o", "bobs-tiles", "--json"]);
+        output.status.success().then(|| serde_json::from_slice::<serde_json::Value>(&output.stdout).unwrap())
+    });
+    assert_eq!((&fetched["files"], &fetched["fetched"]), (&json!(2), &json!(2)));
+    assert_eq!(fetched["receipts"].as_array().unwrap().len(), 3);
+    for file in ["SHA256SUMS", "north.xodr", "signs/all signs.csv"] {
+        let [theirs, ours] = ["tiles", "bobs-tiles"].map(|dir| fs::read(town.path(dir).join(file)).unwrap());
+        assert_eq!(theirs, ours, "{file}");
+    }
+    town.tells("bob", &["fetch", id, "-o", "bobs-tiles"], &["2 files", "0 came now"]);
+    // All of that was one use of three.
+    fs::write(town.path("tiles/north.xodr"), "something else").unwrap();
+    let why = town.fails("bob", &["fetch", id, "-o", "others"], 1);
+    assert!(why.contains("north.xodr") && why.contains("other bytes than the contract's"), "{why}");
+    fs::write(town.path("tiles/north.xodr"), ASSET).unwrap();
+    assert_eq!(town.json("bob", &["fetch", id, "-o", "others", "--yes"])["fetched"], 2);
+    assert!(town.fails("bob", &["fetch", id, "-o", "fourth"], 1).contains("policy.constraint"));
 }

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use countersign::check::Trail;
 use countersign::credential::Asset;
-use countersign::encoding::Timestamp;
-use countersign::gate::{Answer, Receipt};
+use countersign::encoding::{Digest, Timestamp};
+use countersign::gate::{Answer, DIRECTORY, Listed, Receipt, SUMS, Sums};
 use countersign::http::{self, Served};
 use countersign::identity::{Documents, Signer as _};
 use countersign::node::{GateSettings, Gatekeeper, ServedAsset, Source, chance};
@@ -131,8 +131,29 @@ impl Scene {
         panic!("the gate never became ready");
     }
 
+    /// What is guarded, as contracts name it.
     pub fn asset(&self) -> Asset {
-        self.world.asset(&self.origin, DATA)
+        let (asset, served) = (self.world.asset(&self.origin, DATA), &self.settings.assets[0]);
+        let (sha256, media_type) = (served.sha256.clone(), served.media_type.clone());
+        match served.source {
+            Source::Directory(_) => Asset { sha256, media_type, size: None, version: Some("1".into()), ..asset },
+            _ => Asset { sha256, ..asset },
+        }
+    }
+
+    /// Puts files into a directory, with their sums, for the gate to serve.
+    pub fn directory(settings: &mut GateSettings, dir: &Path, files: &[(&str, &[u8])]) {
+        let listed = files.iter().map(|(path, bytes)| {
+            let file = dir.join(path);
+            std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+            std::fs::write(file, bytes).unwrap();
+            Listed { path: (*path).to_owned(), sha256: Digest::of(bytes).hex()[2..].to_owned() }
+        });
+        let text = Sums::of(listed).unwrap().text();
+        std::fs::write(dir.join(SUMS), &text).unwrap();
+        let asset = &mut settings.assets[0];
+        asset.sha256 = Digest::of(&text).hex()[2..].to_owned();
+        (asset.source, asset.media_type) = (Source::Directory(dir.to_owned()), DIRECTORY.to_owned());
     }
 
     /// A contract whose entry is final.

@@ -3,7 +3,7 @@
 use countersign::encoding::{Digest, Timestamp};
 use countersign::identity::{Did, Jwk};
 use countersign::negotiation::{Effect, Event, Negotiation, Notice, Opening, RequestPaper, Role, StateName};
-use countersign::node::{Commit, Index, Kept, Mark, Outgoing, Parked, Seen, Store, StoreFault};
+use countersign::node::{Commit, Index, Kept, Mark, Outgoing, Parked, Seen, Spending, Spent, Store, StoreFault};
 use futures::future::join_all;
 use serde_json::json;
 
@@ -433,6 +433,34 @@ pub async fn counters_stop_at_their_limit(store: &dyn Store) {
     assert_eq!(store.count("use", "c", 4).await.unwrap(), None, "a lower limit does not count back");
     assert_eq!(store.count("use", "c", u64::MAX).await.unwrap(), Some(6));
     assert_eq!(store.counted("other", "c").await.unwrap(), 0);
+}
+
+pub async fn what_is_spent_is_counted_once_and_not_beyond_its_limit(store: &dyn Store) {
+    let (yes, counter) = (json!(true), ("spent-uses", "c"));
+    let spend = async |id: &str, within: Option<&str>, limit: u64| {
+        let within = within.map(|id| ("spent", id, &yes));
+        let kind = if within.is_some() { "spent-part" } else { "spent" };
+        let spending = Spending { once: (kind, id, &yes), within, counter, limit };
+        store.spend(&spending).await.unwrap()
+    };
+    // The same at once has one winner, and different ones stop at the limit.
+    let same = join_all((0..8).map(|_| spend("a", None, 3))).await;
+    assert_eq!(same.iter().filter(|spent| **spent == Spent::Now).count(), 1);
+    assert!(same.iter().all(|spent| matches!(spent, Spent::Now | Spent::Before)), "{same:?}");
+    let names: Vec<_> = (0..8).map(|number| format!("b{number}")).collect();
+    let others = join_all(names.iter().map(|id| spend(id, None, 3))).await;
+    assert_eq!(others.iter().filter(|spent| **spent == Spent::Now).count(), 2);
+    assert_eq!(others.iter().filter(|spent| **spent == Spent::NoneLeft).count(), 6);
+    assert_eq!(store.counted(counter.0, counter.1).await.unwrap(), 3);
+    // What was refused left no mark: with more room it goes through.
+    let refused = others.iter().position(|spent| *spent == Spent::NoneLeft).unwrap();
+    assert_eq!(spend(&names[refused], None, 4).await, Spent::Now);
+    // The pieces of one thing are counted with the first of them.
+    assert_eq!(spend("p1", Some("whole"), 4).await, Spent::NoneLeft);
+    assert_eq!(store.one("spent", "whole").await.unwrap(), None);
+    let pieces = [spend("p1", Some("whole"), 5).await, spend("p2", Some("whole"), 5).await];
+    assert_eq!((pieces, spend("p2", Some("whole"), 5).await), ([Spent::Now; 2], Spent::Before));
+    assert_eq!(store.counted(counter.0, counter.1).await.unwrap(), 5);
 }
 
 /// One of everything; [`everything_is_still_there`] finds it after a restart.

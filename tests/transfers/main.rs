@@ -4,6 +4,11 @@ mod races;
 mod requests;
 mod restarts;
 mod stories;
+#[path = "../support"]
+mod support {
+    pub mod gate_scene;
+    pub mod gate_world;
+}
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, Weak};

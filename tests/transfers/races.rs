@@ -2,6 +2,7 @@
 
 use countersign::transfer::checks;
 
+use super::support::gate_scene::Scene;
 use super::*;
 
 /// A store that says how a transfer stood just before it was suspended: the message came in between.
@@ -71,4 +72,24 @@ async fn a_download_that_begins_while_its_transfer_is_suspended_does_not_run_on(
         Ok(Some(opened)) => assert!(opened.standing.borrow().cuts(), "nobody tells it any more that it has to end"),
         other => panic!("{other:?}"),
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unsigned_agreements_time_runs_from_the_first_download_and_cuts_what_runs() {
+    let scene = Scene::new().await;
+    let world = world(Plan::default(), Plan::default()).await;
+    world.provider.desk.guarded_by(&scene.running.as_ref().unwrap().gate);
+    let span = json!([{"leftOperand": "elapsedTime", "operator": "lt", "rightOperand": "PT3S"}]);
+    world.provider.agreed.0.lock().unwrap()[0].terms["permission"][0]["constraint"] = span;
+    let id = world.consumer.desk.request(AGREEMENT, None).await.unwrap().id;
+    until(&world.consumer, &id, StateName::Started).await;
+    let token = world.consumer.desk.address(&id).await.unwrap().token.unwrap();
+    // Nothing runs before the first download.
+    tokio::time::sleep(Duration::from_millis(3200)).await;
+    let mut opened = world.provider.desk.open(&token, ASSET).await.unwrap().unwrap();
+    assert!(!opened.standing.borrow().cuts());
+    let ended =
+        tokio::time::timeout(Duration::from_secs(6), opened.standing.wait_for(countersign::node::Standing::cuts));
+    assert!(ended.await.expect("what ran was not cut").is_ok());
+    assert_eq!(refused(world.provider.desk.open(&token, ASSET).await).id(), "policy.constraint");
 }

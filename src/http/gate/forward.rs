@@ -74,7 +74,7 @@ async fn ask(State(door): State<Door>, request: Request) -> Result<Response, Den
         return Err(refused(checks::FORWARD_REQUEST.refuse("data is read with GET or HEAD")));
     }
     let guarded = gatekeeper.settings().asset_at(asked.path);
-    let (asset, _) = guarded
+    let (asset, below) = guarded
         .ok_or_else(|| refused(checks::ASSET_GUARDED.refuse(format!("nothing is guarded at {}", asked.path))))?;
     let carried = carried(asked.method, asked.path, &head.headers);
     if let Some(opened) = by_transfer(door.transfers.as_ref(), &carried, &asset.id).await.map_err(denied)? {
@@ -82,7 +82,7 @@ async fn ask(State(door): State<Door>, request: Request) -> Result<Response, Den
     }
     let admitted = gatekeeper.check(&carried, &asset.id).await.map_err(denied)?;
     if asked.method == "GET" {
-        gatekeeper.spend(&admitted).await.map_err(denied)?;
+        gatekeeper.spend(&admitted, asset.part(below).as_deref()).await.map_err(denied)?;
     }
     let fresh = if admitted.key.is_some() { gatekeeper.proof_nonce().map_err(denied)? } else { None };
     Ok(nonce(allowed(&admitted), fresh))

@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::extract::{DefaultBodyLimit, Path, Request, State};
+use axum::http::response::Builder;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -24,7 +25,7 @@ use body::Outgoing;
 use denial::{Denial, carried, nonce};
 pub use forward::{forward_router, forward_router_with_transfers};
 use serde_json::{Value, json};
-use source::{Sources, Wanted};
+use source::{Found, Sources, Wanted};
 use tokio::sync::Semaphore;
 use tower::limit::ConcurrencyLimitLayer;
 use tower_http::timeout::TimeoutLayer;
@@ -34,7 +35,7 @@ use crate::check::Refusal;
 use crate::encoding::{self, checks as spelling};
 use crate::gate::{Answer, checks};
 use crate::node::transfers::Transfers;
-use crate::node::{Gatekeeper, NodeFault, ReceiptState};
+use crate::node::{Delivery, Gatekeeper, NodeFault, ReceiptState};
 
 /// The longest answer to a challenge: core and presentation, each at most 256 KiB, and their JSON.
 const MAX_ANSWER: usize = 640 * 1024;
@@ -172,14 +173,22 @@ async fn data(State(gate): State<Gate>, request: Request) -> Result<Response, De
     let body = if head || !found.status.is_success() {
         Body::empty()
     } else {
-        gatekeeper.spend(&admitted).await.map_err(denied)?;
-        let delivery = gatekeeper.begin(admitted, found.range).map_err(denied)?;
-        response = response.header(header::LINK, format!("</receipts/{}>; rel=\"receipt\"", delivery.id));
+        gatekeeper.spend(&admitted, asset.part(below).as_deref()).await.map_err(denied)?;
+        let delivery = gatekeeper.begin(admitted, found.portion.clone()).map_err(denied)?;
+        response = receipted(response, &found, &delivery);
         Outgoing::new(Arc::clone(gatekeeper), delivery, found, place).into_body()
     };
     let response = response.header(header::CACHE_CONTROL, "private, no-store");
     let senseless = |_| Problem::new(StatusCode::BAD_GATEWAY, "the data's source answered with no sense");
     Ok(gate.renewed(response.body(body).map_err(senseless)?, proves))
+}
+
+/// Says where the receipt will be, if there will be one.
+fn receipted(response: Builder, found: &Found, delivery: &Delivery) -> Builder {
+    match found.portion.vouched {
+        true => response.header(header::LINK, format!("</receipts/{}>; rel=\"receipt\"", delivery.id)),
+        false => response,
+    }
 }
 
 fn unkept(body: impl IntoResponse) -> Response {

@@ -1,5 +1,7 @@
+use std::collections::HashMap;
 use std::io::SeekFrom;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::body::Bytes;
@@ -12,14 +14,11 @@ use tokio_util::io::ReaderStream;
 use super::Problem;
 use super::condition::{Condition, condition};
 use super::range::{Asked, asked, content_range};
-use crate::gate::ByteRange;
-use crate::node::{ServedAsset, Source};
+use crate::encoding::Digest;
+use crate::gate::{Listed, MAX_SUMS, SUMS, Sums, checks, path_below};
+use crate::node::{Portion, ServedAsset, Source};
 
 const CHUNK: usize = 64 * 1024;
-
-/// What a directory says of itself: the sums of its files as `sha256sum` writes them. Their own SHA-256 is the asset's,
-/// so that a contract's digest reaches every file.
-const SUMS: &str = "SHA256SUMS";
 
 /// What an upstream is told of a request.
 const ASKED: [HeaderName; 6] = [
@@ -55,8 +54,8 @@ pub(super) struct Found {
     pub headers: Vec<(HeaderName, HeaderValue)>,
     /// How many bytes the body has, where that is known.
     pub length: Option<u64>,
-    pub range: Option<ByteRange>,
-    /// The SHA-256 that the whole body has to have.
+    pub portion: Portion,
+    /// Whether the body is the whole of something whose SHA-256 is known.
     pub whole: bool,
     pub bytes: BoxStream<'static, std::io::Result<Bytes>>,
 }
@@ -65,6 +64,8 @@ pub(super) struct Found {
 #[derive(Clone)]
 pub(super) struct Sources {
     client: Option<reqwest::Client>,
+    /// What directories have in them, by the digest of their sums: that says which they are for good.
+    sums: Arc<Mutex<HashMap<String, Arc<Sums>>>>,
 }
 
 impl Sources {
@@ -77,23 +78,60 @@ impl Sources {
             .connect_timeout(Duration::from_secs(5))
             .read_timeout(Duration::from_secs(30))
             .no_proxy();
-        Self { client: client.build().ok() }
+        Self { client: client.build().ok(), sums: Arc::default() }
     }
 
     /// Opens what is wanted.
     pub(super) async fn open(&self, wanted: &Wanted<'_>) -> Result<Found, Problem> {
         match &wanted.asset.source {
-            Source::File(path) => file(path, wanted).await,
-            Source::Directory(path) if wanted.below.is_empty() => {
-                file(&inside(path, &format!("/{SUMS}")).await?, wanted).await
-            }
-            Source::Directory(path) => file(&inside(path, wanted.below).await?, wanted).await,
+            Source::File(path) => file(path, wanted, None).await,
+            Source::Directory(path) => self.directory(path, wanted).await,
             Source::Upstream(url) => self.upstream(url, wanted).await,
         }
     }
 
+    /// A directory's own path gives the sums of its files, the paths below it what the sums name, and nothing else.
+    async fn directory(&self, dir: &Path, wanted: &Wanted<'_>) -> Result<Found, Problem> {
+        if wanted.below.is_empty() {
+            let sums = inside(dir, SUMS).await.map_err(|_| {
+                tracing::error!(asset = wanted.asset.id, "the directory has no {SUMS}");
+                Problem::new(StatusCode::BAD_GATEWAY, "the data cannot be read")
+            });
+            return file(&sums?, wanted, None).await;
+        }
+        let path = path_below(wanted.below).ok_or_else(nothing)?;
+        let listed = self.sums(dir, wanted.asset).await?.find(&path).ok_or_else(nothing)?;
+        file(&inside(dir, &path).await?, wanted, Some(listed)).await
+    }
+
+    /// The sums that the contract is about, whatever is in the directory now.
+    async fn sums(&self, dir: &Path, asset: &ServedAsset) -> Result<Arc<Sums>, Problem> {
+        // A map of whole things is whole whatever happened to whoever held it.
+        let known = || self.sums.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(sums) = known().get(&asset.sha256) {
+            return Ok(Arc::clone(sums));
+        }
+        let failed = |cause: String| {
+            tracing::error!(check = checks::SUMS.id(), cause, asset = asset.id, "the directory cannot be served");
+            Problem::of_check(StatusCode::BAD_GATEWAY, &checks::SUMS, checks::SUMS.rule())
+        };
+        let file = File::open(dir.join(SUMS)).await.map_err(|cause| failed(format!("{SUMS}: {cause}")))?;
+        let mut text = Vec::new();
+        let most = u64::try_from(MAX_SUMS).unwrap_or(u64::MAX).saturating_add(1);
+        file.take(most).read_to_end(&mut text).await.map_err(|cause| failed(format!("{SUMS}: {cause}")))?;
+        let found = Digest::of(&text).hex();
+        if found.trim_start_matches("0x") != asset.sha256 {
+            return Err(failed(format!("{SUMS} is {found}, the asset {}", asset.sha256)));
+        }
+        let sums = Arc::new(Sums::read(&text).map_err(|refusal| failed(refusal.detail))?);
+        known().insert(asset.sha256.clone(), Arc::clone(&sums));
+        Ok(sums)
+    }
+
     async fn upstream(&self, base: &str, wanted: &Wanted<'_>) -> Result<Found, Problem> {
-        segments(wanted.below)?;
+        if !wanted.below.is_empty() && path_below(wanted.below).is_none() {
+            return Err(nothing());
+        }
         let failed = |cause: &dyn std::fmt::Display| {
             tracing::error!(%cause, asset = wanted.asset.id, "the data's source failed");
             Problem::new(StatusCode::BAD_GATEWAY, "the data's source cannot be reached")
@@ -131,14 +169,20 @@ impl Sources {
             return Err(failed(&"206 without a Content-Range that can be read"));
         }
         let length = answer.content_length();
-        let whole = range.is_none() && wanted.below.is_empty();
+        // What an upstream has below its path has no digest that the contract reaches.
+        let vouched = wanted.below.is_empty();
+        let (whole, portion) = (range.is_none() && vouched, Portion { part: None, range, vouched });
         let bytes = answer.bytes_stream().map(|chunk| chunk.map_err(std::io::Error::other)).boxed();
-        Ok(Found { status, headers, length, range, whole, bytes })
+        Ok(Found { status, headers, length, portion, whole, bytes })
     }
 }
 
-async fn file(path: &Path, wanted: &Wanted<'_>) -> Result<Found, Problem> {
-    let nothing = || Problem::new(StatusCode::NOT_FOUND, "nothing is served here");
+fn nothing() -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, "nothing is served here")
+}
+
+/// A file: the asset itself, or what its directory lists.
+async fn file(path: &Path, wanted: &Wanted<'_>, part: Option<Listed>) -> Result<Found, Problem> {
     let failed = |cause: std::io::Error| {
         tracing::error!(%cause, asset = wanted.asset.id, "the data's source failed");
         Problem::new(StatusCode::BAD_GATEWAY, "the data cannot be read")
@@ -171,8 +215,8 @@ async fn file(path: &Path, wanted: &Wanted<'_>) -> Result<Found, Problem> {
     };
     if let Some(status) = unsent {
         let headers = headers.into_iter().filter_map(|(name, value)| Some((name, HeaderValue::try_from(value).ok()?)));
-        let bytes = futures::stream::empty().boxed();
-        return Ok(Found { status, headers: headers.collect(), length: None, range: None, whole: false, bytes });
+        let (bytes, portion) = (futures::stream::empty().boxed(), Portion { part, range: None, vouched: true });
+        return Ok(Found { status, headers: headers.collect(), length: None, portion, whole: false, bytes });
     }
     let (status, first, length, range) = match asked {
         Asked::Whole => (StatusCode::OK, 0, about.len(), None),
@@ -189,8 +233,8 @@ async fn file(path: &Path, wanted: &Wanted<'_>) -> Result<Found, Problem> {
     file.seek(SeekFrom::Start(first)).await.map_err(failed)?;
     let headers = headers.into_iter().filter_map(|(name, value)| Some((name, HeaderValue::try_from(value).ok()?)));
     let bytes = ReaderStream::with_capacity(file.take(length), CHUNK).boxed();
-    let whole = own && range.is_none();
-    Ok(Found { status, headers: headers.collect(), length: Some(length), range, whole, bytes })
+    let (whole, portion) = (range.is_none(), Portion { part, range, vouched: true });
+    Ok(Found { status, headers: headers.collect(), length: Some(length), portion, whole, bytes })
 }
 
 /// The version of a file, by its length and the time of its last change.
@@ -199,73 +243,11 @@ fn version(about: &std::fs::Metadata) -> Option<String> {
     Some(format!("\"{:x}-{:x}\"", changed.as_nanos(), about.len()))
 }
 
-/// A file below `base`, wherever links may point.
-async fn inside(base: &Path, below: &str) -> Result<PathBuf, Problem> {
-    let nothing = || Problem::new(StatusCode::NOT_FOUND, "nothing is served here");
-    let mut path = base.to_owned();
-    path.extend(segments(below)?);
+/// A file below `base`, wherever links may point; `path` stays below it.
+async fn inside(base: &Path, path: &str) -> Result<PathBuf, Problem> {
+    let mut found = base.to_owned();
+    found.extend(path.split('/'));
     let base = tokio::fs::canonicalize(base).await.map_err(|_| nothing())?;
-    let path = tokio::fs::canonicalize(path).await.map_err(|_| nothing())?;
-    if path.starts_with(base) { Ok(path) } else { Err(nothing()) }
-}
-
-/// The decoded segments of a path below an asset's, none of which leads up or hides a separator.
-fn segments(below: &str) -> Result<Vec<String>, Problem> {
-    let nothing = || Problem::new(StatusCode::NOT_FOUND, "nothing is served here");
-    if below.is_empty() {
-        return Ok(Vec::new());
-    }
-    let below = below.strip_prefix('/').ok_or_else(nothing)?;
-    below
-        .split('/')
-        .map(|segment| {
-            let segment = decoded(segment).ok_or_else(nothing)?;
-            let plain = !segment.is_empty() && !segment.starts_with('.') && !segment.contains(['/', '\\', '\0', ':']);
-            if plain { Ok(segment) } else { Err(nothing()) }
-        })
-        .collect()
-}
-
-fn decoded(segment: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(segment.len());
-    let mut rest = segment.bytes();
-    while let Some(byte) = rest.next() {
-        bytes.push(match byte {
-            b'%' => {
-                let digit = |byte: u8| char::from(byte).to_digit(16);
-                let (high, low) = (digit(rest.next()?)?, digit(rest.next()?)?);
-                u8::try_from(high << 4 | low).ok()?
-            }
-            other => other,
-        });
-    }
-    String::from_utf8(bytes).ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn no_path_leads_out() {
-        assert_eq!(segments("/a/b%20c.xml").unwrap(), ["a", "b c.xml"]);
-        for out in [
-            "/..",
-            "/a/../b",
-            "/%2e%2e/x",
-            "/a%2fb",
-            "/a%2f..%2f",
-            "//",
-            "/",
-            "/.git",
-            "/a\\..",
-            "/a%00",
-            "/%",
-            "/%zz",
-            "/C:",
-            "x",
-        ] {
-            assert!(segments(out).is_err(), "{out}");
-        }
-    }
+    let found = tokio::fs::canonicalize(found).await.map_err(|_| nothing())?;
+    if found.starts_with(base) { Ok(found) } else { Err(nothing()) }
 }

@@ -10,7 +10,7 @@ use tracing::info;
 use super::body::Outgoing;
 use super::denial::Denial;
 use super::source::Wanted;
-use super::{Gate, Problem};
+use super::{Gate, Problem, receipted};
 use crate::node::transfers::{Opened, Transfers};
 use crate::node::{Carried, NodeFault, Scheme};
 
@@ -48,8 +48,8 @@ impl Gate {
             Some(admitted) => {
                 let gatekeeper = &self.gatekeeper;
                 let delivery =
-                    gatekeeper.begin(admitted, found.range).map_err(|fault| Denial::of(fault, gatekeeper))?;
-                response = response.header(header::LINK, format!("</receipts/{}>; rel=\"receipt\"", delivery.id));
+                    gatekeeper.begin(admitted, found.portion.clone()).map_err(|fault| Denial::of(fault, gatekeeper))?;
+                response = receipted(response, &found, &delivery);
                 Outgoing::new(Arc::clone(gatekeeper), delivery, found, place).cut_also_by(standing).into_body()
             }
             None => {

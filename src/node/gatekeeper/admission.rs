@@ -71,9 +71,9 @@ impl Gatekeeper {
         }
         let (finalised, latest) = self.look(&recognised.known).await?;
         let now = chance::now()?;
-        let grant = self.count(recognised.case(), [&finalised, &latest], now, &mut trail).await?;
+        let grant = self.begin_using(recognised.case(), [&finalised, &latest], now, &mut trail).await?;
         let token = encode(chance::random::<32>()?);
-        let expires = now.plus(self.settings.token_ttl).min(grant.exp);
+        let expires = now.plus(self.settings.token_ttl).min(grant.exp).min(grant.until.unwrap_or(grant.exp));
         let id = Digest::of(&token);
         let presentation = Digest::of(&answer.presentation);
         let (key, purpose) = (proof.map(|proof| proof.key), answer.purpose.clone());
@@ -131,8 +131,10 @@ impl Gatekeeper {
         Ok((finalised, latest))
     }
 
-    /// Judges the terms by the uses so far and counts this one; again if another use was counted in between.
-    pub(super) async fn count(
+    /// Judges the terms by the uses so far, and keeps when the first one began; again if another one began in between.
+    ///
+    /// Nothing is counted yet: what is counted is what is delivered (see [`Gatekeeper::spend`]).
+    pub(super) async fn begin_using(
         &self,
         case: Case<'_>,
         seen: [&Sighting; 2],
@@ -142,12 +144,10 @@ impl Gatekeeper {
         let id = case.known.core.hash.hex();
         for _ in 0..ATTEMPTS {
             let (grant, usage) = self.weigh(case, seen, now, trail).await?;
-            // Before the use: whatever happens in between, no use goes by without its beginning.
-            self.store.put_once(kind::FIRST_USE, &id, &json!(now)).await?;
-            if grant.counts_uses && self.store.count(kind::USES, &id, usage.uses.saturating_add(1)).await?.is_none() {
-                continue;
+            // Before there is a token: whatever happens in between, no use goes by without its beginning.
+            if self.store.put_once(kind::FIRST_USE, &id, &json!(now)).await? || usage.first_use.is_some() {
+                return Ok(grant);
             }
-            return Ok(grant);
         }
         Err(StoreFault::Moved.into())
     }
@@ -164,10 +164,10 @@ impl Gatekeeper {
         let first_use = self.store.one(kind::FIRST_USE, &id).await?;
         let first_use = first_use.map(|at| read(kind::FIRST_USE, &id, at)).transpose()?;
         let usage = Usage { uses: self.store.counted(kind::USES, &id).await?, first_use };
-        let grant = case.admit(&self.policy, finalised, latest, usage, now, trail)?;
+        let mut grant = case.admit(&self.policy, finalised, latest, usage, now, trail)?;
         if let Some(copied) = &self.copied {
-            copied
-                .hold(&grant, |usage| case.admit(&self.policy, finalised, latest, usage, now, &mut Trail::default()))?;
+            let again = |usage| case.admit(&self.policy, finalised, latest, usage, now, &mut Trail::default());
+            grant = copied.hold(grant, again)?;
         }
         Ok((grant, usage))
     }

@@ -225,7 +225,7 @@ impl Gatekeeper {
 
     /// Clears away used challenges, used proofs and tokens that ran out.
     async fn clear(&self, now: Timestamp) -> Result<(), NodeFault> {
-        for kind in [kind::NONCE, kind::PROOF] {
+        for kind in [kind::NONCE, kind::PROOF, kind::SPENT_PART] {
             for (id, value) in self.store.all(kind).await? {
                 let expires: Timestamp = read(kind, &id, value)?;
                 if expires <= now {

@@ -20,20 +20,24 @@ impl Copied {
         Ok(mark.map(|mark| Self { from: copied::used_from(&mark) }))
     }
 
-    /// Holds an older contract to the worst that may have happened: all of its uses, the first as early as can be.
+    /// Holds an older contract to the worst that may have happened: all of its uses, the first as early as can be; the
+    /// time that it leaves is the time that there is.
     pub(super) fn hold(
         &self,
-        grant: &Grant,
+        grant: Grant,
         admit: impl FnOnce(Usage) -> Result<Grant, Refusal>,
-    ) -> Result<(), Refusal> {
+    ) -> Result<Grant, Refusal> {
         if self.from.is_some_and(|from| grant.since > from) {
-            return Ok(());
+            return Ok(grant);
         }
         let worst = Usage { uses: ALL_USED, first_use: Some(grant.since) };
-        checks::COPIED.hold(admit(worst).is_ok(), || {
-            "this gate was restored from a copy and does not know how often, or since when, the contract was used; it \
-             opens for contracts made since, and for terms that do not rest on uses"
-                .into()
-        })
+        let worst = admit(worst).map_err(|_| {
+            checks::COPIED.refuse(
+                "this gate was restored from a copy and does not know how often, or since when, the contract was used; \
+                 it opens for contracts made since, and for terms that do not rest on uses",
+            )
+        })?;
+        let until = [grant.until, worst.until].into_iter().flatten().min();
+        Ok(Grant { until, ..grant })
     }
 }

@@ -6,12 +6,23 @@ use tokio::sync::watch;
 use tracing::{error, info, warn};
 
 use super::token::Admitted;
-use super::{Carried, Gatekeeper, Standing, kind, read};
+use super::{Carried, Gatekeeper, Standing, kind, read, running};
 use crate::credential::rfc3339;
 use crate::encoding::{Digest, Timestamp};
-use crate::gate::{ByteRange, Grant, Receipt, checks};
+use crate::gate::{ByteRange, Grant, Listed, Receipt, checks};
 use crate::identity::Thumbprint;
 use crate::node::{NodeFault, chance};
+
+/// What of an asset is delivered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Portion {
+    /// The file of a directory; none where it is the asset itself.
+    pub part: Option<Listed>,
+    /// Which bytes of it; none where it is the whole of it.
+    pub range: Option<ByteRange>,
+    /// Whether a digest that the contract reaches is of it. Nobody signs for anything else.
+    pub vouched: bool,
+}
 
 /// A delivery that runs.
 #[derive(Debug)]
@@ -24,7 +35,7 @@ pub struct Delivery {
     token: Digest,
     key: Option<Thumbprint>,
     presentation: Digest,
-    range: Option<ByteRange>,
+    portion: Portion,
     from: Timestamp,
 }
 
@@ -53,6 +64,8 @@ struct Kept {
     presentation: Digest,
     asset: String,
     bytes: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    part: Option<Listed>,
     range: Option<ByteRange>,
     #[serde(with = "rfc3339")]
     from: Timestamp,
@@ -61,32 +74,39 @@ struct Kept {
     receipt: Option<String>,
     /// Whether all bytes went out; without a receipt they were not the contract's.
     complete: bool,
+    /// Whether no digest is of it, so that there is no receipt.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    unvouched: bool,
 }
 
 impl Gatekeeper {
-    /// Begins a delivery of the whole asset, or of a part of it.
+    /// Begins a delivery of the asset, or of a portion of it; it is cut when the contract is shut, and when its terms run
+    /// out.
     ///
     /// # Errors
     /// When there is no time or randomness.
-    pub fn begin(&self, admitted: Admitted, range: Option<ByteRange>) -> Result<Delivery, NodeFault> {
+    pub fn begin(&self, admitted: Admitted, portion: Portion) -> Result<Delivery, NodeFault> {
         let Admitted { grant, token, key, presentation, standing, .. } = admitted;
+        let standing = running::ends(standing, grant.until, &self.timepiece);
         let (id, from) = (chance::nonce()?, chance::now()?);
         self.lock().deliveries.insert(id.clone(), (token, key.clone()));
-        Ok(Delivery { id, standing, grant, token, key, presentation, range, from })
+        Ok(Delivery { id, standing, grant, token, key, presentation, portion, from })
     }
 
     /// Signs the receipt of a delivery that went through and keeps it with the presentation. `digest` is of what was
-    /// delivered, where that was the whole asset: other bytes than the contract's get no receipt.
+    /// delivered, where that was the whole asset or a whole file of a directory: other bytes than the contract's get no
+    /// receipt, and neither does what no digest is of.
     pub async fn delivered(&self, delivery: Delivery, bytes: u64, digest: Option<Digest>) {
         self.counts.sent(bytes);
         let id = delivery.id.clone();
-        let expected = &delivery.grant.asset_sha256;
+        let expected = delivery.portion.part.as_ref().map_or(&delivery.grant.asset_sha256, |part| &part.sha256);
         let receipt = match digest.map(|digest| digest.hex()) {
             Some(found) if found.strip_prefix("0x") != Some(expected) => {
                 let check = checks::DELIVERY_DIGEST.id();
                 error!(check, delivery = id, found, expected, "delivered other bytes than the contract's asset");
                 Ok(None)
             }
+            _ if !delivery.portion.vouched => Ok(None),
             _ => self.receipt(&delivery, bytes).map(Some),
         };
         let kept = match receipt {
@@ -130,7 +150,7 @@ impl Gatekeeper {
         let (state, key) = match (kept, running) {
             (Some(kept), _) if kept.token == token => match kept.receipt {
                 Some(receipt) => (ReceiptState::Signed(receipt), kept.key),
-                None if kept.complete => (ReceiptState::Refused, kept.key),
+                None if kept.complete && !kept.unvouched => (ReceiptState::Refused, kept.key),
                 None => (ReceiptState::None, kept.key),
             },
             (None, Some((of, key))) if of == token => (ReceiptState::Running, key),
@@ -146,7 +166,8 @@ impl Gatekeeper {
             core_sha256: delivery.grant.core.b64u(),
             asset_sha256: delivery.grant.asset_sha256.clone(),
             bytes,
-            range: delivery.range,
+            part: delivery.portion.part.clone(),
+            range: delivery.portion.range,
             from: delivery.from,
             to: chance::now()?.max(delivery.from),
         };
@@ -160,7 +181,8 @@ impl Gatekeeper {
         receipt: Option<String>,
         complete: bool,
     ) -> Result<(), NodeFault> {
-        let Delivery { id, grant, token, key, presentation, range, from, .. } = delivery;
+        let Delivery { id, grant, token, key, presentation, portion, from, .. } = delivery;
+        let Portion { part, range, vouched } = portion;
         if receipt.is_some() {
             info!(delivery = id, contract = %grant.contract_id, asset = grant.asset, bytes, "delivered");
         }
@@ -172,11 +194,13 @@ impl Gatekeeper {
             presentation,
             asset: grant.asset,
             bytes,
+            part,
             range,
             from,
             to,
             receipt,
             complete,
+            unvouched: !vouched,
         };
         Ok(self.store.put(kind::DELIVERY, &id, &json!(kept)).await?)
     }

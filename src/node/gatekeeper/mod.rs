@@ -8,6 +8,7 @@ mod chain;
 mod copied;
 mod delivery;
 mod proof;
+mod running;
 mod settings;
 mod tally;
 mod token;
@@ -17,8 +18,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 pub use admission::Admission;
-pub use delivery::{Delivery, ReceiptState};
+pub use delivery::{Delivery, Portion, ReceiptState};
 pub use proof::{Carried, Scheme};
+pub(in crate::node) use running::{ends, moment};
 pub use settings::{ForwardSettings, GateSettings, Proxy, ServedAsset, Source};
 pub use tally::GateTally;
 pub use token::Admitted;
@@ -39,6 +41,7 @@ mod kind {
     pub const SHUT: &str = "gate-shut";
     pub const TOKEN: &str = "gate-token";
     pub const SPENT: &str = "gate-spent";
+    pub const SPENT_PART: &str = "gate-spent-part";
     pub const USES: &str = "gate-uses";
     pub const FIRST_USE: &str = "gate-first-use";
     pub const PRESENTATION: &str = "gate-presentation";

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::credential::{Account, RegistryUrn};
-use crate::gate::{GatePolicy, GuardedAsset};
+use crate::gate::{GatePolicy, GuardedAsset, MAX_TOKEN_TTL, path_below};
 use crate::identity::{Did, Method};
 use crate::node::NodeFault;
 
@@ -31,7 +31,7 @@ pub struct GateSettings {
     /// How long a challenge can be answered, in seconds.
     #[serde(default = "GateSettings::challenge")]
     pub challenge_ttl: i64,
-    /// How long a token is good, in seconds; never past the contract's end.
+    /// How long a token is good, in seconds; never past the contract's end, nor past the time that its terms give.
     #[serde(default = "GateSettings::token")]
     pub token_ttl: i64,
     /// Whether every token is bound to a key (RFC 9449): a caller that brings no DPoP proof gets none.
@@ -106,10 +106,18 @@ pub struct ServedAsset {
 pub enum Source {
     /// A file.
     File(PathBuf),
-    /// A directory; what is below the asset's path is looked up in it.
+    /// A directory with its `SHA256SUMS`; what is below the asset's path is looked up in it, and held to its line.
     Directory(PathBuf),
     /// An http or https URL behind the gate; what is below the asset's path is appended to it.
     Upstream(String),
+}
+
+impl ServedAsset {
+    /// The file of a directory that `below` names, empty for the list of files: each is served once for one use. `None`
+    /// where the asset is one thing.
+    pub fn part(&self, below: &str) -> Option<String> {
+        matches!(self.source, Source::Directory(_)).then(|| path_below(below).unwrap_or_default())
+    }
 }
 
 const OWN: [&str; 5] = ["/challenge", "/token", "/receipts", "/health", "/ready"];
@@ -161,7 +169,7 @@ impl GateSettings {
              domain could make contracts of its own otherwise",
         )?;
         meant((10..=300).contains(&self.challenge_ttl), "`challenge_ttl` is 10 to 300 seconds")?;
-        meant((1..=3600).contains(&self.token_ttl), "`token_ttl` is 1 to 3600 seconds")?;
+        meant((1..=MAX_TOKEN_TTL).contains(&self.token_ttl), "`token_ttl` is 1 to 3600 seconds")?;
         meant((1..=86_400).contains(&self.max_head_age), "`max_head_age` is 1 to 86400 seconds")?;
         meant((10..=600_000).contains(&self.poll_ms), "`poll_ms` is 10 to 600000")?;
         let closed = |forward: &ForwardSettings| !forward.addresses.is_empty() || forward.secret_file.is_some();

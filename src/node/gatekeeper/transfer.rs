@@ -6,10 +6,10 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::token::Admitted;
-use super::{Contract, Gatekeeper, Standing, kind};
+use super::{Contract, Gatekeeper, Standing, kind, read};
 use crate::check::Trail;
 use crate::credential::Asset;
-use crate::encoding::Digest;
+use crate::encoding::{Digest, Timestamp};
 use crate::gate::{Case, Grant, Known, guarded, provided};
 use crate::node::{NodeFault, chance};
 use crate::policy::Policy;
@@ -50,7 +50,26 @@ impl Gatekeeper {
         let kept = open.contracts.entry(grant.core).or_insert_with(|| Contract::new(known, Standing::Open));
         kept.standing.borrow().hold()?;
         let standing = kept.standing.subscribe();
-        Ok(Admitted { grant, purpose: None, key: None, token, presentation, standing })
+        let expires = grant.until.unwrap_or(grant.exp).min(grant.exp);
+        Ok(Admitted { grant, purpose: None, key: None, token, presentation, expires, standing })
+    }
+
+    /// When something that no contract stands behind was used first, by the name that it has here; `begins` is that moment
+    /// if there was none. What is kept of it stays for good.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(in crate::node) async fn first_use(
+        &self,
+        of: &str,
+        begins: Option<Timestamp>,
+    ) -> Result<Option<Timestamp>, NodeFault> {
+        let id = Digest::of(of).hex();
+        if let Some(now) = begins {
+            self.store.put_once(kind::FIRST_USE, &id, &json!(now)).await?;
+        }
+        let kept = self.store.one(kind::FIRST_USE, &id).await?;
+        Ok(kept.map(|at| read(kind::FIRST_USE, &id, at)).transpose()?)
     }
 
     async fn own(&self, contract: &OwnContract, uses: bool) -> Result<(Arc<Known>, Grant), NodeFault> {
@@ -73,7 +92,7 @@ impl Gatekeeper {
         let now = chance::now()?;
         // Before there is a token nothing is used: the first use is the first download.
         let grant = match uses {
-            true => self.count(case, seen, now, &mut trail).await?,
+            true => self.begin_using(case, seen, now, &mut trail).await?,
             false => self.weigh(case, seen, now, &mut trail).await?.0,
         };
         Ok((known, grant))

@@ -6,8 +6,9 @@ use tracing::warn;
 
 use super::{StandingAgreement, Transfers, chance};
 use crate::check::Refusal;
-use crate::encoding::Digest;
+use crate::encoding::{Digest, Timestamp};
 use crate::gate::checks as gate;
+use crate::node::gatekeeper::{ends, moment};
 use crate::node::{Admitted, Gatekeeper, NodeFault, Standing};
 use crate::policy::{Facts, Policy};
 use crate::transfer::{StateName, Transfer, checks};
@@ -37,7 +38,7 @@ impl Transfers {
         let url = self.endpoint(agreement)?;
         match &agreement.contract {
             Some(contract) => self.gate()?.would_open(contract).await?,
-            None => self.permits(agreement)?,
+            None => drop(self.permits(agreement, false).await?),
         }
         Ok(url)
     }
@@ -51,15 +52,33 @@ impl Transfers {
         self.gate.get().map(|gate| &**gate).ok_or_else(|| checks::GUARDED.refuse("there is no gate here"))
     }
 
-    /// Holds an unsigned agreement to what the configuration and its terms permit.
-    fn permits(&self, agreement: &StandingAgreement) -> Result<(), NodeFault> {
+    /// Holds an unsigned agreement to what the configuration and its terms permit; until when, where they name an end.
+    /// What `uses` it begins its first use, if there was none.
+    async fn permits(&self, agreement: &StandingAgreement, uses: bool) -> Result<Option<Timestamp>, NodeFault> {
         let named = self.settings.plain_for.contains(&agreement.peer);
         checks::PLAIN.hold(named, || format!("`{}` is not named", agreement.peer))?;
         let terms = Policy::parse(&in_context(&agreement.terms))?;
         // Nothing here counts uses, so that terms which do cannot be kept.
         checks::COUNTED.hold(!terms.counts_uses(), || "the terms count uses".into())?;
-        terms.permits("use", &Facts::at(chance::now()?))?;
-        Ok(())
+        // Without a gate nothing is delivered, so that nothing is used.
+        let gate = self.gate.get();
+        let name = format!("agreement {} {}", agreement.peer, agreement.id);
+        let now = chance::now()?;
+        let facts =
+            |first_use| Facts { first_use, ..Facts::at(gate.map_or(now, |gate| moment(gate.timepiece(), now))) };
+        let used = async |begins| match gate {
+            Some(gate) => gate.first_use(&name, begins).await,
+            None => Ok(None),
+        };
+        let known = facts(used(None).await?);
+        terms.permits("use", &known)?;
+        if !uses || known.first_use.is_some() {
+            return Ok(terms.leeway("use", &known, 0).until);
+        }
+        // Another download may have been the first meanwhile.
+        let begun = facts(used(Some(now)).await?);
+        terms.permits("use", &begun)?;
+        Ok(terms.leeway("use", &begun, 0).until)
     }
 
     /// What a bearer token opens, if it is the token of a transfer of `asset`; `None` where it is no transfer's.
@@ -85,10 +104,11 @@ impl Transfers {
         started(&transfer)?;
         let agreement = self.standing_of(&transfer).await?;
         self.endpoint(&agreement)?;
+        let mut ends_at = None;
         let contract = match &agreement.contract {
             Some(contract) => Some(self.gate()?.opens(contract, id, token).await?),
             None => {
-                self.permits(&agreement)?;
+                ends_at = self.permits(&agreement, true).await?;
                 None
             }
         };
@@ -96,7 +116,12 @@ impl Transfers {
             Standing::Open => {}
             Standing::Suspended { refusal, .. } | Standing::Shut(refusal) => return Err(refusal.clone().into()),
         }
-        Ok(Opened { transfer: id.to_owned(), standing: receiver, contract })
+        // A contract's own end is the gate's to watch.
+        let standing = match self.gate.get() {
+            Some(gate) => ends(receiver, ends_at, gate.timepiece()),
+            None => receiver,
+        };
+        Ok(Opened { transfer: id.to_owned(), standing, contract })
     }
 
     /// Tells running downloads how their transfer stands now.

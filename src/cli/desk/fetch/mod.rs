@@ -1,31 +1,31 @@
 //! `fetch`: a contract's asset, from the gate's challenge to the receipt.
 
+mod errand;
+mod folder;
 mod part;
 mod refused;
 mod wanted;
 
-use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Duration;
 
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Result, bail};
 use clap::Args;
-use reqwest::{Response, StatusCode};
 use serde_json::{Value, json};
 
 use super::super::Usage;
-use super::super::calls::{Desk, GateCaller, Said, Token, declined, receipt_path};
 use super::words::{brief, text};
 use super::{At, found, member};
 use crate::encoding::Digest;
-use part::{Part, Piece};
-use refused::{counts_uses, next};
+use errand::{Coming, Errand};
+use part::Part;
 use wanted::Wanted;
 
 /// Downloads a contract's asset: answers the gate's challenge, checks the SHA-256, keeps the gate's receipt.
 ///
-/// What a broken or interrupted download has got stays in FILE.part, and the same command goes on from there.
+/// What a broken or interrupted download has got stays in FILE.part, and the same command goes on from there. A directory
+/// comes into a directory, each file held to its line of SHA256SUMS; what is there already is not asked for again. Where the
+/// terms count uses, one use is each of its files once.
 ///
 /// Example: countersign fetch 5b0f6a3e -o junction.xodr
 #[derive(Debug, Args)]
@@ -37,10 +37,16 @@ pub struct Fetch {
     /// Where to; without it the name at the end of the asset's address, in this directory.
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// Of a directory, fetch this file only, as its SHA256SUMS names it; may stand several times.
+    #[arg(long, value_name = "PATH")]
+    only: Vec<String>,
+    /// The asset is a directory, whatever media type its contract names.
+    #[arg(long)]
+    directory: bool,
     /// What the data is for, where the terms name a purpose.
     #[arg(long, value_name = "IRI")]
     purpose: Option<String>,
-    /// Write the gate's receipt into a file too.
+    /// Write the gate's receipt into a file too; those of a directory one in each line.
     #[arg(long, value_name = "FILE")]
     receipt: Option<PathBuf>,
     /// Write over a file that is there, and over what is left of another download.
@@ -64,50 +70,44 @@ impl Fetch {
         let contract = member(&view, "/offer/contract_id")?;
         let wanted = Wanted::of(&view["offer"]["asset"])?;
         let path = self.output.clone().map_or_else(|| wanted.file_name(), Ok)?;
+        let mut errand = Errand::new(self, desk, view, contract.clone(), core, &wanted)?;
+        if wanted.directory || self.directory {
+            return folder::run(self, errand, &wanted, &path).await;
+        }
+        if !self.only.is_empty() {
+            return Err(Usage(
+                "--only is about a directory, and this asset is none; --directory says otherwise".into(),
+            )
+            .into());
+        }
         if path.exists() && !self.force {
             return Err(Usage(format!("{} is there already; --force writes over it", path.display())).into());
         }
-        let counted = counts_uses(&view["offer"]["terms"]);
+        let counted = errand.counted;
         let mut part = Part::open(&path, &contract, &core, &wanted, self.force)?;
-        let delivered = if part.is_whole() {
-            None
-        } else {
+        let mut promised = None;
+        if !part.is_whole() {
             if counted && part.bytes() > 0 {
-                self.agree(&part)?;
+                errand.agree(&part.shown())?;
             }
-            let gate = gate(&wanted)?;
-            let token = self.token(&desk, &gate, &contract, &view).await?;
-            let piece = part.piece();
-            let reply = gate.get(wanted.endpoint.as_str(), &token, piece.headers()).await?;
-            let receipt = receipt_path(&reply).ok();
-            match accepted(reply, &mut part, piece, &view).await? {
-                None => None,
-                Some(Coming { reply, piece }) => {
-                    match part.take(reply).await {
-                        Ok(true) => {}
-                        Ok(false) => {
-                            eprintln!("{}", left(&part, counted, "stopped"));
-                            return Ok(ExitCode::from(INTERRUPTED));
-                        }
-                        Err(cause) => return Err(cause.context(left(&part, counted, "the download broke off"))),
+            if let Some(Coming { reply, piece, receipt }) = errand.ask_for(&mut part, &wanted).await? {
+                match part.take(reply, "").await {
+                    Ok(true) => {}
+                    Ok(false) => {
+                        eprintln!("{}", left(&part, counted, "stopped"));
+                        return Ok(ExitCode::from(INTERRUPTED));
                     }
-                    receipt.map(|at| (gate, token, at, piece))
+                    Err(cause) => return Err(cause.context(left(&part, counted, "the download broke off"))),
                 }
+                promised = receipt.map(|at| (at, piece));
             }
-        };
+        }
         let bytes = part.finish(&path)?;
-
-        let receipt = match &delivered {
+        let (text, signed) = match promised {
+            Some((at, piece)) => Some(errand.receipt(&at, &wanted, &piece, bytes).await?),
             None => None,
-            Some((gate, token, at, piece)) => {
-                let receipt = gate.receipt(at, token).await;
-                let receipt = receipt.context("the data is whole and as contracted; its receipt is missing")?;
-                let signed = wanted.receipt(&receipt, &core, piece, bytes).await?;
-                self.keep(&desk, &contract, &receipt).await?;
-                Some((receipt, signed))
-            }
-        };
-        let (text, signed) = receipt.unzip();
+        }
+        .unzip();
         let done = json!({
             "contract_id": contract, "file": path, "bytes": bytes, "sha256": wanted.sha256,
             "gate": signed.as_ref().map(|signed| &signed.iss), "range": signed.as_ref().map(|signed| signed.range),
@@ -131,90 +131,10 @@ impl Fetch {
             println!("  and in {}", file.display());
         }
     }
-
-    /// Asks before a use is spent that the terms count.
-    fn agree(&self, part: &Part) -> Result<()> {
-        let costs = "this contract counts its uses, and going on with the download costs another one";
-        if self.yes {
-            return Ok(());
-        }
-        if !(std::io::stdin().is_terminal() && std::io::stderr().is_terminal()) {
-            return Err(Usage(format!("{costs}; --yes goes on from {}", part.shown())).into());
-        }
-        eprint!("{costs}. Go on? [y/N] ");
-        std::io::stderr().flush()?;
-        let mut answer = String::new();
-        std::io::stdin().read_line(&mut answer)?;
-        if answer.trim().eq_ignore_ascii_case("y") {
-            Ok(())
-        } else {
-            bail!("nothing was asked for; {} stays", part.shown())
-        }
-    }
-
-    /// Challenge, presentation, token.
-    async fn token(&self, desk: &Desk, gate: &GateCaller, contract: &str, view: &Value) -> Result<Token> {
-        let challenge = gate.challenge().await.context("the gate gives no challenge")?;
-        let mut answer = desk.post(&format!("/api/contracts/{contract}/presentation"), &challenge).await?;
-        if let Some(purpose) = &self.purpose {
-            answer["purpose"] = json!(purpose);
-        }
-        match gate.answer(&answer).await? {
-            Said::Token(token) => Ok(token),
-            Said::Denied { check, reason } => Err(anyhow!("the gate refuses: {check}: {reason}{}", next(&check, view))),
-        }
-    }
-
-    async fn keep(&self, desk: &Desk, contract: &str, receipt: &str) -> Result<()> {
-        if let Some(file) = &self.receipt {
-            std::fs::write(file, receipt).with_context(|| format!("cannot write {}", file.display()))?;
-        }
-        desk.post(&format!("/api/contracts/{contract}/receipts"), &json!({ "receipt": receipt })).await?;
-        Ok(())
-    }
 }
 
 /// What a shell says of a program that Ctrl-C ended.
 const INTERRUPTED: u8 = 130;
-
-/// The gate in front of the data, asked for tokens that are bound to a key of this download.
-fn gate(wanted: &Wanted) -> Result<GateCaller> {
-    // A presentation goes to the origin that the contract names, and nowhere that it is sent on to.
-    let http = reqwest::Client::builder()
-        .no_proxy()
-        .redirect(reqwest::redirect::Policy::none())
-        .connect_timeout(Duration::from_secs(10))
-        .read_timeout(Duration::from_secs(60))
-        .build()?;
-    GateCaller::new(http, wanted.endpoint.origin().ascii_serialization()).proving()
-}
-
-/// An answer with data, and which of the asset's bytes they are.
-struct Coming {
-    reply: Response,
-    piece: Piece,
-}
-
-/// Holds the answer to what was asked for; none if nothing is missing.
-async fn accepted(reply: Response, part: &mut Part, piece: Piece, view: &Value) -> Result<Option<Coming>> {
-    let status = reply.status();
-    if status == StatusCode::RANGE_NOT_SATISFIABLE && part.bytes() > 0 {
-        return Ok(None);
-    }
-    if !status.is_success() {
-        let declined = declined(reply).await;
-        let next = declined.check.as_deref().map(|check| next(check, view)).unwrap_or_default();
-        bail!("the gate refuses: {declined}{next}");
-    }
-    let whole = Piece::whole();
-    let piece = if part.goes_on(&reply, &piece)? { piece } else { whole };
-    if piece.first() == 0 && part.bytes() > 0 {
-        eprintln!("the data cannot be continued; it comes from the beginning");
-        part.restart()?;
-    }
-    part.remember(&reply)?;
-    Ok(Some(Coming { reply, piece }))
-}
 
 fn left(part: &Part, counted: bool, why: &str) -> String {
     let costs = if counted { ", which costs another use (--yes)" } else { "" };

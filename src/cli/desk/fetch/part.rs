@@ -164,8 +164,9 @@ impl Part {
     }
 
     /// Writes what comes; `false` if somebody stopped it.
-    pub(super) async fn take(&mut self, reply: Response) -> Result<bool> {
-        let bar = bar(self.about.size, self.bytes, "");
+    pub(super) async fn take(&mut self, reply: Response, label: &str) -> Result<bool> {
+        let size = self.about.size.or_else(|| Some(self.bytes.saturating_add(reply.content_length()?)));
+        let bar = bar(size, self.bytes, label);
         let (mut body, mut stopped) = (reply.bytes_stream(), std::pin::pin!(asked_to_end()));
         loop {
             let chunk = tokio::select! {
@@ -252,9 +253,11 @@ const OF: &str = "{prefix}{bar:30} {percent} %  {binary_bytes} of {binary_total_
 const SO_FAR: &str = "{prefix}{spinner} {binary_bytes}  {binary_bytes_per_sec}";
 
 /// A bar on stderr; silent where nobody watches.
-fn bar(size: Option<u64>, from: u64, what: &'static str) -> ProgressBar {
+fn bar(size: Option<u64>, from: u64, what: &str) -> ProgressBar {
     let template = if size.is_some() { OF } else { SO_FAR };
-    let bar = ProgressBar::with_draw_target(size, ProgressDrawTarget::stderr()).with_position(from).with_prefix(what);
+    let bar = ProgressBar::with_draw_target(size, ProgressDrawTarget::stderr())
+        .with_position(from)
+        .with_prefix(what.to_owned());
     bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
     bar.reset_eta();
     bar
@@ -297,7 +300,7 @@ mod tests {
         assert_eq!(part.piece().headers().len(), 0);
         let first = reply(200, &[("etag", "\"v1\"")], &DATA[..5]);
         part.remember(&first).unwrap();
-        assert!(part.take(first).await.unwrap_err().to_string().contains("5 of 12"));
+        assert!(part.take(first, "").await.unwrap_err().to_string().contains("5 of 12"));
         assert!(open(&target, "one", false).is_err_and(|cause| cause.to_string().contains("another fetch")));
         drop(part);
 
@@ -310,7 +313,7 @@ mod tests {
         for other in ["bytes 4-11/12", "bytes 5-10/12", "bytes 5-11/*", "5-11/12", ""] {
             assert!(part.goes_on(&reply(206, &[("content-range", other)], b""), &piece).is_err(), "{other}");
         }
-        assert!(part.take(rest).await.unwrap());
+        assert!(part.take(rest, "").await.unwrap());
         assert_eq!(part.finish(&target).unwrap(), 12);
         assert_eq!(fs::read(&target).unwrap(), DATA);
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
@@ -321,10 +324,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let target = dir.path().join("a.xodr");
         let mut part = open(&target, "one", false).unwrap();
-        assert!(part.take(reply(200, &[], b"<OpenDrive/>")).await.unwrap());
+        assert!(part.take(reply(200, &[], b"<OpenDrive/>"), "").await.unwrap());
         assert!(part.finish(&target).unwrap_err().to_string().contains("nothing was kept"));
         let mut part = open(&target, "one", false).unwrap();
-        assert!(part.take(reply(200, &[], b"<OpenDRIVE/>!")).await.unwrap_err().to_string().contains("more than"));
+        assert!(part.take(reply(200, &[], b"<OpenDRIVE/>!"), "").await.unwrap_err().to_string().contains("more than"));
         drop(part);
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
     }
