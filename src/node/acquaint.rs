@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::contacts::Reach;
-use super::{Acquaintance, Alteration, Node, NodeFault, PersonView, checks, kind};
+use super::contacts::{Reach, changes};
+use super::{Acquaintance, Node, NodeFault, PersonView, checks, kind};
 use crate::credential::Participant;
 use crate::identity::{Did, DidDocument, DidUrl, Method, Service, checks as signing};
 use crate::inbox::{AgreementPublic, Contact, MAX_HOPS, Opened, agreement_keys_of, sign};
@@ -76,6 +76,19 @@ impl Node {
     pub(super) async fn look_up_now(&self, did: &Did) -> Result<(), NodeFault> {
         self.directory.ask_now(did).await?;
         self.reachable(did).await
+    }
+
+    /// Looks a did:web up again that says that it has moved, and sends what waits for it there.
+    pub(super) async fn look_again(&self, did: &Did) -> Result<(), NodeFault> {
+        let before = self.directory.known(did).map(|known| known.since);
+        // What is not to be had now is asked for again when something is sent.
+        if let Err(refusal) = self.directory.ask_again(did).await {
+            tracing::debug!(%did, %refusal, "it says that it has moved, and its document was not to be had");
+        }
+        if self.directory.known(did).map(|known| known.since) == before {
+            return Ok(());
+        }
+        self.send_after(did, before).await
     }
 
     async fn reachable(&self, did: &Did) -> Result<(), NodeFault> {
@@ -176,8 +189,7 @@ impl Node {
             return Ok(PersonView { did, name, inbox, since, changes, confirmed });
         }
         let contact = self.contact_of(&did).await?;
-        let changes: Vec<Alteration> =
-            kept.get("changes").and_then(|changes| serde_json::from_value(changes.clone()).ok()).unwrap_or_default();
+        let changes = changes(kept);
         let said = contact.as_ref().map(|contact| contact.iat);
         let since = changes.last().map(|change| change.at).or(said);
         let confirmed = kept.get("confirmed").and_then(Value::as_bool).unwrap_or(true);

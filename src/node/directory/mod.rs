@@ -133,6 +133,14 @@ impl Directory {
         if listed { Ok(()) } else { self.ask(kid.did(), who, AT_MOST_EVERY.min(self.believed_for)).await }
     }
 
+    /// Asks for the document of `did`, because it says that it has changed; not more often than every few seconds.
+    ///
+    /// # Errors
+    /// As [`Directory::acquaint`].
+    pub async fn ask_again(&self, did: &Did) -> Result<(), Refusal> {
+        self.ask(did, Acquaintance::Known, AT_MOST_EVERY.min(self.believed_for)).await
+    }
+
     /// Asks for the document of `did` now, because its owner wants to know.
     ///
     /// # Errors
