@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::contacts::{Reach, changes};
 use super::{Acquaintance, Node, NodeFault, PersonView, checks, kind};
 use crate::credential::Participant;
+use crate::encoding::Timestamp;
 use crate::identity::{Did, DidDocument, DidUrl, Method, Service, checks as signing};
 use crate::inbox::{AgreementPublic, Contact, MAX_HOPS, Opened, agreement_keys_of, sign};
 
@@ -80,15 +81,20 @@ impl Node {
 
     /// Looks a did:web up again that says that it has moved, and sends what waits for it there.
     pub(super) async fn look_again(&self, did: &Did) -> Result<(), NodeFault> {
-        let before = self.directory.known(did).map(|known| known.since);
         // What is not to be had now is asked for again when something is sent.
         if let Err(refusal) = self.directory.ask_again(did).await {
             tracing::debug!(%did, %refusal, "it says that it has moved, and its document was not to be had");
         }
-        if self.directory.known(did).map(|known| known.since) == before {
+        let Some(since) = self.directory.known(did).map(|known| known.since) else { return Ok(()) };
+        let mut kept = self.store.one(kind::CONTACT, did.as_str()).await?.unwrap_or_else(|| json!({}));
+        let before = kept.get("sent_since").and_then(Value::as_i64);
+        if before == Some(since.seconds()) {
             return Ok(());
         }
-        self.send_after(did, before).await
+        // The document may have been asked for a moment ago already, to verify what says so.
+        kept["sent_since"] = since.seconds().into();
+        self.store.put(kind::CONTACT, did.as_str(), &kept).await?;
+        self.send_after(did, before.and_then(|before| Timestamp::from_seconds(before).ok())).await
     }
 
     async fn reachable(&self, did: &Did) -> Result<(), NodeFault> {
