@@ -43,6 +43,7 @@ stories! {
     answers_of_no_negotiation_are_forgotten_in_the_end
     a_slow_recipient_does_not_fill_the_queue
     a_message_waits_for_the_older_ones_of_its_negotiation
+    what_waits_for_whoever_moved_is_sent_at_once
     effects_are_repeated_until_they_are_done
     what_is_told_has_one_order_and_no_gap
     the_inbox_has_a_quota

@@ -107,7 +107,8 @@ fn template(purpose: Purpose, did: Option<&Did>) -> String {
     let common = r#"# countersign configuration. A misspelt name is an error, never ignored.
 
 [listen]
-# For the world: inbox, gate, statements. Port 0 takes any free one; the node writes it to `running.json`.
+# For the world: inbox, gate, statements. Port 0 takes any free one, and that of the last run where it is
+# free; the node writes it to `running.json`.
 public = "127.0.0.1:7300"
 # For you, with the key in the file `api-key`. Never expose it.
 management = "127.0.0.1:7301"

@@ -31,6 +31,7 @@ crate::checks! {
     FROM = "inbox.from": "from is the DID of the key that signed or, without a signature, sealed";
     TO = "inbox.to": "to contains the DID whose key opened the envelope, and that is this wallet's";
     EXPIRED = "inbox.expired": "the message is read before its expires_time";
+    CREATED = "inbox.created": "what a mediator is asked was written at most 60 seconds ahead of its clock";
     ATTACHMENT = "inbox.attachment": "at most 16 attachments, each with its own id and either base64 of a text or JSON; nothing is fetched by link";
     AGREEMENT = "inbox.agreement": "a key agreement key is an X25519 or P-256 public key, a point of its curve";
     AGREEMENT_DID = "inbox.agreement.did": "the DID spells a key agreement key by itself: it is a did:key";

@@ -27,6 +27,11 @@ impl Contact {
     /// The `typ` of a signed contact.
     pub const TYP: &str = "countersign-contact+jwt";
 
+    /// Whether it says the same as `other`, whenever either was said.
+    pub fn says(&self, other: &Self) -> bool {
+        (&self.did, &self.url, &self.key, &self.routing) == (&other.did, &other.url, &other.key, &other.routing)
+    }
+
     /// Signs the contact with a key of its DID.
     ///
     /// # Errors

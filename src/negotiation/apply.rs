@@ -73,11 +73,8 @@ impl Negotiation {
                 self.cancel_asked = Some(reason);
                 return Ok(self);
             }
-            (Event::RecordOrdered { by, .. }, State::Accepted(_)) => {
+            (Event::RecordOrdered { .. }, State::Accepted(_)) => {
                 self.record_ordered = true;
-                if let Some(moved) = self.history.last_mut() {
-                    moved.decided = Some(by);
-                }
                 return Ok(self);
             }
             (Event::EntryDespiteTermination { entry, .. }, State::Terminated(..)) => {
@@ -97,7 +94,10 @@ impl Negotiation {
                 (State::Accepted(Countersigned { offer, core }), at, by)
             }
             (Event::Agreed { entry, at }, State::Accepted(countersigned)) => {
-                (State::Agreed(countersigned, entry), at, None)
+                // The acceptance was the consumer's decision; who had it recorded decided on the entry.
+                let recorded = self.decisions.iter().rev().find(|decided| decided.act == Act::Record);
+                let by = recorded.map(|decided| decided.by.clone());
+                (State::Agreed(countersigned, entry), at, by)
             }
             (Event::Verified { entry, acknowledgement, at }, State::Agreed(countersigned, _)) => {
                 (State::Verified(countersigned, entry, acknowledgement), at, None)

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::contacts::Reach;
-use super::{Acquaintance, Alteration, Node, NodeFault, PersonView, checks, kind};
+use super::contacts::{Reach, changes};
+use super::{Acquaintance, Node, NodeFault, PersonView, checks, kind};
 use crate::credential::Participant;
+use crate::encoding::Timestamp;
 use crate::identity::{Did, DidDocument, DidUrl, Method, Service, checks as signing};
 use crate::inbox::{AgreementPublic, Contact, MAX_HOPS, Opened, agreement_keys_of, sign};
 
@@ -76,6 +77,24 @@ impl Node {
     pub(super) async fn look_up_now(&self, did: &Did) -> Result<(), NodeFault> {
         self.directory.ask_now(did).await?;
         self.reachable(did).await
+    }
+
+    /// Looks a did:web up again that says that it has moved, and sends what waits for it there.
+    pub(super) async fn look_again(&self, did: &Did) -> Result<(), NodeFault> {
+        // What is not to be had now is asked for again when something is sent.
+        if let Err(refusal) = self.directory.ask_again(did).await {
+            tracing::debug!(%did, %refusal, "it says that it has moved, and its document was not to be had");
+        }
+        let Some(since) = self.directory.known(did).map(|known| known.since) else { return Ok(()) };
+        let mut kept = self.store.one(kind::CONTACT, did.as_str()).await?.unwrap_or_else(|| json!({}));
+        let before = kept.get("sent_since").and_then(Value::as_i64);
+        if before == Some(since.seconds()) {
+            return Ok(());
+        }
+        // The document may have been asked for a moment ago already, to verify what says so.
+        kept["sent_since"] = since.seconds().into();
+        self.store.put(kind::CONTACT, did.as_str(), &kept).await?;
+        self.send_after(did, before.and_then(|before| Timestamp::from_seconds(before).ok())).await
     }
 
     async fn reachable(&self, did: &Did) -> Result<(), NodeFault> {
@@ -176,8 +195,7 @@ impl Node {
             return Ok(PersonView { did, name, inbox, since, changes, confirmed });
         }
         let contact = self.contact_of(&did).await?;
-        let changes: Vec<Alteration> =
-            kept.get("changes").and_then(|changes| serde_json::from_value(changes.clone()).ok()).unwrap_or_default();
+        let changes = changes(kept);
         let said = contact.as_ref().map(|contact| contact.iat);
         let since = changes.last().map(|change| change.at).or(said);
         let confirmed = kept.get("confirmed").and_then(Value::as_bool).unwrap_or(true);

@@ -31,7 +31,7 @@ impl Node {
             attach("participant", "application/dc+sd-jwt", self.own_membership(chance::now()?).await?.text.clone()),
             attach("contact", "application/jwt", self.contact()?),
         ];
-        let message = self.catalog_message("catalog-request", id.clone(), provider, &id, body, attachments)?;
+        let message = self.unrelated("catalog-request", id.clone(), provider, &id, body, attachments)?;
         self.store.put(kind::CATALOG, &id, &json!({ "provider": provider })).await?;
         self.post(&message, None).await?;
         Ok(id)
@@ -66,7 +66,7 @@ impl Node {
         if !sets.is_empty() {
             body["dataset"] = sets.into();
         }
-        let answer = self.catalog_message("catalog", chance::urn_uuid()?, &message.from, &message.id, body, vec![])?;
+        let answer = self.unrelated("catalog", chance::urn_uuid()?, &message.from, &message.id, body, vec![])?;
         self.post(&answer, Some(message)).await
     }
 
@@ -88,7 +88,8 @@ impl Node {
         Ok(self.store.acknowledged(asked, &message.from, None).await?)
     }
 
-    fn catalog_message(
+    /// A message that belongs to no negotiation.
+    pub(super) fn unrelated(
         &self,
         name: &str,
         id: String,
@@ -112,7 +113,7 @@ impl Node {
     }
 
     /// Queues a message that belongs to no negotiation: a question, or the answer to one.
-    async fn post(&self, message: &Message, answers: Option<&Message>) -> Result<(), NodeFault> {
+    pub(super) async fn post(&self, message: &Message, answers: Option<&Message>) -> Result<(), NodeFault> {
         let [to] = &message.to[..] else { return Err(missing("to").into()) };
         let outgoing = Outgoing {
             id: message.id.clone(),

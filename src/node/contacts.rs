@@ -70,7 +70,7 @@ impl Node {
     pub(super) fn own_contact(&self) -> Result<Contact, NodeFault> {
         let key = self.agreement.first().ok_or_else(|| NodeFault::Key("no key agreement key".into()))?.public();
         let (url, routing) = self.reached_at()?;
-        Ok(Contact { did: self.did().clone(), url, key, iat: chance::now()?, routing })
+        Ok(self.said.now(Contact { did: self.did().clone(), url, key, iat: chance::now()?, routing }))
     }
 
     /// Adds a contact; a newer one of the same DID takes the place of an older.
@@ -124,14 +124,17 @@ impl Node {
             return self.know_web(&contact.did).await;
         }
         let known = self.contact_of(&contact.did).await?;
-        if known.as_ref().is_none_or(|known| known.iat <= contact.iat) {
+        // An older one that comes again replaces nothing, and neither does one of the same second.
+        if known.as_ref().is_none_or(|known| known.iat < contact.iat) {
             let mut kept = self.store.one(kind::CONTACT, contact.did.as_str()).await?.unwrap_or_else(|| json!({}));
             // The name that the owner gave stays, wherever the contact moves.
             kept["contact"] = text.into();
-            if let Some(known) = known {
-                note_change(&mut kept, &known, contact, chance::now()?);
-            }
+            let (now, before) = (chance::now()?, changes(&kept).last().map(|change| change.at));
+            let moved = known.is_none_or(|known| note_change(&mut kept, &known, contact, now));
             self.store.put(kind::CONTACT, contact.did.as_str(), &kept).await?;
+            if moved {
+                self.send_after(&contact.did, before).await?;
+            }
             if self.settings.mediator.as_ref().is_some_and(|by| by.did.as_ref() == Some(&contact.did)) {
                 self.mediated.bell.notify_one();
             }
@@ -177,8 +180,13 @@ impl Node {
     }
 }
 
-/// Notes what a newer contact says otherwise, for its owner to see.
-fn note_change(kept: &mut serde_json::Value, known: &Contact, contact: &Contact, now: Timestamp) {
+/// What changed about a contact, as it is kept.
+pub(super) fn changes(kept: &serde_json::Value) -> Vec<Alteration> {
+    kept.get("changes").and_then(|changes| serde_json::from_value(changes.clone()).ok()).unwrap_or_default()
+}
+
+/// Notes what a newer contact says otherwise, for its owner to see; whether there is anything.
+fn note_change(kept: &mut serde_json::Value, known: &Contact, contact: &Contact, now: Timestamp) -> bool {
     let mut what = Vec::new();
     let by = |contact: &Contact| match contact.routing.len() {
         0 => contact.url.clone(),
@@ -192,11 +200,11 @@ fn note_change(kept: &mut serde_json::Value, known: &Contact, contact: &Contact,
         what.push(format!("key that messages are sealed for: {before} -> {after}"));
     }
     if what.is_empty() {
-        return;
+        return false;
     }
-    let mut changes: Vec<Alteration> =
-        kept.get("changes").and_then(|changes| serde_json::from_value(changes.clone()).ok()).unwrap_or_default();
+    let mut changes = changes(kept);
     changes.push(Alteration { at: now, what });
     changes.drain(..changes.len().saturating_sub(CHANGES));
     (kept["changes"], kept["confirmed"]) = (json!(changes), false.into());
+    true
 }

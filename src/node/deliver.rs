@@ -2,6 +2,7 @@
 
 use futures::stream::{self, StreamExt as _};
 
+use super::contacts::Reach;
 use super::store::Outgoing;
 use super::{Acquaintance, Node, NodeFault, StoreFault, chance};
 use crate::encoding::Timestamp;
@@ -16,6 +17,8 @@ const RARELY: i64 = 15 * 60;
 const MEDIATED: i64 = 60 * 60;
 /// How many messages are on their way at once.
 const AT_ONCE: usize = 32;
+/// A question that belongs to no negotiation is given up after so many attempts, about a week.
+const QUESTION_TRIES: u32 = PATIENCE + 7 * 24 * 4;
 /// An answer that could not be delivered so often is given up: the sender repeats its message and gets it then.
 const ANSWER_TRIES: u32 = 5;
 
@@ -33,7 +36,7 @@ impl Node {
 
     async fn deliver(&self, outgoing: &Outgoing) -> Result<(), NodeFault> {
         let sent = match self.send(outgoing).await {
-            Ok(sent) => sent,
+            Ok(sent) => Ok(sent),
             Err(fault @ (NodeFault::Store(StoreFault::Failed(_) | StoreFault::Full(_)) | NodeFault::NoRandomness)) => {
                 return Err(fault);
             }
@@ -41,12 +44,21 @@ impl Node {
             Err(fault) => Err(fault.to_string()),
         };
         let longest = if outgoing.attempts < PATIENCE { LONGEST_PAUSE } else { RARELY };
-        let pause = match sent {
-            Ok(Taken::ByMediator) => MEDIATED,
+        let went = sent.as_ref().ok().and_then(|sent| sent.reach.as_ref());
+        let pause = match &sent {
+            // What went to where the recipient has just moved away from waits for nothing.
+            _ if went.is_some()
+                && self.reach(&outgoing.to).await.is_ok_and(|now| now.is_some() && now.as_ref() != went) =>
+            {
+                0
+            }
+            Ok(Sent { outcome: Ok(Taken::ByMediator), .. }) => MEDIATED,
             _ => (1_i64 << outgoing.attempts.min(10)).min(longest),
         };
+        let sent = sent.and_then(|sent| sent.outcome);
         let again = Some(chance::now()?.plus(pause));
         let next = match (&sent, outgoing.wants_answer) {
+            (_, true) if outgoing.negotiation.is_none() && outgoing.attempts >= QUESTION_TRIES => None,
             (_, true) => again,
             (Err(_), false) if outgoing.attempts < ANSWER_TRIES => again,
             (_, false) => None,
@@ -62,7 +74,7 @@ impl Node {
         Ok(())
     }
 
-    async fn send(&self, outgoing: &Outgoing) -> Result<Result<Taken, String>, NodeFault> {
+    async fn send(&self, outgoing: &Outgoing) -> Result<Sent, NodeFault> {
         let signed = self.signed_now(&outgoing.signed)?;
         if signed != outgoing.signed {
             self.store.signed_anew(&outgoing.id, &signed).await?;
@@ -71,16 +83,16 @@ impl Node {
             && let Some(address) = connector.address_of(&outgoing.to).await?
             && let Some(carried) = connector.carry(&address, &outgoing.to, &signed).await
         {
-            return Ok(carried.map(|()| Taken::ByInbox));
+            return Ok(Sent { outcome: carried.map(|()| Taken::ByInbox), reach: None });
         }
         // What is sealed for a key of a little while ago is not lost: a rotated key still opens.
         let looked_up = self.directory.acquaint(&outgoing.to, Acquaintance::Known).await;
         let Some(reach) = self.reach(&outgoing.to).await? else {
             let why = looked_up.err().map_or_else(|| "no contact of it is known".to_owned(), |why| why.to_string());
-            return Ok(Err(format!("{} cannot be reached: {why}", outgoing.to)));
+            return Ok(Sent { outcome: Err(format!("{} cannot be reached: {why}", outgoing.to)), reach: None });
         };
         let curve = reach.keys.first().map(AgreementPublic::curve).transpose()?;
-        let keys: Vec<_> = reach.keys.into_iter().filter(|key| key.curve().ok() == curve).collect();
+        let keys: Vec<_> = reach.keys.iter().filter(|key| key.curve().ok() == curve).cloned().collect();
         // Sealing draws no more than a few dozen bytes; a system without randomness fails below.
         let mut drawn = Ok(());
         let mut random = |bytes: &mut [u8]| {
@@ -92,8 +104,15 @@ impl Node {
         let envelope = inbox::wrap(envelope, &outgoing.to, &reach.via, &mut random)?;
         drawn?;
         let taken = if reach.via.is_empty() { Taken::ByInbox } else { Taken::ByMediator };
-        Ok(self.courier.deliver(&reach.inbox, envelope).await.map(|()| taken).map_err(|fault| fault.to_string()))
+        let outcome = self.courier.deliver(&reach.inbox, envelope).await;
+        Ok(Sent { outcome: outcome.map(|()| taken).map_err(|fault| fault.to_string()), reach: Some(reach) })
     }
+}
+
+/// What became of an attempt, and where it went, where an inbox was known.
+struct Sent {
+    outcome: Result<Taken, String>,
+    reach: Option<Reach>,
 }
 
 /// Who has taken an envelope.

@@ -27,6 +27,7 @@ mod mediated;
 mod mediator;
 mod goods;
 mod membership;
+mod moved;
 mod names;
 mod news;
 mod offering;
@@ -45,6 +46,7 @@ mod statement;
 mod store;
 mod timepiece;
 pub mod transfers;
+mod undelivered;
 mod view;
 mod wallet;
 mod watch;
@@ -96,6 +98,7 @@ pub use store::{
 };
 pub use timepiece::Timepiece;
 use tokio::sync::Notify;
+pub use undelivered::{Hitch, Undelivered};
 pub use view::{NegotiationView, OfferView};
 pub use wallet::{Challenge, Presentation};
 
@@ -109,6 +112,7 @@ pub(crate) mod kind {
     pub const PARTICIPANT: &str = "participant";
     pub const CONTRACT: &str = "contract";
     pub const CONTACT: &str = "contact";
+    pub const OWN_CONTACT: &str = "own-contact";
     pub const MEDIATION: &str = "mediation";
     pub const INVITATION: &str = "invitation";
     pub const STANDING: &str = "standing";
@@ -138,6 +142,7 @@ pub struct Node {
     stuck: consent::Stuck,
     shelves: cataloged::Shelves,
     mediated: mediated::Mediated,
+    said: moved::Said,
     /// What carries signed messages over the Dataspace Protocol.
     connector: OnceLock<Weak<dsp::Connector>>,
 }
@@ -149,6 +154,7 @@ struct Bells {
     outbox: Notify,
     orders: Notify,
     watch: Notify,
+    moved: Notify,
     news: tokio::sync::watch::Sender<()>,
 }
 
@@ -176,6 +182,7 @@ impl Node {
             stuck: consent::Stuck::default(),
             shelves: cataloged::Shelves::default(),
             mediated: mediated::Mediated::default(),
+            said: moved::Said::default(),
             connector: OnceLock::new(),
         }
     }

@@ -122,6 +122,7 @@ impl Node {
         match wire::type_name(&message.kind) {
             Some("catalog-request") => return self.show_catalog(&message, opened.signer_kid()).await,
             Some("catalog") => return self.keep_catalog(&message).await,
+            Some("contact") => return self.hear_where(&message).await,
             _ => {}
         }
         let incoming = wire::read(&message)?;

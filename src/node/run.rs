@@ -40,6 +40,7 @@ impl Node {
         loops.spawn(performing(self.clone()));
         loops.spawn(watching(self.clone()));
         loops.spawn(looking_for_ends(self.clone()));
+        loops.spawn(saying_where(self.clone()));
         loops.spawn(Arc::clone(&self.timepiece).run(paced(self.settings.poll_ms, 5, LOOK)));
     }
 }
@@ -109,6 +110,15 @@ async fn looking_for_ends(node: Arc<Node>) {
         match node.look_for_ends(place).await {
             Ok(next) => place = next,
             Err(fault) => failed("ends", &fault).await,
+        }
+    }
+}
+
+async fn saying_where(node: Arc<Node>) {
+    loop {
+        match node.say_where().await {
+            Ok(()) => node.bells.moved.notified().await,
+            Err(fault) => failed("contact", &fault).await,
         }
     }
 }

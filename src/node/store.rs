@@ -59,6 +59,14 @@ pub trait Store: Send + Sync {
     async fn acknowledged(&self, outgoing: &str, to: &Did, note: Option<&str>) -> Result<(), StoreFault>;
     /// When the next message is due; `None` when nothing waits.
     async fn next_due(&self) -> Result<Option<Timestamp>, StoreFault>;
+    /// Sends what waits for a recipient at `from`, unless it is sent before.
+    async fn hasten(&self, to: &Did, from: Timestamp) -> Result<(), StoreFault>;
+    /// Messages of negotiations that were sent at least so often and wait for their answer, oldest first: of each
+    /// negotiation the one that is sent now.
+    async fn undelivered(&self, attempts: u32, limit: u32) -> Result<Vec<Outgoing>, StoreFault>;
+    /// With whom something is open: a negotiation that is not over or moved since `since`, or a message that waits for
+    /// its answer.
+    async fn counterparties(&self, since: Timestamp) -> Result<Vec<Did>, StoreFault>;
     /// Every message of a negotiation, sent and to be sent, oldest first.
     async fn sent(&self, negotiation: &str) -> Result<Vec<Outgoing>, StoreFault>;
 

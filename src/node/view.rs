@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::rounds::{promises, rounds};
 use super::settings::Point;
-use super::{Due, Node, NodeFault, PartyView, RoundView};
+use super::{Due, Node, NodeFault, PartyView, RoundView, Undelivered};
 use crate::credential::{Account, Asset, ContractId, Entry, rfc3339};
 use crate::encoding::{Digest, Timestamp};
 use crate::identity::{Did, Jws};
@@ -68,6 +68,8 @@ pub struct NegotiationView {
     pub decisions: Vec<Decided>,
     /// Messages on their way out, with what became of them.
     pub messages: Vec<MessageView>,
+    /// What keeps a message from getting through, where something does.
+    pub undelivered: Option<Undelivered>,
 }
 
 /// An offer, for people and scripts.
@@ -136,6 +138,10 @@ impl Node {
     pub async fn view(&self, id: &str) -> Result<NegotiationView, NodeFault> {
         let negotiation = self.negotiation(id).await?;
         let sent = self.store.sent(id).await?;
+        let mut undelivered = None;
+        if let Some(waits) = sent.iter().find(|outgoing| outgoing.wants_answer && outgoing.due.is_some()) {
+            undelivered = self.hitch(waits).await?;
+        }
         let messages = sent
             .into_iter()
             .filter(|outgoing| outgoing.wants_answer)
@@ -176,6 +182,7 @@ impl Node {
             history: negotiation.history().to_vec(),
             decisions: negotiation.decisions().to_vec(),
             messages,
+            undelivered,
         })
     }
 

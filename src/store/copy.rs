@@ -91,6 +91,13 @@ async fn mark(copy: &mut SqliteConnection, at: Timestamp) -> Result<(), StoreFau
     for kind in crate::node::VOID_IN_A_COPY {
         query("DELETE FROM documents WHERE kind = ?").bind(kind).execute(&mut *copy).await.map_err(fault)?;
     }
+    // Where the original has moved to since, the copy does not know: what it says next is another word than its last, and
+    // so a later one.
+    query("UPDATE documents SET value = json_set(value, '$.url', '') WHERE kind = ?")
+        .bind(crate::node::kind::OWN_CONTACT)
+        .execute(&mut *copy)
+        .await
+        .map_err(fault)?;
     query("DELETE FROM keys WHERE name = ?")
         .bind(crate::node::CHALLENGE_KEY)
         .execute(&mut *copy)

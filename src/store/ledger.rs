@@ -154,6 +154,20 @@ pub(super) async fn dealings(db: &mut SqliteConnection, peer: &Did, since: Times
     Ok(Dealings { open: place.count("open")?, recent: place.count("recent")? })
 }
 
+pub(super) async fn counterparties(db: &mut SqliteConnection, since: Timestamp) -> Result<Vec<Did>, StoreFault> {
+    let rows = query(
+        "SELECT peer FROM negotiations WHERE state NOT IN (?1, ?2) OR at >= ?3
+         UNION SELECT recipient AS peer FROM outgoing WHERE due IS NOT NULL AND wants_answer = 1",
+    )
+    .bind(StateName::Finalized.to_string())
+    .bind(StateName::Terminated.to_string())
+    .bind(since.seconds())
+    .fetch_all(db)
+    .await
+    .map_err(fault)?;
+    rows.iter().map(|row| Place::new(row, "a counterparty").parse("peer")).collect()
+}
+
 pub(super) async fn watched(db: &mut SqliteConnection) -> Result<Vec<String>, StoreFault> {
     query_scalar("SELECT id FROM negotiations WHERE watched = 1 ORDER BY number").fetch_all(db).await.map_err(fault)
 }

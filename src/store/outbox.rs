@@ -164,6 +164,29 @@ pub(super) async fn next_due(db: &mut SqliteConnection) -> Result<Option<Timesta
     Place::new(&row, "the earliest row of outgoing").time("due")
 }
 
+pub(super) async fn hasten(db: &mut SqliteConnection, to: &Did, from: Timestamp) -> Result<(), StoreFault> {
+    query("UPDATE outgoing SET due = ?1 WHERE recipient = ?2 AND due > ?1")
+        .bind(from.seconds())
+        .bind(to.as_str())
+        .execute(db)
+        .await
+        .map_err(fault)?;
+    Ok(())
+}
+
+pub(super) async fn undelivered(
+    db: &mut SqliteConnection,
+    attempts: u32,
+    limit: u32,
+) -> Result<Vec<Outgoing>, StoreFault> {
+    let sql = waiting!(
+        "o.*",
+        "AND o.wants_answer = 1 AND o.negotiation IS NOT NULL AND o.attempts >= ? ORDER BY o.number LIMIT ?"
+    );
+    let rows = query(sql).bind(attempts).bind(limit).fetch_all(db).await.map_err(fault)?;
+    rows.iter().map(outgoing).collect()
+}
+
 pub(super) async fn attempted(
     db: &mut SqliteConnection,
     id: &str,

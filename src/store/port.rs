@@ -140,6 +140,20 @@ impl Store for Sqlite {
         outbox::next_due(&mut *self.reading().await?).await
     }
 
+    async fn hasten(&self, to: &Did, from: Timestamp) -> Result<(), StoreFault> {
+        let mut db = self.writing().await?;
+        outbox::hasten(&mut db, to, from).await?;
+        done(db, ()).await
+    }
+
+    async fn undelivered(&self, attempts: u32, limit: u32) -> Result<Vec<Outgoing>, StoreFault> {
+        outbox::undelivered(&mut *self.reading().await?, attempts, limit).await
+    }
+
+    async fn counterparties(&self, since: Timestamp) -> Result<Vec<Did>, StoreFault> {
+        ledger::counterparties(&mut *self.reading().await?, since).await
+    }
+
     async fn sent(&self, negotiation: &str) -> Result<Vec<Outgoing>, StoreFault> {
         outbox::sent(&mut *self.reading().await?, negotiation).await
     }

@@ -133,12 +133,15 @@ async fn a_copy_says_that_it_is_one_and_has_no_keys_to_the_management_interface(
     let key = KeyRecord { name: "desk".into(), hash, scope: "read".parse().unwrap(), made: at, used: None };
     assert!(store.add_api_key(&key).await.unwrap());
     store.put("asset", "a", &json!(1)).await.unwrap();
+    store.put("own-contact", "us", &json!({ "url": "http://a/", "iat": 5 })).await.unwrap();
     super::copy(&path, &into, at).await.unwrap();
     assert!(matches!(super::put_to_use(&path, at).await, Err(StoreFault::Failed(_) | StoreFault::Damaged(_))));
     super::put_to_use(&into, at.plus(9)).await.unwrap();
     let copy = Sqlite::open(&into, seal()).await.unwrap();
     assert_eq!((store.api_keys().await.unwrap().len(), copy.api_keys().await.unwrap().len()), (1, 0));
     assert_eq!(copy.one("asset", "a").await.unwrap(), Some(json!(1)));
+    let said = copy.one("own-contact", "us").await.unwrap().unwrap();
+    assert_eq!(said, json!({ "url": "", "iat": 5 }), "it says anew where it is, later than it did");
     let mark = json!({ "at": at, "used_from": at.plus(9) });
     assert_eq!(copy.one(crate::node::COPY, crate::node::COPY).await.unwrap(), Some(mark));
     assert!(super::copy(&path, &into, at).await.is_err(), "a copy does not replace another");

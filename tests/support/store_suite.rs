@@ -275,6 +275,38 @@ pub async fn a_message_waits_for_the_older_ones_of_its_negotiation(store: &dyn S
     assert_eq!(sent[0].note.as_deref(), Some("OFFERED"));
 }
 
+pub async fn what_waits_for_whoever_moved_is_sent_at_once(store: &dyn Store) {
+    store.commit(Commit { outgoing: vec![message("n1", Some("n"))], ..beginning("n") }).await.unwrap();
+    store.commit(Commit { outgoing: vec![message("m1", Some("m"))], ..beginning("m") }).await.unwrap();
+    store.queue(Outgoing { to: stranger(), ..message("other", None) }, None).await.unwrap();
+    for id in ["n1", "m1", "other"] {
+        store.attempted(id, Some(at(60)), Some("away")).await.unwrap();
+    }
+    let undelivered = store.undelivered(1, 1).await.unwrap();
+    assert_eq!(undelivered.iter().map(|one| one.id.as_str()).collect::<Vec<_>>(), ["n1"], "the oldest, no more");
+    assert_eq!(store.undelivered(1, 9).await.unwrap().len(), 2, "what belongs to no negotiation holds up none");
+    assert_eq!(store.undelivered(2, 9).await.unwrap(), []);
+    assert_eq!(store.counterparties(at(9)).await.unwrap(), [peer(), stranger()]);
+
+    store.acknowledged("m1", &peer(), None).await.unwrap();
+    store.hasten(&peer(), at(5)).await.unwrap();
+    assert_eq!((due(store, 4).await, due(store, 5).await), (vec![], vec!["n1".to_owned()]), "nothing that is done");
+    store.hasten(&peer(), at(30)).await.unwrap();
+    assert_eq!(due(store, 5).await, ["n1"], "never later than it would be sent anyway");
+
+    // Over for long is over; lately it may still wait for an answer.
+    store.acknowledged("n1", &peer(), None).await.unwrap();
+    store.acknowledged("other", &stranger(), None).await.unwrap();
+    for id in ["n", "m"] {
+        let over = decision(id, 1, vec![named("urn:p")]);
+        let index = Index { state: StateName::Terminated, ..over.index.clone() };
+        store.commit(Commit { index, ..over }).await.unwrap();
+    }
+    let moved = decision("n", 1, vec![]).index.at;
+    assert_eq!(store.counterparties(moved).await.unwrap(), [peer()]);
+    assert_eq!(store.counterparties(moved.plus(1)).await.unwrap(), []);
+}
+
 pub async fn what_is_told_has_one_order_and_no_gap(store: &dyn Store) {
     assert_eq!(store.last_news().await.unwrap(), 0);
     store.commit(beginning("n1")).await.unwrap();

@@ -129,8 +129,31 @@ impl Wallet {
 
     pub fn start(&mut self) {
         let home = self.home.to_str().unwrap().to_owned();
-        let (process, _) = start(&["serve", "--home", &home], &self.home.join("node.log"));
+        let (process, said) = start(&["serve", "--home", &home], &self.home.join("node.log"));
+        let port = |name: &str| said[name].as_str().unwrap().rsplit(':').next().unwrap().parse().unwrap();
+        (self.public, self.management) = (port("public"), port("management"));
         self.process = Some(process);
+    }
+
+    /// Kills the node and moves it to other ports, where [`Wallet::start`] starts it; 0 is any free one.
+    pub fn move_to(&mut self, public: u16, management: u16) {
+        self.process = None;
+        let (old, new) = ([self.public, self.management], [public, management]);
+        self.reconfigure(|text| {
+            let moved =
+                |text: String, (old, new)| text.replace(&format!("127.0.0.1:{old}\""), &format!("127.0.0.1:{new}\""));
+            old.into_iter().zip(new).fold(text, moved)
+        });
+    }
+
+    pub fn management(&self) -> u16 {
+        self.management
+    }
+
+    /// Changes the node's configuration.
+    pub fn reconfigure(&self, change: impl FnOnce(String) -> String) {
+        let file = self.home.join("countersign.toml");
+        fs::write(&file, change(fs::read_to_string(&file).unwrap())).unwrap();
     }
 
     /// Starts the node where no file may grow beyond so many KiB; [`Wallet::make_room`] lifts that.
@@ -247,6 +270,7 @@ pub struct Street {
     pub consumer: Wallet,
     /// Keeps the messages of the wallets that nobody can reach, where there are such.
     pub mediator: Option<Wallet>,
+    operator: String,
     pub rpc: String,
     pub registry: Value,
     _chain: Process,
@@ -352,7 +376,17 @@ impl Street {
             }),
         );
         let rpc = rpc.to_owned();
-        Self { registry: registry.clone(), provider, consumer, mediator, rpc, _chain: running, dir }
+        let operator = operator.to_owned();
+        Self { registry: registry.clone(), provider, consumer, mediator, operator, rpc, _chain: running, dir }
+    }
+
+    /// One more mediator, for the operator's members.
+    pub fn another_mediator(&self) -> Wallet {
+        let mut mediator =
+            Wallet::make_for(self.dir.path(), "mediator-2", "mediator", self.consumer.did.starts_with("did:web:"));
+        mediator.configure_mediator(&self.operator);
+        mediator.start();
+        mediator
     }
 }
 

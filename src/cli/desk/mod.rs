@@ -24,6 +24,7 @@ mod talks;
 mod watch;
 mod templates;
 mod transfer;
+mod undelivered;
 mod words;
 
 use std::io::Read as _;

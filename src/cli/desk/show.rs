@@ -108,9 +108,18 @@ fn print_view(view: &Value) {
     for message in view["messages"].as_array().into_iter().flatten() {
         let note = text(message, "/note");
         if message["done"] == false {
-            println!("  a message is on its way out (tried {} times) {note}", message["attempts"]);
+            let tried = message["attempts"].as_u64().filter(|tried| *tried > 0);
+            let tried = tried.map_or_else(String::new, |tried| format!(" (tried {tried} times)"));
+            println!("  a message is on its way out{tried}");
         } else if !note.is_empty() {
             println!("  the other side answered: {note}");
+        }
+    }
+    if view["undelivered"].is_object() {
+        let lines = super::undelivered::in_words(&view["undelivered"]);
+        println!();
+        for (place, said) in lines.iter().enumerate() {
+            line(if place == 0 { "Undelivered" } else { "" }, said);
         }
     }
     print_next(view);

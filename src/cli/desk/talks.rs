@@ -92,6 +92,8 @@ impl Request {
 
 /// Shows what waits for you: which decision, until when, and the command for it; what a rule decides is marked.
 ///
+/// Below stands what does not get through to others, what that means, and what to do about it.
+///
 /// Example: countersign inbox --wait 60
 #[derive(Debug, Args)]
 pub struct Inbox {
@@ -122,6 +124,7 @@ impl Inbox {
             }
         };
         drop(progress);
+        let undelivered = desk.get("/api/undelivered").await?;
         self.at.say(&waiting, |waiting| {
             let items: Vec<&Value> = waiting.as_array().into_iter().flatten().collect();
             if items.is_empty() {
@@ -133,6 +136,7 @@ impl Inbox {
                 }
                 print_waiting(item);
             }
+            super::undelivered::print(&undelivered);
         })
     }
 }

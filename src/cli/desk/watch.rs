@@ -158,7 +158,10 @@ fn in_words(event: &Value, one: bool, new_state: bool) -> Option<String> {
         "record-ordered" => "the record is on its way to the registry".into(),
         "entry-despite-termination" => "the contract exists although it was terminated".into(),
         "delivery-failing" => {
-            format!("a message to {} cannot be delivered: {}", text(event, "/peer"), text(event, "/detail"))
+            let id = brief(&text(event, "/negotiation"));
+            let show =
+                if id.is_empty() { String::new() } else { format!(" (countersign show {id} says what that means)") };
+            format!("a message to {} is not delivered yet: {}{show}", text(event, "/peer"), text(event, "/detail"))
         }
         "message-turned-down" => format!("{} refused a message: {}", text(event, "/peer"), text(event, "/detail")),
         "message-refused" => format!("refused: {}: {}", text(event, "/check"), text(event, "/detail")),

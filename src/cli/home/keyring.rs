@@ -123,7 +123,8 @@ impl Keyring {
         self.secrets.signing.current()?.signing_key()
     }
 
-    /// The keys that envelopes are opened with, named under a DID; the current one first.
+    /// The keys that envelopes are opened with, named under a DID; the current one first. Of a node's own did:key the one
+    /// that it spells comes last: whoever has nothing but the DID seals for that.
     ///
     /// # Errors
     /// When one is no key.
@@ -131,7 +132,14 @@ impl Keyring {
         let series = &self.secrets.agreement;
         let current = series.current()?;
         let older = series.keys.iter().rev().filter(|key| key.id != current.id);
-        [current].into_iter().chain(older).map(|key| Ok(AgreementKey::beside(did, key.agreement_secret()?))).collect()
+        let beside = [current].into_iter().chain(older);
+        let mut keys =
+            beside.map(|key| Ok(AgreementKey::beside(did, key.agreement_secret()?))).collect::<Result<Vec<_>>>()?;
+        let signing = self.signing_key()?;
+        if signing.did() == did {
+            keys.push(AgreementKey::of_did_key(&signing)?);
+        }
+        Ok(keys)
     }
 
     /// Every generation of the signing key, oldest first.
@@ -289,6 +297,7 @@ mod tests {
     use super::super::Home;
     use super::super::sealed::{RESTORE, WrongOpener};
     use super::*;
+    use crate::inbox::agreement_keys_of;
 
     fn opener() -> Opener {
         Opener::Key(Zeroizing::new([7; 32]))
@@ -311,6 +320,9 @@ mod tests {
         assert_eq!(keyring.signing_key().unwrap().public_key().thumbprint(), signing);
         assert_eq!(keyring.signing().keys()[0].signing_key().unwrap().did(), first.did());
         assert_eq!(keyring.agreement().keys()[1].made, at(2));
+        let own = keyring.signing_key().unwrap();
+        let spelt = keyring.agreement_keys(own.did()).unwrap().pop().unwrap();
+        assert_eq!([spelt.public()], agreement_keys_of(own.did()).unwrap()[..], "what others know of the DID alone");
         let kids = |keyring: &Keyring| -> Vec<String> {
             let keys = keyring.agreement_keys(first.did()).unwrap();
             keys.iter().map(|key| key.kid().to_string().split_once('#').unwrap().1.to_owned()).collect()

@@ -19,7 +19,7 @@ use crate::node::chance;
 
 #[allow(unused_imports, reason = "named by whoever lists or rotates keys")]
 pub use keyring::{Generation, Keyring, Series};
-pub use running::Running;
+pub use running::{Ports, Running};
 pub use unlock::UnlockArgument;
 
 /// The file that configures a node.

@@ -12,6 +12,7 @@ use super::{Home, durable};
 
 const RUNNING: &str = "running.json";
 const LOCK: &str = "lock";
+const PORTS: &str = "ports.json";
 /// Whoever only looks whether a node runs holds the lock for a moment, and the node that starts waits for that.
 const LOOKS: u32 = 20;
 const LOOK: Duration = Duration::from_millis(25);
@@ -25,6 +26,15 @@ pub struct Running {
     pub management: String,
     /// Its process.
     pub pid: u32,
+}
+
+/// The ports of a node's last run: where any free one will do, others have been told this one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ports {
+    /// Of the public listener.
+    pub public: u16,
+    /// Of the management listener.
+    pub management: u16,
 }
 
 /// The right to work on a home; the system takes it back when the process ends, however it ends.
@@ -68,12 +78,20 @@ impl Home {
         }
     }
 
-    /// Writes where the node listens.
+    /// Writes where the node listens, and for its next run on which ports.
     ///
     /// # Errors
     /// When the home cannot be written.
-    pub fn announce(&self, running: &Running) -> Result<()> {
+    pub fn announce(&self, running: &Running, ports: Ports) -> Result<()> {
+        if self.last_ports() != Some(ports) {
+            durable::replace(&self.path(PORTS), &serde_json::to_vec(&ports)?)?;
+        }
         durable::replace(&self.path(RUNNING), &serde_json::to_vec_pretty(running)?)
+    }
+
+    /// The ports of the last run, where they are known: they are a wish, and a file that does not read is none.
+    pub fn last_ports(&self) -> Option<Ports> {
+        serde_json::from_slice(&fs::read(self.path(PORTS)).ok()?).ok()
     }
 
     /// Where the node listens; `None` while it does not run. What a killed node left counts for nothing: its port may be

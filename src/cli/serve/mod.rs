@@ -15,7 +15,7 @@ use clap::Args;
 use tokio::net::TcpListener;
 
 use super::HomeArgument;
-use super::home::{CONFIGURATION, Running, UnlockArgument};
+use super::home::{CONFIGURATION, Ports, Running, UnlockArgument};
 use crate::http::{self, Face, Names, Share};
 use house::House;
 
@@ -43,8 +43,10 @@ impl Serve {
             bail!("[wallet] and [operator] belong on different nodes: nobody audits itself");
         }
         let keyring = home.keyring(&self.unlock)?;
-        let public = bind("public", configuration.listen.public).await?;
-        let management = bind("management", configuration.listen.management).await?;
+        let last = home.last_ports();
+        let public = bind("public", configuration.listen.public, last.map(|last| last.public)).await?;
+        let management = bind("management", configuration.listen.management, last.map(|last| last.management)).await?;
+        let ports = Ports { public: public.local_addr()?.port(), management: management.local_addr()?.port() };
         let running =
             Running {
                 public: configuration.listen.public_url.clone().unwrap_or_else(|| {
@@ -63,7 +65,7 @@ impl Serve {
         let inside = traffic.counted(http::with_keys(house.management, house.doorkeeper, names)?, Face::Management);
         let mut world = http::serve(public, outside, within);
         let owner = http::serve(management, inside, within);
-        home.announce(&running)?;
+        home.announce(&running, ports)?;
         println!("{}", serde_json::to_string(&running)?);
         tokio::select! {
             () = super::asked_to_end() => {}
@@ -81,7 +83,13 @@ impl Serve {
     }
 }
 
-async fn bind(name: &str, address: SocketAddr) -> Result<TcpListener> {
+/// Listens on an address; where any free port will do, on that of the last run, if it is free: others know it.
+async fn bind(name: &str, address: SocketAddr, last: Option<u16>) -> Result<TcpListener> {
+    if let (0, Some(last)) = (address.port(), last)
+        && let Ok(listener) = TcpListener::bind(SocketAddr::new(address.ip(), last)).await
+    {
+        return Ok(listener);
+    }
     TcpListener::bind(address).await.map_err(|cause| match cause.kind() {
         ErrorKind::AddrInUse => anyhow::anyhow!(
             "something else listens on {address} already: stop it, or set another port for `{name}` in [listen] of \

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::{Account, Amount, Asset, ContractId, Did, Digest, Money, PartyView, RoundView, Time};
+use super::{Account, Amount, Asset, ContractId, Did, Digest, Money, PartyView, RoundView, Time, Undelivered};
 
 /// Which side of the contract a party is on.
 #[derive(ToSchema)]
@@ -106,6 +106,8 @@ pub struct NegotiationView {
     decisions: Vec<Decided>,
     /// Messages on their way out, with what became of them.
     messages: Vec<MessageView>,
+    /// What keeps a message from getting through; null where nothing does.
+    undelivered: Option<Undelivered>,
 }
 
 /// An offer.

@@ -13,7 +13,7 @@ use super::Owner;
 use crate::credential::vocabulary;
 use crate::encoding::Digest;
 use crate::http::api::{Answer, Api, Body, Caller, Id, Raw, Scope, answered, created, read_json};
-use crate::http::shapes::{self, Named, NegotiationView, RefusedMessage, Waiting};
+use crate::http::shapes::{self, Named, NegotiationView, RefusedMessage, Undelivered, Waiting};
 use crate::node::{self, Node};
 
 pub(super) fn doors() -> Api<Arc<Node>> {
@@ -22,6 +22,7 @@ pub(super) fn doors() -> Api<Arc<Node>> {
         .door(Scope::Decide, __path_propose, propose)
         .door(Scope::Read, __path_waiting, waiting)
         .door(Scope::Read, __path_refused, refused)
+        .door(Scope::Read, __path_undelivered, undelivered)
         .door(Scope::Read, __path_negotiations, negotiations)
         .door(Scope::Read, __path_negotiation, negotiation)
         .door(Scope::Decide, __path_offer, offer)
@@ -69,6 +70,17 @@ async fn waiting(State(node): Owner) -> Answer {
 ))]
 async fn refused(State(node): Owner) -> Answer {
     answered(node.refusals().await?)
+}
+
+/// What does not get through
+///
+/// Messages of negotiations that nobody takes or answers, the oldest of each negotiation, at most 200. They are sent again
+/// by themselves.
+#[utoipa::path(get, path = "/api/undelivered", tag = "negotiations", responses(
+    (status = 200, description = "The messages.", body = Vec<Undelivered>),
+))]
+async fn undelivered(State(node): Owner) -> Answer {
+    answered(node.undelivered().await?)
 }
 
 /// Every negotiation, newest first

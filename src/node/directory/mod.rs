@@ -26,8 +26,11 @@ use crate::identity::{Did, DidDocument, DidUrl, Documents, Method, checks};
 pub const BELIEVED_FOR: i64 = 60;
 /// How long a document is believed whose server does not answer, since it last did.
 const BELIEVED_UNANSWERED: i64 = 60 * 60;
-/// How long a failure is an answer.
+/// How long a failure is an answer that somebody had to be waited for.
 const FAILED_FOR: i64 = 30;
+/// What takes longer than this, in seconds, was waited for. Who fails at once may be starting just now, and what it says
+/// first is signed with keys that nobody has looked up yet.
+const AT_ONCE_WITHIN: i64 = 1;
 /// A known party's document is not asked for more often than this, whatever comes.
 const AT_MOST_EVERY: i64 = 5;
 /// How many documents are on their way at once.
@@ -133,6 +136,14 @@ impl Directory {
         if listed { Ok(()) } else { self.ask(kid.did(), who, AT_MOST_EVERY.min(self.believed_for)).await }
     }
 
+    /// Asks for the document of `did`, because it says that it has changed; not more often than every few seconds.
+    ///
+    /// # Errors
+    /// As [`Directory::acquaint`].
+    pub async fn ask_again(&self, did: &Did) -> Result<(), Refusal> {
+        self.ask(did, Acquaintance::Known, AT_MOST_EVERY.min(self.believed_for)).await
+    }
+
     /// Asks for the document of `did` now, because its owner wants to know.
     ///
     /// # Errors
@@ -201,13 +212,16 @@ impl Directory {
             self.memory().admit_stranger(now)?;
         }
         let _seat = self.seats.acquire().await;
+        let began = self::now()?;
         let found = resolver.resolve(did).await;
         let now = self::now()?;
         let learned = match found {
             Ok(document) => self.memory().learn(document, !known, now),
             Err(refusal) => {
                 tracing::debug!(%did, %refusal, "its document was not to be had");
-                return self.memory().fail(did, refusal, now, FAILED_FOR, BELIEVED_UNANSWERED);
+                let waited = now.seconds() - began.seconds() > AT_ONCE_WITHIN;
+                let failed_for = if known && !waited { AT_MOST_EVERY } else { FAILED_FOR };
+                return self.memory().fail(did, refusal, now, failed_for, BELIEVED_UNANSWERED);
             }
         };
         if known {

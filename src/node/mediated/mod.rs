@@ -179,6 +179,7 @@ impl Node {
             let route: Route = serde_json::from_value(kept)
                 .map_err(|cause| super::StoreFault::Damaged(format!("mediation by {mediator}: {cause}")))?;
             self.mediated.learn(route);
+            self.bells.moved.notify_one();
         }
         Ok(())
     }
@@ -204,6 +205,7 @@ impl Node {
             );
         }
         self.mediated.learn(route);
+        self.bells.moved.notify_one();
         Ok(())
     }
 }

@@ -10,15 +10,21 @@ use crate::inbox::mediation::{Action, Answer, MAX_PAGE, Outcome, Page, Request, 
 use crate::inbox::{self, Message};
 use crate::node::{NodeFault, checks};
 
+/// How far ahead another's clock may be, in seconds.
+const SKEW: i64 = 60;
+
 impl Mediator {
     pub(super) async fn answer(
         &self,
         message: &Message,
-        request: Request,
         line: Option<&mut Line>,
         now: Timestamp,
     ) -> Result<Answer, NodeFault> {
         let member = &message.from;
+        let early = message.created_time.filter(|created| *created > now.plus(SKEW));
+        inbox::checks::CREATED.hold(early.is_none(), || format!("written at {early:?}, it is {now}"))?;
+        let request = Request::read(message)?
+            .ok_or_else(|| inbox::checks::MEDIATION.refuse(format!("{} is no request", message.kind)))?;
         if let Request::Mediate { contact, participant } = &request {
             return self.admit(member, contact.as_deref(), participant.as_deref(), now).await;
         }

@@ -57,7 +57,8 @@ impl Mediator {
 
     /// The key that the answer to a signed message is sealed for.
     pub(super) async fn key_for(&self, message: &Message) -> Result<AgreementPublic, NodeFault> {
-        if let Some(Request::Mediate { contact: Some(contact), .. }) = Request::read(message)? {
+        // What does not read is answered, so that somebody has to be there to answer.
+        if let Ok(Some(Request::Mediate { contact: Some(contact), .. })) = Request::read(message) {
             return Ok(vet(&contact, &message.from, &self.directory.documents())?.key);
         }
         let known = self.keys_of(&message.from).await?.into_iter().next();

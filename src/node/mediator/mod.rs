@@ -23,7 +23,7 @@ use crate::check::Trail;
 use crate::credential::Trust;
 use crate::encoding::Timestamp;
 use crate::identity::{Did, DidUrl, Documents, Signer};
-use crate::inbox::mediation::{Answer, Request};
+use crate::inbox::mediation::Answer;
 use crate::inbox::{
     self, AgreementKey, AgreementPublic, Attachment, Contact, Contents, Forward, MAX_ENVELOPE, MAX_OUTER, Message,
     Sealed, asks_a_mediator,
@@ -213,17 +213,18 @@ impl Mediator {
                 }
             }
         };
-        let Some(request) = Request::read(&message)? else {
+        if !asks_a_mediator(&message.kind) {
             // A signature would make it somebody's message; a plaintext is nobody's here.
             return Err(inbox::checks::UNSIGNED
                 .refuse(format!("{} is none that a mediator is asked", message.kind))
                 .into());
-        };
+        }
         if let Some(line) = line.as_deref_mut() {
             line.belongs_to(&peer, self.settings.quota.live)?;
             line.returns |= returns;
         }
-        let answer = match self.answer(&message, request, line.as_deref_mut(), now).await {
+        // From here on it is known who asks: what is wrong with it is answered.
+        let answer = match self.answer(&message, line.as_deref_mut(), now).await {
             Ok(answer) => answer,
             Err(NodeFault::Refused(refusal)) => {
                 tracing::info!(member = %peer.did, %refusal, "a mediator's member was refused");

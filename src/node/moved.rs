@@ -1,0 +1,172 @@
+//! A party whose address changes says so to those it has to do with, and hears it of them (`contact`, protocol.md 11).
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use serde_json::json;
+
+use super::{Node, NodeFault, chance, checks, kind};
+use crate::encoding::Timestamp;
+use crate::identity::{Did, Method};
+use crate::inbox::{Attachment, Contact, Message};
+
+/// For how long the counterparty of a negotiation that is over may still wait for an answer, in seconds.
+const LATELY: i64 = 7 * 24 * 3600;
+/// How long after one change of a contact another one sends what waits for it anew, in seconds: whoever moves about makes
+/// this node send no more often than that.
+const AT_MOST_EVERY: i64 = 10;
+
+/// What this node last said about where it is reached.
+#[derive(Default)]
+pub(super) struct Said(Mutex<Option<Contact>>);
+
+impl Said {
+    /// What is said now. A contact's time is that of its content: said again it is the same, and what says otherwise is
+    /// later than what was said before, whatever the clock did in between.
+    pub(super) fn now(&self, mut fresh: Contact) -> Contact {
+        let mut said = self.lock();
+        match &*said {
+            Some(before) if before.says(&fresh) => return before.clone(),
+            Some(before) if fresh.iat <= before.iat => fresh.iat = before.iat.plus(1),
+            _ => {}
+        }
+        *said = Some(fresh.clone());
+        fresh
+    }
+
+    /// Takes up what was said before this node was last stopped.
+    fn recall(&self, kept: &Contact) {
+        let mut said = self.lock();
+        match &mut *said {
+            None => *said = Some(kept.clone()),
+            Some(now) if now.says(kept) => now.iat = now.iat.max(kept.iat),
+            Some(now) if now.iat <= kept.iat => now.iat = kept.iat.plus(1),
+            Some(_) => {}
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Contact>> {
+        // It is replaced as a whole.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Node {
+    /// Tells everybody with whom something is open where this node is reached, if that is not where it was before.
+    ///
+    /// A crash in between tells some of them twice.
+    pub(super) async fn say_where(&self) -> Result<(), NodeFault> {
+        let kept = self.store.one(kind::OWN_CONTACT, self.did().as_str()).await?;
+        let kept: Option<Contact> = kept.and_then(|kept| serde_json::from_value(kept).ok());
+        if let Some(kept) = &kept {
+            self.said.recall(kept);
+        }
+        let own = match self.own_contact() {
+            Ok(own) => own,
+            // Said once there is something to say.
+            Err(NodeFault::Unready(_) | NodeFault::Key(_)) => return Ok(()),
+            Err(fault) => return Err(fault),
+        };
+        if kept.as_ref() == Some(&own) {
+            return Ok(());
+        }
+        if kept.is_none_or(|kept| !kept.says(&own)) {
+            for peer in self.store.counterparties(chance::now()?.plus(-LATELY)).await? {
+                // Who is reached by no envelope is told by none.
+                if matches!(self.reach(&peer).await, Ok(Some(_))) {
+                    tracing::info!(to = %peer, url = own.url, "saying where this wallet is reached now");
+                    self.post(&self.whereabouts(&peer, None)?, None).await?;
+                }
+            }
+        }
+        Ok(self.store.put(kind::OWN_CONTACT, self.did().as_str(), &json!(own)).await?)
+    }
+
+    /// Hears where somebody is reached now, and says the same of this node.
+    pub(super) async fn hear_where(&self, message: &Message) -> Result<(), NodeFault> {
+        let from = &message.from;
+        let known = self.store.one(kind::CONTACT, from.as_str()).await?.is_some();
+        checks::ACQUAINTED.hold(known, || format!("{from} is no contact here"))?;
+        let contact = message.attachment("contact");
+        if let Some(contact) = contact {
+            self.learn_contact(from, contact).await?;
+        }
+        if from.method() == Method::Web {
+            self.look_again(from).await?;
+        }
+        match message.thid.as_deref() {
+            Some(asked) if asked != message.id => {
+                self.store.acknowledged(asked, from, None).await?;
+                self.bells.outbox.notify_one();
+                Ok(())
+            }
+            _ => {
+                checks::MESSAGE.hold(contact.is_some(), || "`contact` is missing".into())?;
+                self.post(&self.whereabouts(from, Some(message))?, Some(message)).await
+            }
+        }
+    }
+
+    /// Sends what waits for `did` to where it is reached now; not again within ten seconds after `changed`.
+    pub(super) async fn send_after(&self, did: &Did, changed: Option<Timestamp>) -> Result<(), NodeFault> {
+        let now = chance::now()?;
+        let from = changed.map_or(now, |changed| now.max(changed.plus(AT_MOST_EVERY)));
+        self.store.hasten(did, from).await?;
+        self.bells.outbox.notify_one();
+        Ok(())
+    }
+
+    /// A message that says where this node is reached; the answer to one, where it is one.
+    fn whereabouts(&self, to: &Did, answers: Option<&Message>) -> Result<Message, NodeFault> {
+        let contact = match (self.contact(), answers) {
+            (Ok(contact), _) => Some(contact),
+            // It was heard all the same.
+            (Err(NodeFault::Unready(_)), Some(_)) => None,
+            (Err(fault), _) => return Err(fault),
+        };
+        let attachments =
+            contact.map(|text| Attachment { id: "contact".into(), media_type: Some("application/jwt".into()), text });
+        let id = chance::urn_uuid()?;
+        let thread = answers.map_or_else(|| id.clone(), |asked| asked.id.clone());
+        self.unrelated("contact", id, to, &thread, json!({}), attachments.into_iter().collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::identity::{SecretKey, Signer as _};
+    use crate::inbox::AgreementKey;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_seconds(1_800_000_000 + seconds).unwrap()
+    }
+
+    fn contact(url: &str, seconds: i64) -> Contact {
+        let key = SecretKey::p256(&[1; 32]).unwrap();
+        let agreement = AgreementKey::of_did_key(&key).unwrap().public();
+        Contact { did: key.did().clone(), url: url.into(), key: agreement, iat: at(seconds), routing: vec![] }
+    }
+
+    #[test]
+    fn what_says_otherwise_is_later_whatever_the_clock_does() {
+        let said = Said::default();
+        assert_eq!(said.now(contact("http://a/", 5)).iat, at(5));
+        assert_eq!(said.now(contact("http://a/", 9)).iat, at(5), "the same is not newer");
+        assert_eq!(said.now(contact("http://b/", 5)).iat, at(6), "within one second");
+        assert_eq!(said.now(contact("http://a/", 1)).iat, at(7), "the clock was set back");
+        assert_eq!(said.now(contact("http://b/", 20)).iat, at(20));
+    }
+
+    #[test]
+    fn what_was_said_before_a_restart_is_recalled_even_after_something_was_said() {
+        let restarted = Said::default();
+        restarted.recall(&contact("http://a/", 5));
+        assert_eq!(restarted.now(contact("http://a/", 9)).iat, at(5));
+        let early = Said::default();
+        early.now(contact("http://b/", 3));
+        early.recall(&contact("http://a/", 5));
+        assert_eq!(early.now(contact("http://b/", 4)).iat, at(6));
+        early.recall(&contact("http://b/", 8));
+        assert_eq!(early.now(contact("http://b/", 9)).iat, at(8));
+    }
+}
