@@ -31,16 +31,17 @@ impl DspMessenger {
         let failed = |cause: reqwest::Error| NotDelivered(cause.without_url().to_string());
         let mut answer = request.send().await.map_err(failed)?;
         let status = answer.status().as_u16();
+        let link = answer.headers().get("link").and_then(|link| link.to_str().ok()).map(str::to_owned);
         let mut body = Vec::new();
         while let Some(chunk) = answer.chunk().await.map_err(failed)? {
             if body.len() + chunk.len() > MAX_ANSWER {
-                return Ok(Posted { status, body: None });
+                return Ok(Posted { status, body: None, link });
             }
             body.extend_from_slice(&chunk);
         }
         // The TCK names no content type, and EDC answers without a body: what reads as JSON is JSON.
         let body = if body.is_empty() { None } else { parse_json(&body, MAX_ANSWER).ok() };
-        Ok(Posted { status, body })
+        Ok(Posted { status, body, link })
     }
 
     fn url(&self, url: &str) -> Result<url::Url, NotDelivered> {

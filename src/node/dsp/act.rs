@@ -154,11 +154,12 @@ impl Connector {
         // Without roles in the message, the other side takes those of its catalog, or of the offer before.
         let said_otherwise = before.as_ref().is_some_and(|before| *before != usual);
         let mut parties = before.unwrap_or_else(|| usual.clone());
-        if let Some(promisor) = &order.promisor {
-            parties.promisor = promisor.clone();
-        }
-        if let Some(promisee) = &order.promisee {
-            parties.promisee = promisee.clone();
+        // Who names one of them names both: the other one is the other of the two.
+        let other =
+            |party: &ParticipantId| if *party == opening.us { opening.peer.clone() } else { opening.us.clone() };
+        if let Some(named) = order.promisor.as_ref().or(order.promisee.as_ref()) {
+            parties.promisor = order.promisor.clone().unwrap_or_else(|| other(named));
+            parties.promisee = order.promisee.clone().unwrap_or_else(|| other(named));
         }
         hold_parties(opening, &parties)?;
         Ok((said_otherwise || parties != usual).then_some(parties))

@@ -111,7 +111,10 @@ impl Connector {
         checks::OPEN.hold(open < self.settings.open.0, || format!("{open} negotiations are open"))?;
         let scripted = self.script.datasets.contains_key(&opening.dataset);
         let taken = said.cataloged == Some(true) || scripted || self.settings.uncataloged != Uncataloged::Reject;
-        checks::UNCATALOGED.hold(taken, || format!("the catalog has no such offer of {}", opening.dataset))?;
+        checks::UNCATALOGED.hold(taken, || match opening.role {
+            Role::Provider => format!("the catalog has no such offer of {}", opening.dataset),
+            Role::Consumer => format!("nobody here has asked for an offer of {}", opening.dataset),
+        })?;
         let talk = self.talks.keep(Talk::new(&opening.own_pid));
         let mut slot = talk.standing.lock().await;
         let draft = Draft::begin(Negotiation::begin(opening, said)?)?;

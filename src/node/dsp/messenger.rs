@@ -24,4 +24,6 @@ pub struct Posted {
     pub status: u16,
     /// Its body, where that is JSON.
     pub body: Option<Value>,
+    /// Its header `Link`, where it has one that is text.
+    pub link: Option<String>,
 }

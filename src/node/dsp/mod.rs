@@ -3,6 +3,7 @@
 //! A decision is committed with the messages that follow from it, and only then does anything leave. Everything moves at
 //! once: a message, a decision and a timer each lead to the next step; nothing here is polled.
 
+mod abroad;
 mod act;
 mod catalog;
 mod decide;
@@ -10,6 +11,8 @@ mod hear;
 mod identity;
 mod lanes;
 mod messenger;
+mod news;
+mod outgoing;
 mod reply;
 mod script;
 pub(super) mod send;
@@ -20,6 +23,7 @@ mod store;
 mod talk;
 mod transfers;
 mod view;
+mod waiting;
 mod watch;
 
 use std::sync::{Arc, OnceLock};
@@ -27,17 +31,22 @@ use std::sync::{Arc, OnceLock};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+pub use abroad::{CatalogOrder, PeerCatalog};
 pub use act::Order;
 pub use hear::{Answered, Unheard};
 pub use identity::Identity;
 pub use messenger::{Messenger, Posted};
+pub(super) use news::Logs;
+pub use news::{PlainDecided, PlainEnding, PlainStood};
+pub use outgoing::PlainMessage;
 pub use script::{Act, Door, Script, Scripted, Step};
 pub use settings::{Decide, DspSettings, Handling, Limit, Literal, Peer, PlainRule, Secret, Uncataloged, Waits, Who};
 pub use signed::{address_at, introduce};
 pub use start::StartOrder;
-pub use store::{PlainCommit, PlainEntry, PlainIndex, PlainStore, Receipt};
+pub use store::{PlainCommit, PlainEntry, PlainIndex, PlainPending, PlainStore, Receipt};
 pub use transfers::Agreed;
-pub use view::{PlainOfferView, PlainView};
+pub use view::{PlainOfferView, PlainView, Turn};
+pub use waiting::{Awaited, PlainDue, PlainWaiting};
 
 use decide::Next;
 
