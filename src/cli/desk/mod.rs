@@ -227,7 +227,7 @@ pub(super) fn what_next(fault: anyhow::Error) -> anyhow::Error {
             return Usage(format!("this node does not answer to this command: {which}")).into();
         }
         StatusCode::CONFLICT if declined.check.is_some() => {
-            "`countersign show ID` says where it stands, `countersign inbox` what is your turn"
+            "`countersign show ID`, of a plain one `countersign dsp show ID`, says where it stands; `countersign inbox` what is your turn"
         }
         StatusCode::UNPROCESSABLE_ENTITY if !own && declined.check.as_deref() == Some("participant.window") => {
             "the operator that vouches for it can admit it again; nothing can be signed with it until then"
