@@ -45,7 +45,9 @@ async fn until(node: &Running, id: &str, what: &str, fits: impl Fn(&PlainView) -
 }
 
 /// A peer that answers as a closure says: status, headers, body, by the path that was posted to.
-async fn peer(answer: impl Fn(&str) -> (u16, String, String) + Send + Sync + 'static) -> (String, Arc<Mutex<Vec<String>>>) {
+async fn peer(
+    answer: impl Fn(&str) -> (u16, String, String) + Send + Sync + 'static,
+) -> (String, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base = format!("http://{}/dsp", listener.local_addr().unwrap());
     let asked = Arc::new(Mutex::new(Vec::new()));
@@ -74,7 +76,8 @@ async fn peer(answer: impl Fn(&str) -> (u16, String, String) + Send + Sync + 'st
                 seen.lock().unwrap().push(path.clone());
                 let (status, headers, body) = answer(&path);
                 let length = body.len();
-                let head = format!("HTTP/1.1 {status} X\r\n{headers}Connection: close\r\nContent-Length: {length}\r\n\r\n");
+                let head =
+                    format!("HTTP/1.1 {status} X\r\n{headers}Connection: close\r\nContent-Length: {length}\r\n\r\n");
                 let _ = stream.write_all((head + &body).as_bytes()).await;
             });
         }
@@ -95,10 +98,7 @@ async fn what_waits_says_whose_turn_it_is_until_when_and_what_the_terms_are() {
     let theirs = provider.only().await;
     assert_eq!((theirs.turn, theirs.person, theirs.acknowledged), (Turn::Person, true, true));
     assert_eq!(theirs.offers[0].in_words[0], "The consumer may use the asset at most 3 times.");
-    assert_eq!(
-        theirs.offers[0].in_words[1],
-        r#"prohibition: {"action":"distribute","refinement":{"of":"the rest"}}"#
-    );
+    assert_eq!(theirs.offers[0].in_words[1], r#"prohibition: {"action":"distribute","refinement":{"of":"the rest"}}"#);
     let began = theirs.began_at.unwrap();
     let left = theirs.until.unwrap().seconds() - began.seconds();
     assert!((600..=602).contains(&left), "{left}");
@@ -116,7 +116,10 @@ async fn what_waits_says_whose_turn_it_is_until_when_and_what_the_terms_are() {
     // The deadline is that of the last move, and outlives the process.
     sleep(Duration::from_millis(1100)).await;
     let stale = Order { offer: Some("urn:another".into()), ..Order::default() };
-    assert!(provider.node.act(&theirs.id, Act::Offer, stale, person()).await.is_err(), "it was another offer that was read");
+    assert!(
+        provider.node.act(&theirs.id, Act::Offer, stale, person()).await.is_err(),
+        "it was another offer that was read"
+    );
     let offered = provider.node.act(&theirs.id, Act::Offer, Order::default(), person()).await.unwrap();
     assert!(offered.until.unwrap() > theirs.until.unwrap());
     let view = consumer.reaches(&id, "OFFERED").await;
@@ -136,7 +139,10 @@ async fn a_message_that_does_not_arrive_is_shown_with_what_was_answered() {
     drop(silent);
     let id = consumer.node.start(&order(&stranger, &address, json!({ "terms": terms() })), person()).await.unwrap();
     let view = until(&consumer, &id, "it was tried", |view| view.messages.iter().any(|one| one.attempts > 1)).await;
-    assert_eq!((view.state.to_string().as_str(), view.acknowledged, view.turn), ("REQUESTED", false, Turn::Counterparty));
+    assert_eq!(
+        (view.state.to_string().as_str(), view.acknowledged, view.turn),
+        ("REQUESTED", false, Turn::Counterparty)
+    );
     let message = &view.messages[0];
     assert_eq!((message.kind, message.done, message.id.is_some()), ("request", false, true));
     assert!(message.note.as_ref().is_some_and(|note| !note.is_empty()), "{message:?}");
@@ -255,7 +261,8 @@ async fn a_hostile_catalog_costs_little_and_leads_nowhere() {
     let consumer = connector(43, MANUAL).await;
     let who = Stranger::of(44, &consumer).did().to_string();
     let read = async |address: &str| consumer.node.catalog_of(&whose(&who, Some(address), json!([]))).await;
-    let set = |id: &str| json!({ "dataset": [{ "@id": id, "hasPolicy": 7, "title": { "no": "text" } }, 5] }).to_string();
+    let set =
+        |id: &str| json!({ "dataset": [{ "@id": id, "hasPolicy": 7, "title": { "no": "text" } }, 5] }).to_string();
 
     // Pages without an end, and one that is its own next.
     let (endless, asked) = peer(move |path| {

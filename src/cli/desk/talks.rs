@@ -154,7 +154,8 @@ fn print_plain(item: &Value) {
     line("with", &called(item, "/counterparty_name", "/counterparty"));
     let (title, asset) = (text(item, "/title"), whole(item, "/asset"));
     line("dataset", &if title.is_empty() { asset } else { format!("{title}  ({asset})") });
-    line("promise", &format!("{} to {}", whole(item, "/promisor"), whole(item, "/promisee")));
+    let theirs = item["promisor"] == item["counterparty"];
+    line("promise", if theirs { "the other side promises you" } else { "you promise the other side" });
     let cataloged = match item["cataloged"].as_bool() {
         Some(true) => "the terms are those of the provider's catalog",
         Some(false) => "the terms are not those of the provider's catalog",
