@@ -5,13 +5,12 @@
 mod catalog;
 pub mod checks;
 mod message;
-mod peer_catalog;
+pub mod peer_catalog;
 mod schema;
 mod tolerated;
 
 pub use catalog::{Dataset, Distribution, OfferTerms, catalog, catalog_error, read_filter};
 pub use message::{Form, Letter, MAX_MESSAGE, Named, acknowledge, negotiation_error, read, spell_operands, write};
-pub use peer_catalog::{PeerDataset, PeerOffer, read_catalog};
 pub use schema::{hold, is_valid};
 pub use tolerated::{filters_nothing, tolerate};
 

@@ -1,3 +1,5 @@
+//! The catalogs of others, read as far as they read.
+
 use serde::Serialize;
 use serde_json::{Map, Value};
 

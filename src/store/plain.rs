@@ -13,7 +13,7 @@ use crate::encoding::Timestamp;
 use crate::negotiation::Role;
 use crate::negotiation::plain::{Event, ParticipantId};
 use crate::node::StoreFault;
-use crate::node::dsp::{PlainCommit, PlainEntry, PlainPending, PlainStore, Receipt};
+use crate::node::dsp::{PlainCommit, PlainEntry, PlainStore, Receipt};
 
 /// How many decisions share a transaction.
 const TOGETHER: usize = 256;
@@ -227,7 +227,7 @@ impl PlainStore for Sqlite {
         Ok((due, next.and_then(|next| Timestamp::from_seconds(next).ok())))
     }
 
-    async fn plain_pending(&self, id: &str) -> Result<PlainPending, StoreFault> {
+    async fn plain_pending(&self, id: &str) -> Result<crate::node::dsp::PlainPending, StoreFault> {
         let mut db = self.reading().await?;
         let lapses: Option<Option<i64>> = query_scalar("SELECT lapses FROM plain_negotiations WHERE id = ?")
             .bind(id)
@@ -243,7 +243,7 @@ impl PlainStore for Sqlite {
             let place = Place::new(row, "plain_undelivered");
             Ok((place.count("place")?, place.read("why")?))
         });
-        Ok(PlainPending {
+        Ok(crate::node::dsp::PlainPending {
             lapses: lapses.flatten().and_then(|at| Timestamp::from_seconds(at).ok()),
             undelivered: undelivered.collect::<Result<_, StoreFault>>()?,
         })

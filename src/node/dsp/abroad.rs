@@ -8,7 +8,8 @@ use url::Url;
 
 use super::reply::{Verdict, judge};
 use super::{Connector, Posted};
-use crate::dsp::{self, PeerDataset, checks, read_catalog};
+use crate::dsp::peer_catalog::{PeerDataset, read_catalog};
+use crate::dsp::{self, checks};
 use crate::identity::Did;
 use crate::negotiation::plain::ParticipantId;
 use crate::node::{NodeFault, NotDelivered, chance};
@@ -88,8 +89,8 @@ impl Connector {
                 break;
             }
             let proof = self.identity.prove_to(&order.counterparty)?;
-            let posted = self.messenger.post(&url, &proof, message.clone()).await?;
-            next = posted.link.as_deref().and_then(|link| next_page(&url, link));
+            let (posted, link) = self.messenger.ask(&url, &proof, message.clone()).await?;
+            next = link.as_deref().and_then(|link| next_page(&url, link));
             let page = page(posted)?;
             let (participant, mut datasets, unread) = read_catalog(&page).ok_or_else(no_catalog)?;
             bytes = bytes.saturating_add(page.to_string().len());

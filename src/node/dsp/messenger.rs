@@ -13,6 +13,13 @@ pub trait Messenger: Send + Sync {
     fn may_call(&self, url: &str) -> Result<(), NotDelivered>;
     /// Posts a message; what the other side answered, whatever it was.
     async fn post(&self, url: &str, authorization: &str, message: Vec<u8>) -> Result<Posted, NotDelivered>;
+    /// Posts a question whose answer may go on on further pages; with its header `Link`, where it has one that is text.
+    async fn ask(
+        &self,
+        url: &str,
+        authorization: &str,
+        question: Vec<u8>,
+    ) -> Result<(Posted, Option<String>), NotDelivered>;
     /// Asks for a document.
     async fn fetch(&self, url: &str, authorization: &str) -> Result<Posted, NotDelivered>;
 }
@@ -24,6 +31,4 @@ pub struct Posted {
     pub status: u16,
     /// Its body, where that is JSON.
     pub body: Option<Value>,
-    /// Its header `Link`, where it has one that is text.
-    pub link: Option<String>,
 }

@@ -7,12 +7,22 @@ use serde_json::json;
 
 use super::talk::{Parcel, Talk};
 use super::{Connector, PlainCommit};
+use crate::encoding::Timestamp;
 use crate::negotiation::Kind;
 use crate::negotiation::plain::{Event, Said};
 use crate::node::{Seen, StoreFault, chance};
 
 /// After how many attempts somebody is told: by then it has been tried for more than a second.
 const WORTH_TELLING: u32 = 6;
+
+/// What a negotiation has beside its log.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PlainPending {
+    /// When the clock ends it.
+    pub lapses: Option<Timestamp>,
+    /// Messages that the counterparty never took: their places in the log, and why.
+    pub undelivered: Vec<(u64, String)>,
+}
 
 /// A message of this side that the counterparty has not taken.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -61,28 +71,28 @@ impl Connector {
     }
 
     /// Shows a message no more.
-    pub(super) fn said_and_done(talk: &Talk, parcel: &Parcel) {
+    pub(super) fn shown_no_more(talk: &Talk, parcel: &Parcel) {
         talk.out().messages.remove(&parcel.place);
-    }
-
-    /// Notes that the counterparty has taken a message, or that nobody has to hear it any more.
-    pub(super) fn taken(&self, talk: &Talk, parcel: &Parcel) {
-        Self::said_and_done(talk, parcel);
-        self.store_soon(PlainCommit { id: talk.id.clone(), done: vec![parcel.place], ..PlainCommit::default() });
     }
 
     /// Notes for good that the counterparty never took a message.
     pub(super) fn undelivered(&self, talk: &Talk, parcel: &Parcel, why: &str) {
         if let Some(message) = talk.out().messages.get_mut(&parcel.place) {
-            message.attempts = message.attempts.saturating_add(1);
+            // It was tried at least once: some answers are no reason to try again.
+            message.attempts = message.attempts.max(1);
             message.done = true;
             message.note = Some(why.to_owned());
         }
-        self.store_soon(PlainCommit {
+        let receipt = self.store.submit(PlainCommit {
             id: talk.id.clone(),
             done: vec![parcel.place],
             undelivered: vec![(parcel.place, why.to_owned())],
             ..PlainCommit::default()
+        });
+        tokio::spawn(async move {
+            if let Err(fault) = receipt.await {
+                tracing::warn!(%fault, "a message that was turned down will be sent again after a restart");
+            }
         });
         self.tell("turned-down", talk, parcel, why);
     }
@@ -95,17 +105,7 @@ impl Connector {
             let why = "the counterparty's id of the negotiation never became known here, so that it could not be told";
             return self.undelivered(talk, parcel, why);
         }
-        self.taken(talk, parcel);
-    }
-
-    /// Hands the store what nobody waits for: a repetition would do no harm.
-    fn store_soon(&self, commit: PlainCommit) {
-        let receipt = self.store.submit(commit);
-        tokio::spawn(async move {
-            if let Err(fault) = receipt.await {
-                tracing::warn!(%fault, "a message that was dealt with will be sent again after a restart");
-            }
-        });
+        self.done(talk, parcel);
     }
 
     /// Tells the desk of a message that has trouble, once.

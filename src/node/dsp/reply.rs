@@ -60,7 +60,7 @@ mod tests {
 
     #[test]
     fn an_answer_is_taken_tried_again_or_the_end() {
-        let judged = |status| judge(Posted { status, body: Some(json!({ "reason": ["why"] })), link: None });
+        let judged = |status| judge(Posted { status, body: Some(json!({ "reason": ["why"] })) });
         assert!(matches!(judged(200), Verdict::Taken(Some(_))));
         assert!(matches!(judged(201), Verdict::Taken(_)));
         for status in [404, 409] {
@@ -68,7 +68,7 @@ mod tests {
         }
         assert!(matches!(judged(503), Verdict::Later(_)));
         let coded = json!({ "reason": ["it was ended"], "code": "force.ended" });
-        let coded = judge(Posted { status: 400, body: Some(coded), link: None });
+        let coded = judge(Posted { status: 400, body: Some(coded) });
         assert_eq!(coded, Verdict::Refused("answered 400 it was ended (force.ended)".into()));
         for status in [301, 307, 400, 401, 403, 422] {
             assert!(matches!(judged(status), Verdict::Refused(_)), "{status}");

@@ -6,9 +6,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use super::Connector;
 use super::reply::{Verdict, judge};
 use super::talk::{Draft, Parcel, Talk};
+use super::{Connector, PlainCommit};
 use crate::dsp;
 use crate::negotiation::plain::{Event, Opening, Said, State, Word};
 use crate::negotiation::{Decider, Kind, Role};
@@ -79,11 +79,11 @@ impl Connector {
                     why
                 }
             };
+            self.tried(talk, parcel, &why);
             if not_yet >= NOT_YET || later >= LATER {
                 return Ok(Outcome::Refused(why));
             }
             tracing::debug!(negotiation = talk.id, why, "not taken yet");
-            self.tried(talk, parcel, &why);
             sleep(pause).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
@@ -106,6 +106,18 @@ impl Connector {
         let Some(path) = path(opening, &parcel.said, parcel.first) else { return Ok(None) };
         let message = dsp::write(opening, &parcel.said, parcel.first.then_some(self.base.as_str()));
         Ok(Some((format!("{}{path}", opening.address), message.to_string().into_bytes(), opening.clone())))
+    }
+
+    /// Notes that a message is done, without waiting for it: a repetition would do no harm.
+    pub(super) fn done(&self, talk: &Talk, parcel: &Parcel) {
+        Self::shown_no_more(talk, parcel);
+        let (id, done) = (talk.id.clone(), vec![parcel.place]);
+        let receipt = self.store.submit(PlainCommit { id, done, ..PlainCommit::default() });
+        tokio::spawn(async move {
+            if let Err(fault) = receipt.await {
+                tracing::warn!(%fault, "a message that was taken will be sent again after a restart");
+            }
+        });
     }
 
     /// Learns the peer's id of the negotiation from its first answer, where no message was quicker.
@@ -166,7 +178,7 @@ async fn send_all(connector: Arc<Connector>, talk: Arc<Talk>) {
         let ended = match connector.deliver(&talk, &parcel).await {
             Ok(Outcome::Taken(answer)) => {
                 let learned = if parcel.first { connector.learn(&talk, answer.as_ref()).await } else { Ok(()) };
-                connector.taken(&talk, &parcel);
+                connector.done(&talk, &parcel);
                 learned
             }
             Ok(Outcome::Pointless) => {

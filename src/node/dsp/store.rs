@@ -3,6 +3,7 @@ use std::pin::Pin;
 
 use async_trait::async_trait;
 
+use super::PlainPending;
 use crate::encoding::Timestamp;
 use crate::negotiation::plain::{Event, ParticipantId};
 use crate::negotiation::{Role, StateName};
@@ -41,15 +42,6 @@ pub struct PlainEntry {
     pub number: i64,
     /// This node's id of it.
     pub id: String,
-}
-
-/// What a negotiation has beside its log.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct PlainPending {
-    /// When the clock ends it.
-    pub lapses: Option<Timestamp>,
-    /// Messages that the counterparty never took: their places in the log, and why.
-    pub undelivered: Vec<(u64, String)>,
 }
 
 /// One decision on its way into the store. An empty one writes nothing: it is done when those before it are, and `Moved`

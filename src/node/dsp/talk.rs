@@ -303,7 +303,7 @@ async fn settle(
         }
         Err(fault) => {
             tracing::error!(negotiation = talk.id, %fault, "a decision was not written");
-            parcels.iter().for_each(|parcel| Connector::said_and_done(&talk, parcel));
+            parcels.iter().for_each(|parcel| Connector::shown_no_more(&talk, parcel));
             // Memory went ahead of the store: it is read again.
             let before = talk.standing.lock().await.take();
             if began {
