@@ -123,7 +123,7 @@ async fn what_waits_says_whose_turn_it_is_until_when_and_what_the_terms_are() {
     let offered = provider.node.act(&theirs.id, Act::Offer, Order::default(), person()).await.unwrap();
     assert!(offered.until.unwrap() > theirs.until.unwrap());
     let view = consumer.reaches(&id, "OFFERED").await;
-    assert_eq!(view.cataloged.is_some(), true);
+    assert!(view.cataloged.is_some());
     assert_eq!(consumer.node.waiting().await.unwrap()[0].due.decision, Act::Accept);
     let home = provider.crash().await;
     let provider = connectors::connector_in(home, 31, MANUAL, Default::default(), true).await;

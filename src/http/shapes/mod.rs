@@ -15,6 +15,7 @@ mod node;
 mod people;
 mod round;
 mod transfer;
+mod waiting;
 mod word;
 
 pub(super) use books::*;
@@ -28,4 +29,5 @@ pub(super) use node::*;
 pub(super) use people::*;
 pub(super) use round::*;
 pub(super) use transfer::*;
+pub(super) use waiting::*;
 pub(super) use word::*;
