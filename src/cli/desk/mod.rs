@@ -223,7 +223,7 @@ pub(super) fn what_next(fault: anyhow::Error) -> anyhow::Error {
         StatusCode::NOT_FOUND
             if declined.check.is_none() && declined.message.starts_with("there is nothing at this address") =>
         {
-            let which = "a wallet, a gate, an operator and a mediator answer to different ones; --home or --node names the node";
+            let which = "a wallet, a gate, an operator and a mediator answer to different ones, and `dsp` and `transfer` need a table [dsp]; --home or --node names the node";
             return Usage(format!("this node does not answer to this command: {which}")).into();
         }
         StatusCode::CONFLICT if declined.check.is_some() => {

@@ -108,9 +108,13 @@ fn offered(offer: &Value) -> String {
 }
 
 fn print_changes(offer: &Value) {
+    let changed = |place: &str| offer.pointer(place).and_then(Value::as_array).is_some_and(|list| !list.is_empty());
+    if changed("/changes/added") || changed("/changes/removed") {
+        println!("  Changed against the offer before:");
+    }
     for (sign, place) in [("+", "/changes/added"), ("-", "/changes/removed")] {
         for change in offer.pointer(place).and_then(Value::as_array).into_iter().flatten() {
-            println!("  {sign} {} {}", whole(change, "/0"), readable_json(&change[1]));
+            println!("    {sign} {} {}", whole(change, "/0"), readable_json(&change[1]));
         }
     }
 }
