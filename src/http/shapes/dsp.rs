@@ -272,6 +272,9 @@ pub struct PlainEntered {
     /// Who decided, where this side did.
     #[schema(nullable = false)]
     decided: Option<Decider>,
+    /// Of an agreement: other ids under which the provider said it again.
+    #[schema(nullable = false)]
+    renamed: Option<Vec<String>>,
 }
 
 /// Whose catalog is read.

@@ -47,10 +47,7 @@ impl PlainMessage {
 
 /// The message that an event is, where it is one.
 pub(super) fn message(event: &Event) -> Option<&Said> {
-    match event {
-        Event::Began { said, .. } | Event::Said { said } => Some(said),
-        Event::Named { .. } => None,
-    }
+    if let Event::Began { said, .. } | Event::Said { said } = event { Some(said) } else { None }
 }
 
 impl Connector {

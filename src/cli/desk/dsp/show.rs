@@ -129,6 +129,9 @@ fn print_history(view: &Value) {
         };
         let (at, state, by) = (when(&text(entered, "/at")), text(entered, "/state"), text(entered, "/by"));
         println!("  {at}  {state:<10} by the {by}{who}");
+        for other in entered["renamed"].as_array().into_iter().flatten() {
+            println!("    the provider said it again as {}", whole(other, ""));
+        }
     }
     if view["ending"].is_object() {
         let reasons = view["ending"]["reason"].as_array().into_iter().flatten();
