@@ -423,6 +423,13 @@ fn the_numbers_say_how_much_and_not_who() {
 fn the_description_is_valid_and_the_answers_are_as_described() {
     let mut street = Street::open("");
     let (provider, consumer) = (&mut street.provider, &mut street.consumer);
+    for wallet in [&mut *provider, &mut *consumer] {
+        let file = wallet.home.join("countersign.toml");
+        let text = fs::read_to_string(&file).unwrap();
+        fs::write(&file, text + "\n[dsp]\nplain = [\"*\"]\nuncataloged = \"manual\"\n").unwrap();
+        wallet.crash();
+    }
+    let plain = plain_offer(provider, consumer);
     let catalog = consumer.post("/api/catalogs", &json!({ "provider": provider.did }))["id"].clone();
     consumer.post("/api/requests", &json!({ "provider": provider.did, "asset": ASSET }));
     let id = provider.reach("REQUESTED")["id"].as_str().unwrap().to_owned();
@@ -438,9 +445,11 @@ fn the_description_is_valid_and_the_answers_are_as_described() {
     says(&provider.home, &["api-key", "add", "report", "--scope", "read"]);
     provider.post("/api/statements", &json!({}));
     let operator = Operator::serve(&street.dir.path().join("operator"), &provider.home);
-    for (home, id) in [(&provider.home, &id), (&consumer.home, &own), (&operator.home, &own)] {
+    let [theirs, mine] = &plain;
+    for (home, id, plain) in [(&provider.home, &id, theirs), (&consumer.home, &own, mine), (&operator.home, &own, mine)]
+    {
         let (base, key) = (management(home), owner(home));
-        runtime().block_on(each_door(&base, &key, id, catalog.as_str().unwrap()));
+        runtime().block_on(each_door(&base, &key, id, catalog.as_str().unwrap(), plain));
     }
     let printed: Value = serde_json::from_str(&says(&provider.home, &["openapi"])).unwrap();
     valid(&printed);
@@ -480,8 +489,38 @@ impl Drop for Operator {
     }
 }
 
+/// A plain negotiation in which the consumer's person has to decide on a counter-offer; each side's id of it. The
+/// consumer read the provider's catalog for it, and the answer is as it is described.
+fn plain_offer(provider: &Wallet, consumer: &Wallet) -> [String; 2] {
+    let address = format!("http://127.0.0.1:{}/dsp/2025-1", provider.public);
+    let catalog = consumer.post("/api/dsp/catalogs", &json!({ "counterparty": provider.did, "address": address }));
+    assert_eq!(catalog["datasets"][0]["id"], ASSET, "{catalog}");
+    let document = consumer.get("/api/openapi.json");
+    let described = &document["paths"]["/api/dsp/catalogs"]["post"]["responses"]["200"]["content"]["application/json"];
+    holds(&document, &described["schema"], &catalog, "/api/dsp/catalogs");
+
+    let start = json!({ "counterparty": provider.did, "address": address, "dataset": ASSET });
+    let mine = consumer.post("/api/dsp/negotiations", &start)["id"].as_str().unwrap().to_owned();
+    let until = Instant::now() + Duration::from_secs(60);
+    let waits = |wallet: &Wallet, decision: &str| loop {
+        let waiting = wallet.get("/api/waiting");
+        let one = waiting.as_array().unwrap().iter().find(|one| one["mode"] == "plain" && one["decision"] == decision);
+        if let Some(one) = one {
+            assert!(one["until"].is_string() && one["command"].as_str().unwrap().starts_with("countersign dsp show "));
+            return one["negotiation"].as_str().unwrap().to_owned();
+        }
+        assert!(Instant::now() < until, "{waiting}");
+        std::thread::sleep(Duration::from_millis(100));
+    };
+    let theirs = waits(provider, "agree");
+    let other = json!({ "terms": { "permission": [{ "action": "read" }] } });
+    provider.post(&format!("/api/dsp/negotiations/{theirs}/offer"), &other);
+    assert_eq!(waits(consumer, "accept"), mine);
+    [theirs, mine]
+}
+
 /// Calls every GET door and holds the answer to its schema.
-async fn each_door(base: &str, key: &str, negotiation: &str, catalog: &str) {
+async fn each_door(base: &str, key: &str, negotiation: &str, catalog: &str, plain: &str) {
     let (status, document) = ask(Method::GET, &format!("{base}/api/openapi.json"), "", &[], None).await;
     assert_eq!(status, 200);
     valid(&document);
@@ -490,6 +529,7 @@ async fn each_door(base: &str, key: &str, negotiation: &str, catalog: &str) {
         let Some(operation) = operations.get("get").filter(|_| path != "/api/events") else { continue };
         let place = match path.as_str() {
             path if path.starts_with("/api/negotiations/{id}") => path.replace("{id}", negotiation),
+            "/api/dsp/negotiations/{id}" => format!("/api/dsp/negotiations/{plain}"),
             path if path.starts_with("/api/catalogs/") => path.replace("{id}", catalog),
             "/api/docs/{file}" => "/api/docs/index.html".into(),
             "/api/collection" => "/api/collection?from=2026-01-01T00:00:00Z&until=2026-01-02T00:00:00Z".into(),
@@ -510,19 +550,23 @@ async fn each_door(base: &str, key: &str, negotiation: &str, catalog: &str) {
             continue;
         }
         let described = content.get(&kind).unwrap_or_else(|| panic!("{path}: {kind} is not described: {content}"));
-        let schema = json!({
-            "$schema": "https://json-schema.org/draft/2020-12/schema",
-            "allOf": [described["schema"]], "components": document["components"],
-        });
-        let validator = jsonschema::draft202012::new(&schema).unwrap();
-        let answer: Value = serde_json::from_str(&text).unwrap();
-        let wrong: Vec<String> =
-            validator.iter_errors(&answer).map(|error| format!("{} at {}", error, error.instance_path())).collect();
-        assert!(wrong.is_empty(), "{path}: {wrong:#?}\n{answer:#}");
-        // A member that no schema names would be one that nobody can rely on.
-        unnamed(&document, &described["schema"], &answer, path);
+        holds(&document, &described["schema"], &serde_json::from_str(&text).unwrap(), path);
     }
     assert!(called > 8, "{called} doors");
+}
+
+/// Holds an answer to the schema that describes it.
+fn holds(document: &Value, described: &Value, answer: &Value, path: &str) {
+    let schema = json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "allOf": [described], "components": document["components"],
+    });
+    let validator = jsonschema::draft202012::new(&schema).unwrap();
+    let wrong: Vec<String> =
+        validator.iter_errors(answer).map(|error| format!("{} at {}", error, error.instance_path())).collect();
+    assert!(wrong.is_empty(), "{path}: {wrong:#?}\n{answer:#}");
+    // A member that no schema names would be one that nobody can rely on.
+    unnamed(document, described, answer, path);
 }
 
 /// Holds the members of an answer to those that its schema lists.

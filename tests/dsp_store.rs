@@ -26,6 +26,8 @@ fn commit(id: &str, place: u64, events: usize) -> PlainCommit {
         events: (0..events).map(|number| named(&format!("{id}-{number}"))).collect(),
         send: vec![],
         done: vec![],
+        undelivered: vec![],
+        told: vec![],
         index: Some(PlainIndex {
             role: Role::Provider,
             peer: peer(),

@@ -79,7 +79,9 @@ fn aligned(text: &mut String, rows: &[[String; 6]]) -> std::fmt::Result {
 /// Text of somebody else's making, so that it cannot steer the reader's terminal.
 pub fn readable(text: &str, most: usize) -> String {
     // Marks that turn the direction of writing could show an amount or a name the other way round.
-    let steers = |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let turns =
+        |c: char| matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let steers = |c: char| c.is_control() || turns(c) || matches!(c, '\u{2028}' | '\u{2029}');
     text.chars().map(|c| if steers(c) { '\u{fffd}' } else { c }).take(most).collect()
 }
 

@@ -29,8 +29,10 @@ impl DspMessenger {
     }
 
     async fn send(&self, request: reqwest::RequestBuilder) -> Result<Posted, NotDelivered> {
-        let failed = |cause: reqwest::Error| NotDelivered(cause.without_url().to_string());
-        let mut answer = request.send().await.map_err(failed)?;
+        self.read(request.send().await.map_err(failed)?).await
+    }
+
+    async fn read(&self, mut answer: reqwest::Response) -> Result<Posted, NotDelivered> {
         let status = answer.status().as_u16();
         let later = answer.headers().get(RETRY_AFTER).and_then(|value| pause(value.to_str().ok()?));
         let mut body = Vec::new();
@@ -59,6 +61,10 @@ fn pause(asked: &str) -> Option<Duration> {
     Some(Duration::from_secs(u64::try_from(date.as_second() - chance::now().ok()?.seconds()).unwrap_or_default()))
 }
 
+fn failed(cause: reqwest::Error) -> NotDelivered {
+    NotDelivered(cause.without_url().to_string())
+}
+
 #[async_trait]
 impl Messenger for DspMessenger {
     fn may_call(&self, url: &str) -> Result<(), NotDelivered> {
@@ -74,6 +80,19 @@ impl Messenger for DspMessenger {
     async fn post(&self, url: &str, authorization: &str, message: Vec<u8>) -> Result<Posted, NotDelivered> {
         let request = self.client.post(self.url(url)?).header("authorization", authorization);
         self.send(request.header("content-type", "application/json").body(message)).await
+    }
+
+    async fn ask(
+        &self,
+        url: &str,
+        authorization: &str,
+        question: Vec<u8>,
+    ) -> Result<(Posted, Option<String>), NotDelivered> {
+        let request = self.client.post(self.url(url)?).header("authorization", authorization);
+        let request = request.header("content-type", "application/json").body(question);
+        let answer = request.send().await.map_err(failed)?;
+        let link = answer.headers().get("link").and_then(|link| link.to_str().ok()).map(str::to_owned);
+        Ok((self.read(answer).await?, link))
     }
 
     async fn fetch(&self, url: &str, authorization: &str) -> Result<Posted, NotDelivered> {

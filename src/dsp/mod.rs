@@ -5,6 +5,7 @@
 mod catalog;
 pub mod checks;
 mod message;
+pub mod peer_catalog;
 mod schema;
 mod tolerated;
 

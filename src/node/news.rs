@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::dsp::{Logs, PlainStood};
 use super::store::News;
 use super::{Due, Node, NodeFault, StoreFault};
 use crate::credential::{ContractId, rfc3339};
@@ -29,9 +30,12 @@ pub struct Told {
     /// How the negotiation stood then.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub stood: Option<Stood>,
+    /// The same, of a plain negotiation.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub plain: Option<Box<PlainStood>>,
     /// The counterparty of a message.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub peer: Option<Did>,
+    pub peer: Option<String>,
     /// The message's id.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
@@ -49,6 +53,8 @@ pub struct Told {
 /// How a negotiation stood after an event.
 #[derive(Clone, Debug, Serialize)]
 pub struct Stood {
+    /// `credential`: it is on the way to a contract.
+    pub mode: &'static str,
     /// This node's side.
     pub role: Role,
     /// The counterparty.
@@ -87,10 +93,11 @@ impl Node {
     /// When the store fails or does not read back.
     pub async fn told(&self, after: u64, negotiation: Option<&str>, limit: u32) -> Result<Vec<Told>, NodeFault> {
         let news = self.store.news(after, negotiation, limit).await?;
-        let mut logs = HashMap::new();
+        let (mut logs, mut plain) = (HashMap::new(), Logs::default());
         let mut told = Vec::with_capacity(news.len());
         for one in news {
             told.push(match (one.place, one.negotiation.clone()) {
+                (Some(place), Some(id)) if one.kind == "plain" => self.plain_told(one, &id, place, &mut plain).await?,
                 (Some(place), Some(id)) => self.event_told(one.number, &id, place, &mut logs).await?,
                 _ => other_told(one)?,
             });
@@ -109,6 +116,30 @@ impl Node {
     /// Rings when there may be something new to tell.
     pub fn newsbell(&self) -> tokio::sync::watch::Receiver<()> {
         self.bells.news.subscribe()
+    }
+
+    /// Lets everybody who is told things look whether there is something.
+    pub(super) fn ring(&self) {
+        self.bells.news.send_replace(());
+    }
+
+    async fn plain_told(&self, one: News, id: &str, place: usize, logs: &mut Logs) -> Result<Told, NodeFault> {
+        // Without the table `[dsp]` the negotiation stays where it was, and only this much is told of it.
+        let Some(connector) = self.connector() else { return Ok(other_told(one)?) };
+        let told = connector.told(id, place, logs).await?;
+        Ok(Told {
+            id: one.number,
+            kind: told.kind.to_owned(),
+            at: told.at,
+            negotiation: one.negotiation,
+            stood: None,
+            plain: Some(Box::new(told.stood)),
+            peer: None,
+            message: None,
+            contract: None,
+            check: None,
+            detail: None,
+        })
     }
 
     async fn event_told(
@@ -133,6 +164,7 @@ impl Node {
         let known = before.map_or(0, |before| before.decisions().len());
         let opening = negotiation.opening();
         let stood = Stood {
+            mode: "credential",
             role: opening.role,
             counterparty: opening.peer.clone(),
             counterparty_name: self.name_of(&opening.peer).await?,
@@ -154,6 +186,7 @@ impl Node {
             at,
             negotiation: Some(id.to_owned()),
             stood: Some(stood),
+            plain: None,
             peer: None,
             message: None,
             contract: None,
@@ -179,12 +212,13 @@ fn other_told(one: News) -> Result<Told, StoreFault> {
         id: one.number,
         kind: kind.to_owned(),
         at: one.at.ok_or_else(untimed)?,
-        peer: text("to").and_then(|did| did.parse().ok()),
+        peer: text("to"),
         message: text("message"),
         contract: text("contract"),
         check: text("check"),
         detail: text("why").or_else(|| text("detail")),
         negotiation: one.negotiation,
         stood: None,
+        plain: None,
     })
 }

@@ -5,6 +5,7 @@
 
 mod action;
 mod amount;
+mod anyones;
 pub mod checks;
 mod currency;
 mod evaluate;
@@ -20,6 +21,7 @@ mod value;
 mod words;
 
 pub use amount::{Amount, Money};
+pub use anyones::terms_in_words;
 pub use currency::Currency;
 pub use evaluate::Facts;
 pub use fee::{Fee, FeeRule, FeeSchedule, Tier};

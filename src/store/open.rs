@@ -152,6 +152,7 @@ fn migrations() -> Migrator {
     let transfers = include_str!("migrations/0035_transfers.sql").into_sql_str();
     let agreements = include_str!("migrations/0036_agreements.sql").into_sql_str();
     let contracts = include_str!("migrations/0037_contracts.sql").into_sql_str();
+    let plain_desk = include_str!("migrations/0040_plain_desk.sql").into_sql_str();
     let tokens = include_str!("migrations/0041_tokens.sql").into_sql_str();
     Migrator::with_migrations(vec![
         Migration::new(1, "ground".into(), MigrationType::Simple, ground, false),
@@ -163,6 +164,7 @@ fn migrations() -> Migrator {
         Migration::new(35, "transfers".into(), MigrationType::Simple, transfers, false),
         Migration::new(36, "agreements".into(), MigrationType::Simple, agreements, false),
         Migration::new(37, "contracts".into(), MigrationType::Simple, contracts, false),
+        Migration::new(40, "plain desk".into(), MigrationType::Simple, plain_desk, false),
         Migration::new(41, "tokens".into(), MigrationType::Simple, tokens, false),
     ])
 }

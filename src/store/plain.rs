@@ -71,8 +71,10 @@ async fn write(writer: &SqlitePool, commits: &[&PlainCommit], noted: &Batch) -> 
     let mut db = writer.begin_with("BEGIN IMMEDIATE").await.map_err(fault)?;
     let mut rows = Vec::new();
     let (mut events, mut send, mut done) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut told, mut undelivered) = (Vec::new(), Vec::new());
     for commit in commits {
         if let Some(index) = &commit.index {
+            told.extend(commit.told.iter().map(|place| json!([index.at, commit.id, place])));
             let version = commit.place.saturating_add(commit.events.len() as u64);
             rows.push(json!([
                 commit.id,
@@ -89,12 +91,15 @@ async fn write(writer: &SqlitePool, commits: &[&PlainCommit], noted: &Batch) -> 
         events.extend((commit.place..).zip(&commit.events).map(|(place, event)| json!([commit.id, place, event])));
         send.extend(commit.send.iter().map(|place| json!([commit.id, place])));
         done.extend(commit.done.iter().map(|place| json!([commit.id, place])));
+        undelivered.extend(commit.undelivered.iter().map(|(place, why)| json!([commit.id, place, why])));
     }
     noted.write(&mut db).await?;
     each(&mut db, FILE, rows).await?;
     each(&mut db, LOG, events).await?;
     each(&mut db, SEND, send).await?;
     each(&mut db, DONE, done).await?;
+    each(&mut db, TOLD, told).await?;
+    each(&mut db, UNDELIVERED, undelivered).await?;
     for commit in commits.iter().filter(|commit| commit.events.is_empty() && commit.place > 0) {
         let written: i64 = query_scalar("SELECT count(*) FROM plain_events WHERE negotiation = ?")
             .bind(&commit.id)
@@ -122,6 +127,11 @@ const SEND: &str = "INSERT INTO plain_outgoing (negotiation, place)
     SELECT value ->> 0, value ->> 1 FROM json_each(?)";
 const DONE: &str = "DELETE FROM plain_outgoing
     WHERE (negotiation, place) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?))";
+const TOLD: &str = "INSERT INTO news (kind, at, negotiation, place)
+    SELECT 'plain', value ->> 0, value ->> 1, value ->> 2 FROM json_each(?)";
+const UNDELIVERED: &str = "INSERT INTO plain_undelivered (negotiation, place, why)
+    SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?) WHERE true
+    ON CONFLICT (negotiation, place) DO UPDATE SET why = excluded.why";
 
 /// One statement for all rows: a batch costs as many statements as there are tables.
 async fn each(db: &mut SqliteConnection, statement: &'static str, rows: Vec<Value>) -> Result<(), StoreFault> {
@@ -242,6 +252,28 @@ impl PlainStore for Sqlite {
             .await
             .map_err(fault)?;
         Ok((due, next.and_then(|next| Timestamp::from_seconds(next).ok())))
+    }
+
+    async fn plain_pending(&self, id: &str) -> Result<crate::node::dsp::PlainPending, StoreFault> {
+        let mut db = self.reading().await?;
+        let lapses: Option<Option<i64>> = query_scalar("SELECT lapses FROM plain_negotiations WHERE id = ?")
+            .bind(id)
+            .fetch_optional(&mut *db)
+            .await
+            .map_err(fault)?;
+        let rows = query("SELECT place, why FROM plain_undelivered WHERE negotiation = ? ORDER BY place")
+            .bind(id)
+            .fetch_all(&mut *db)
+            .await
+            .map_err(fault)?;
+        let undelivered = rows.iter().map(|row| {
+            let place = Place::new(row, "plain_undelivered");
+            Ok((place.count("place")?, place.read("why")?))
+        });
+        Ok(crate::node::dsp::PlainPending {
+            lapses: lapses.flatten().and_then(|at| Timestamp::from_seconds(at).ok()),
+            undelivered: undelivered.collect::<Result<_, StoreFault>>()?,
+        })
     }
 
     async fn plain_unsent(&self) -> Result<Vec<(String, u64)>, StoreFault> {

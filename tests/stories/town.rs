@@ -163,6 +163,12 @@ impl Town {
         serde_json::from_str(&self.says(who, arguments)).unwrap()
     }
 
+    /// The events that a watch with --json prints until its time is over, one a line.
+    pub fn json_lines(&self, who: &str, arguments: &[&str]) -> Vec<Value> {
+        let said = self.says(who, &[arguments, &["--json"]].concat());
+        said.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
     /// What a command complains of that has to fail with `code`.
     pub fn fails(&self, who: &str, arguments: &[&str], code: i32) -> String {
         let output = self.run(who, arguments);

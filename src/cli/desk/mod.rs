@@ -224,11 +224,11 @@ pub(super) fn what_next(fault: anyhow::Error) -> anyhow::Error {
         StatusCode::NOT_FOUND
             if declined.check.is_none() && declined.message.starts_with("there is nothing at this address") =>
         {
-            let which = "a wallet, a gate, an operator and a mediator answer to different ones; --home or --node names the node";
+            let which = "a wallet, a gate, an operator and a mediator answer to different ones, and `dsp` and `transfer` need a table [dsp]; --home or --node names the node";
             return Usage(format!("this node does not answer to this command: {which}")).into();
         }
         StatusCode::CONFLICT if declined.check.is_some() => {
-            "`countersign show ID` says where it stands, `countersign inbox` what is your turn"
+            "`countersign show ID`, of a plain one `countersign dsp show ID`, says where it stands; `countersign inbox` what is your turn"
         }
         StatusCode::UNPROCESSABLE_ENTITY if !own && declined.check.as_deref() == Some("participant.window") => {
             "the operator that vouches for it can admit it again; nothing can be signed with it until then"

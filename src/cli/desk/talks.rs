@@ -7,11 +7,12 @@ use serde_json::{Map, Value, json};
 use tokio::time::{Instant, sleep};
 
 use super::super::Later;
+use super::dsp;
 use super::goods::wanted;
 use super::people::known;
 use super::ready::warn;
 use super::show::stuck;
-use super::words::{Progress, brief, called, head, money, table, text, until, when};
+use super::words::{Progress, brief, called, head, money, table, text, until, when, whole};
 use super::{At, member};
 use crate::policy::Money;
 
@@ -90,7 +91,8 @@ impl Request {
     }
 }
 
-/// Shows what waits for you: which decision, until when, and the command for it; what a rule decides is marked.
+/// Shows what waits for you: which decision, until when, and the command for it; what a rule decides is marked, and so is
+/// what is plain: negotiated over the Dataspace Protocol, and signed by nobody.
 ///
 /// Below stands what does not get through to others, what that means, and what to do about it.
 ///
@@ -141,7 +143,39 @@ impl Inbox {
     }
 }
 
+/// A plain negotiation that waits.
+fn print_plain(item: &Value) {
+    let id = brief(&text(item, "/negotiation"));
+    let what = match item["decision"].as_str() {
+        Some("accept") => "accept an offer",
+        Some("agree") => "agree to what the other side wants",
+        Some("verify") => "verify an agreement",
+        Some("finalize") => "finalize an agreement",
+        _ => "decide",
+    };
+    println!("{id}  {what}  (plain: nobody signs anything)");
+    let line = |name: &str, value: &str| println!("          {name:<8}{value}");
+    line("with", &called(item, "/counterparty_name", "/counterparty"));
+    let (title, asset) = (text(item, "/title"), whole(item, "/asset"));
+    line("dataset", &if title.is_empty() { asset } else { format!("{title}  ({asset})") });
+    let theirs = item["promisor"] == item["counterparty"];
+    line("promise", if theirs { "the other side promises you" } else { "you promise the other side" });
+    let cataloged = match item["cataloged"].as_bool() {
+        Some(true) => "the terms are those of the provider's catalog",
+        Some(false) => "the terms are not those of the provider's catalog",
+        None => "nobody has looked into the provider's catalog",
+    };
+    line("catalog", cataloged);
+    line("time", &item["until"].as_str().map_or_else(|| "no deadline yet".to_owned(), until));
+    line("decides", "a person: you");
+    let decision = dsp::command(&text(item, "/decision"), &id, &item["offer"]);
+    line("next", &format!("countersign dsp show {id}; {decision}, or countersign dsp terminate {id} --reason …"));
+}
+
 fn print_waiting(item: &Value) {
+    if item["mode"] == "plain" {
+        return print_plain(item);
+    }
     let id = brief(&text(item, "/negotiation"));
     let what = match item["decision"].as_str() {
         Some("offer") => "make an offer",
@@ -175,7 +209,9 @@ fn print_waiting(item: &Value) {
     line("next", &format!("countersign show {id}; countersign {decision} {id}, or countersign reject {id} --reason …"));
 }
 
-/// Lists every negotiation, newest first.
+/// Lists every negotiation, newest first; plain ones, which nobody signs, by themselves.
+///
+/// With --json it is those that end in contracts; `countersign dsp list --json` has the plain ones.
 ///
 /// Example: countersign negotiations --json
 #[derive(Debug, Args)]
@@ -186,7 +222,8 @@ pub struct Negotiations {
 
 impl Negotiations {
     pub(super) async fn run(&self) -> Result<ExitCode> {
-        let views = self.at.desk()?.get("/api/negotiations").await?;
+        let desk = self.at.desk()?;
+        let (views, plain) = (desk.get("/api/negotiations").await?, dsp::plain(&desk).await?);
         self.at.say(&views, |views| {
             let mut rows = vec![head(&["Id", "State", "You are", "With", "Since", "Price", "Contract", "Asset"])];
             rows.extend(views.as_array().into_iter().flatten().map(|view| {
@@ -204,10 +241,19 @@ impl Negotiations {
                     called(view, "/offer/asset/title", "/asset"),
                 ]
             }));
-            if rows.len() == 1 {
-                println!("no negotiations yet");
-            } else {
+            let plain = dsp::rows(&plain.unwrap_or_default());
+            if rows.len() == 1 && plain.len() == 1 {
+                return println!("no negotiations yet");
+            }
+            if rows.len() > 1 {
                 table(&rows);
+            }
+            if plain.len() > 1 {
+                println!(
+                    "{}Plain, over the Dataspace Protocol; nobody signs anything: countersign dsp show ID",
+                    if rows.len() > 1 { "\n" } else { "" }
+                );
+                table(&plain);
             }
         })
     }

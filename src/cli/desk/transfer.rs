@@ -5,7 +5,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::super::calls::Desk;
-use super::words::{brief, head, table, text, when};
+use super::words::{brief, head, readable_json, table, text, when};
 use super::{At, one_of};
 
 /// Transfers over the Dataspace Protocol: data under agreements that are FINALIZED.
@@ -96,7 +96,11 @@ impl Show {
             }
             for moved in view["history"].as_array().into_iter().flatten() {
                 let why = text(moved, "/reason/code");
-                let why = if why.is_empty() { why } else { format!(" ({why} {})", moved["reason"]["reason"]) };
+                let why = if why.is_empty() {
+                    why
+                } else {
+                    format!(" ({why} {})", readable_json(&moved["reason"]["reason"]))
+                };
                 let (at, state, by) = (when(&text(moved, "/at")), text(moved, "/state"), text(moved, "/by"));
                 println!("{at}  {state} by the {by}{why}");
             }

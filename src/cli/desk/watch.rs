@@ -13,8 +13,8 @@ use tokio::time::{Instant, sleep, timeout};
 use super::super::Later;
 use super::super::audit_table::readable;
 use super::super::calls::{Declined, Desk, Silent};
-use super::words::{Progress, brief, text, until, when};
-use super::{At, found, member};
+use super::words::{Progress, brief, called, text, until, when};
+use super::{At, dsp, found, member};
 
 /// A stream that says nothing for so long has broken; a node shows a sign of life four times as often.
 const SILENCE: Duration = Duration::from_secs(60);
@@ -24,7 +24,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// The longest event that is taken.
 const LONGEST: usize = 1024 * 1024;
 
-/// Prints what happens as it happens: of everything here, or of one negotiation until it is over.
+/// Prints what happens as it happens: of everything here, or of one negotiation, also a plain one, until it is over.
 ///
 /// A negotiation's events so far come first; FINALIZED ends it with exit code 0, TERMINATED with 1. A node that goes away
 /// is waited for, and nothing is missed or told twice. With --json each line is one JSON object.
@@ -56,9 +56,9 @@ enum Next {
 impl Watch {
     pub(super) async fn run(&self) -> Result<ExitCode> {
         let desk = self.at.desk()?;
-        let id = match &self.id {
-            Some(given) => Some(member(&found(&desk, given).await?, "/id")?),
-            None => None,
+        let (id, plain) = match &self.id {
+            Some(given) => either(&desk, given).await.map(|(id, plain)| (Some(id), plain))?,
+            None => (None, false),
         };
         let watching = self.follow(&desk, id.as_deref());
         let Some(wait) = self.wait else { return watching.await };
@@ -67,8 +67,9 @@ impl Watch {
         }
         match &id {
             Some(id) => {
-                let state = text(&desk.negotiation(id).await?, "/state");
-                let what = format!("it is still {state}; `countersign show {}` says whose turn it is", brief(id));
+                let (path, show) = if plain { ("dsp/negotiations", "dsp show") } else { ("negotiations", "show") };
+                let state = text(&desk.get(&format!("/api/{path}/{id}")).await?, "/state");
+                let what = format!("it is still {state}; `countersign {show} {}` says whose turn it is", brief(id));
                 Err(Later(what).into())
             }
             None => Ok(ExitCode::SUCCESS),
@@ -134,11 +135,24 @@ impl Watch {
             reached if self.until.as_deref() == Some(reached) => Ok(Next::Over(ExitCode::SUCCESS)),
             "FINALIZED" => Ok(Next::Over(ExitCode::SUCCESS)),
             "TERMINATED" => {
-                bail!("it ended without a contract: {}: {}", text(event, "/ending/code"), text(event, "/ending/reason"))
+                let what = if event["mode"] == "plain" { "an agreement" } else { "a contract" };
+                bail!("it ended without {what}: {}: {}", text(event, "/ending/code"), text(event, "/ending/reason"))
             }
             _ => Ok(Next::On),
         }
     }
+}
+
+/// The negotiation that `given` means, and whether it is plain.
+async fn either(desk: &Desk, given: &str) -> Result<(String, bool)> {
+    let fault = match found(desk, given).await {
+        Ok(one) => return Ok((member(&one, "/id")?, false)),
+        Err(fault) => fault,
+    };
+    if dsp::plain(desk).await?.is_none_or(|plain| plain.as_array().is_none_or(Vec::is_empty)) {
+        return Err(fault);
+    }
+    Ok((dsp::found(desk, given).await.map_err(|_| fault)?, true))
 }
 
 /// Whether another try may help: the node restarts, or is too busy.
@@ -166,6 +180,15 @@ fn in_words(event: &Value, one: bool, new_state: bool) -> Option<String> {
         "message-turned-down" => format!("{} refused a message: {}", text(event, "/peer"), text(event, "/detail")),
         "message-refused" => format!("refused: {}: {}", text(event, "/check"), text(event, "/detail")),
         "contract-ended" | "contract-withdrawn" => text(event, "/detail"),
+        "plain" => "a plain negotiation moved; this node has no table [dsp] any more".into(),
+        _ if event["mode"] == "plain" => {
+            let with = if one {
+                String::new()
+            } else {
+                format!(" with {}", called(event, "/counterparty_name", "/counterparty"))
+            };
+            format!("{:<10} plain{with}", text(event, "/state"))
+        }
         _ if new_state || event["state"].is_string() => text(event, "/state"),
         other => other.to_owned(),
     };

@@ -14,6 +14,25 @@ pub fn text(value: &Value, pointer: &str) -> String {
     readable(value.pointer(pointer).and_then(Value::as_str).unwrap_or_default(), 1000)
 }
 
+/// The same, as long as it is: what is agreed to is shown whole.
+pub fn whole(value: &Value, pointer: &str) -> String {
+    readable(value.pointer(pointer).and_then(Value::as_str).unwrap_or_default(), usize::MAX)
+}
+
+/// A value as compact JSON, so that it cannot steer the reader's terminal.
+pub fn readable_json(value: &Value) -> String {
+    readable(&value.to_string(), usize::MAX)
+}
+
+/// A text as one argument of a command, whatever others wrote into it.
+pub fn argument(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.:/@+,=%".contains(c);
+    if !text.is_empty() && !text.starts_with('-') && text.chars().all(plain) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
 /// An amount with its currency.
 pub fn money(value: &Value) -> String {
     format!("{} {}", text(value, "/amount"), text(value, "/currency")).trim().to_owned()
@@ -210,6 +229,13 @@ mod tests {
         let ids = ids.map(str::to_owned);
         assert_eq!(apart(&ids), ["5b0f6a3e-0001", "5b0f6a3e-0002", "77aa0000", "short"]);
         assert_eq!(apart(&[ids[0].clone(), ids[0].clone()]), ["5b0f6a3e", "5b0f6a3e"]);
+    }
+
+    #[test]
+    fn an_argument_of_others_stays_one_argument() {
+        assert_eq!(argument("urn:uuid:3f0c"), "urn:uuid:3f0c");
+        assert_eq!(argument("a;rm -rf ~"), "'a;rm -rf ~'");
+        assert_eq!(argument("it's $(x)"), r"'it'\''s $(x)'");
     }
 
     #[test]

@@ -14,9 +14,11 @@ use utoipa::IntoParams;
 use crate::dsp::Dataset;
 use crate::http::Problem;
 use crate::http::api::{Answer, Api, Asked, Body, Caller, Id, Raw, Scope, answered, created, read_json};
-use crate::http::shapes::{Named, PlainDataset, PlainNegotiation, PlainOrder, PlainStart};
+use crate::http::shapes::{
+    Named, PeerCatalog, PeerCatalogOrder, PlainDataset, PlainNegotiation, PlainOrder, PlainStart,
+};
 use crate::negotiation::Decider;
-use crate::node::dsp::{Act, Connector, Door, StartOrder};
+use crate::node::dsp::{Act, CatalogOrder, Connector, Door, StartOrder};
 
 type Owner = State<Arc<Connector>>;
 
@@ -37,6 +39,7 @@ pub(in crate::http) fn doors() -> Api<Arc<Connector>> {
         .door(Scope::Read, __path_plain_negotiation, plain_negotiation)
         .door(Scope::Decide, __path_plain_start, plain_start)
         .door(Scope::Decide, __path_plain_act, plain_act)
+        .door(Scope::Decide, __path_peer_catalog, peer_catalog)
         .door(Scope::Read, __path_plain_datasets, plain_datasets)
         .door(Scope::Admin, __path_plain_list, plain_list)
         .within(256 * 1024)
@@ -113,6 +116,19 @@ async fn plain_act(
     })?;
     let order = if body.is_empty() { Default::default() } else { read_json(&body)? };
     answered(node.act(&id, named, order, caller.decider()).await?)
+}
+
+/// Reads another connector's catalog
+///
+/// Asks the counterparty over the Dataspace Protocol, follows the pages up to a bound, and shows what reads: the ids that a
+/// negotiation needs, and the terms. Nothing of it is kept or believed.
+#[utoipa::path(post, path = "/api/dsp/catalogs", tag = "dsp", request_body = PeerCatalogOrder, responses(
+    (status = 200, description = "What it lists.", body = PeerCatalog),
+    (status = 409, description = "Nothing here says where that party is reached."),
+    (status = 502, description = "It does not answer, or not with a catalog; the message says what it answered."),
+))]
+async fn peer_catalog(State(node): Owner, Body(order): Body<CatalogOrder>) -> Answer {
+    answered(node.catalog_of(&order).await?)
 }
 
 /// What this party offers over the Dataspace Protocol

@@ -16,6 +16,7 @@ mod people;
 mod round;
 mod transfer;
 mod undelivered;
+mod waiting;
 mod word;
 
 pub(super) use books::*;
@@ -30,4 +31,5 @@ pub(super) use people::*;
 pub(super) use round::*;
 pub(super) use transfer::*;
 pub(super) use undelivered::*;
+pub(super) use waiting::*;
 pub(super) use word::*;

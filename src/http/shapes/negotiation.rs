@@ -4,7 +4,9 @@ use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::{Account, Amount, Asset, ContractId, Did, Digest, Money, PartyView, RoundView, Time, Undelivered};
+use super::{
+    Account, Amount, Asset, ContractId, Decision, Did, Digest, Money, PartyView, RoundView, Time, Undelivered,
+};
 
 /// Which side of the contract a party is on.
 #[derive(ToSchema)]
@@ -257,13 +259,23 @@ pub enum Act {
     Reject,
     /// Either side took it back, or the consumer asked for that after its acceptance.
     Cancel,
+    /// In plain mode: the consumer asked, or asked anew.
+    Counter,
+    /// In plain mode: the provider agreed.
+    Agree,
+    /// In plain mode: the consumer verified the agreement.
+    Verify,
+    /// In plain mode: the provider finalized it.
+    Finalize,
+    /// In plain mode: either side ended it.
+    Terminate,
 }
 
 /// A decision that is this side's turn.
 #[derive(ToSchema)]
 pub struct Due {
     /// What is to be decided.
-    decision: Point,
+    decision: Decision,
     /// Whether a person must decide: no rule of the configuration does, or the one that should cannot.
     person: bool,
     /// The rule that decides, where one does.
@@ -309,48 +321,6 @@ pub struct MessageView {
     done: bool,
     /// What the last attempt or the answer said.
     note: Option<String>,
-}
-
-/// Something that waits for a person.
-#[derive(ToSchema)]
-pub struct Waiting {
-    /// The negotiation.
-    negotiation: String,
-    /// What is to be decided.
-    decision: Point,
-    /// Whether a person must decide: no rule of the configuration does, or the one that should cannot.
-    person: bool,
-    /// The rule that decides, where one does.
-    #[schema(nullable = false)]
-    rule: Option<String>,
-    /// Why that rule could not decide.
-    #[schema(nullable = false)]
-    stuck: Option<String>,
-    /// With whom.
-    counterparty: Did,
-    /// This desk's own name for it.
-    #[schema(nullable = false)]
-    counterparty_name: Option<String>,
-    /// The asset's id.
-    asset: String,
-    /// What the asset is called.
-    #[schema(nullable = false)]
-    title: Option<String>,
-    /// Whether the terms are those of the catalog; absent where this side has not seen one.
-    #[schema(nullable = false)]
-    cataloged: Option<bool>,
-    /// The offer that is to be decided on.
-    #[schema(nullable = false)]
-    offer_sha256: Option<Digest>,
-    /// The price on the table.
-    #[schema(nullable = false)]
-    price: Option<Money>,
-    /// Until when; afterwards it is too late.
-    #[schema(nullable = false)]
-    until: Option<Time>,
-    /// The consumer's wish to cancel what it accepted.
-    #[schema(nullable = false)]
-    cancel_asked: Option<String>,
 }
 
 /// A message or an envelope that was refused.

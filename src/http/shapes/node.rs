@@ -1,7 +1,7 @@
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::{ContractId, Decided, Did, Digest, Due, Ending, Role, StateName, Time};
+use super::{ContractId, Decided, Digest, Due, Ending, Mode, Role, StateName, Time};
 
 /// The process answers.
 #[derive(ToSchema)]
@@ -105,7 +105,9 @@ pub struct Events {
 /// `requested`, `proposed`, `named`, `joined`, `counter-requested`, `offered`, `accepted`, `cancel-asked`, `record-ordered`, `agreed`,
 /// `verified`, `finalized`, `terminated` and `entry-despite-termination` happen to a negotiation, and say how it stood
 /// then; `delivery-failing` and `message-turned-down` are of messages to a counterparty, `message-refused` of what came
-/// in; `contract-ended` and `contract-withdrawn` are seen on the chain. Others may be added.
+/// in; `contract-ended` and `contract-withdrawn` are seen on the chain. `plain-requested`, `plain-offered`, `plain-accepted`,
+/// `plain-agreed`, `plain-verified`, `plain-finalized` and `plain-terminated` are messages of plain negotiations over the
+/// Dataspace Protocol, which nobody signs: `mode` says so. Others may be added.
 #[derive(ToSchema)]
 #[schema(as = Event)]
 pub struct Told {
@@ -120,12 +122,15 @@ pub struct Told {
     /// The negotiation that it belongs to.
     #[schema(nullable = false)]
     negotiation: Option<String>,
+    /// Whether the negotiation is on the way to a contract, or plain.
+    #[schema(nullable = false)]
+    mode: Option<Mode>,
     /// This node's side.
     #[schema(nullable = false)]
     role: Option<Role>,
-    /// The counterparty.
+    /// The counterparty: a DID, or in plain mode also the name that the configuration gives a party.
     #[schema(nullable = false)]
-    counterparty: Option<Did>,
+    counterparty: Option<String>,
     /// This desk's own name for it.
     #[schema(nullable = false)]
     counterparty_name: Option<String>,
@@ -138,6 +143,12 @@ pub struct Told {
     /// The offer that stood.
     #[schema(nullable = false)]
     offer_sha256: Option<Digest>,
+    /// The id of the offer that stood, in plain mode.
+    #[schema(nullable = false)]
+    offer: Option<String>,
+    /// In plain mode: whether its terms are those of the catalog; absent where nobody knows.
+    #[schema(nullable = false)]
+    cataloged: Option<bool>,
     /// The contract that the offer is of.
     #[schema(nullable = false)]
     contract_id: Option<ContractId>,
@@ -155,7 +166,7 @@ pub struct Told {
     cancel_asked: Option<String>,
     /// Whom a message is for.
     #[schema(nullable = false)]
-    peer: Option<Did>,
+    peer: Option<String>,
     /// The message's id.
     #[schema(nullable = false)]
     message: Option<String>,

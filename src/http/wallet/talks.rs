@@ -55,11 +55,14 @@ async fn propose(State(node): Owner, caller: Caller, Body(order): Body<node::Pro
 }
 
 /// What waits for a person
+///
+/// In both modes: decisions on the way to a contract, and plain negotiations over the Dataspace Protocol, which `mode` tells
+/// apart. Of plain ones at most the 1000 most urgent.
 #[utoipa::path(get, path = "/api/waiting", tag = "negotiations", responses(
-    (status = 200, description = "Every decision that is this party's turn, the oldest negotiation first.", body = Vec<Waiting>),
+    (status = 200, description = "Every decision that is this party's turn, the most urgent first.", body = Vec<Waiting>),
 ))]
 async fn waiting(State(node): Owner) -> Answer {
-    answered(node.waiting().await?)
+    answered(node.awaited().await?)
 }
 
 /// What was refused lately

@@ -125,7 +125,7 @@ impl Connector {
         checks::UNCATALOGED.hold(taken, || match opening.role {
             Role::Provider => format!("the catalog has no such offer of {}", opening.dataset),
             Role::Consumer => {
-                format!("nobody here asked for it, and your catalog has no such offer of {}", opening.dataset)
+                format!("nobody here has asked for an offer of {}, and your catalog has no such one", opening.dataset)
             }
         })?;
         let talk = self.talks.keep(Talk::new(&opening.own_pid));

@@ -15,6 +15,13 @@ pub trait Messenger: Send + Sync {
     fn may_call(&self, url: &str) -> Result<(), NotDelivered>;
     /// Posts a message; what the other side answered, whatever it was.
     async fn post(&self, url: &str, authorization: &str, message: Vec<u8>) -> Result<Posted, NotDelivered>;
+    /// Posts a question whose answer may go on on further pages; with its header `Link`, where it has one that is text.
+    async fn ask(
+        &self,
+        url: &str,
+        authorization: &str,
+        question: Vec<u8>,
+    ) -> Result<(Posted, Option<String>), NotDelivered>;
     /// Asks for a document.
     async fn fetch(&self, url: &str, authorization: &str) -> Result<Posted, NotDelivered>;
 }

@@ -3,6 +3,7 @@
 //! A decision is committed with the messages that follow from it, and only then does anything leave. Everything moves at
 //! once: a message, a decision and a timer each lead to the next step; nothing here is polled.
 
+mod abroad;
 mod act;
 mod catalog;
 mod decide;
@@ -11,6 +12,8 @@ mod identity;
 mod known;
 mod lanes;
 mod messenger;
+mod news;
+mod outgoing;
 mod reply;
 mod say;
 mod script;
@@ -22,6 +25,7 @@ mod store;
 mod talk;
 mod transfers;
 mod view;
+mod waiting;
 mod watch;
 
 use std::sync::{Arc, OnceLock};
@@ -29,17 +33,22 @@ use std::sync::{Arc, OnceLock};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+pub use abroad::{CatalogOrder, PeerCatalog};
 pub use act::Order;
 pub use hear::{Answered, Unheard};
 pub use identity::{Identity, Recognised};
 pub use messenger::{Messenger, Posted};
+pub(super) use news::Logs;
+pub use news::{PlainDecided, PlainEnding, PlainStood};
+pub use outgoing::{PlainMessage, PlainPending};
 pub use script::{Act, Door, Script, Scripted, Step};
 pub use settings::{Decide, DspSettings, Handling, Limit, Literal, Peer, PlainRule, Secret, Uncataloged, Waits, Who};
 pub use signed::{address_at, introduce};
 pub use start::StartOrder;
 pub use store::{PlainCommit, PlainEntry, PlainIndex, PlainStore, Receipt, Spent};
 pub use transfers::Agreed;
-pub use view::{PlainOfferView, PlainView};
+pub use view::{PlainOfferView, PlainView, Turn};
+pub use waiting::{Awaited, PlainDue, PlainWaiting};
 
 use decide::Next;
 

@@ -88,6 +88,7 @@ impl Connector {
                     why
                 }
             };
+            self.tried(talk, parcel, &why);
             if not_yet >= NOT_YET || later >= LATER {
                 return Ok(Outcome::Refused(why));
             }
@@ -121,10 +122,10 @@ impl Connector {
     }
 
     /// Notes that a message is done, without waiting for it: a repetition would do no harm.
-    fn done(&self, talk: &Talk, parcel: &Parcel) {
+    pub(super) fn done(&self, talk: &Talk, parcel: &Parcel) {
+        Self::shown_no_more(talk, parcel);
         let (id, done) = (talk.id.clone(), vec![parcel.place]);
-        let commit = PlainCommit { id, place: 0, events: vec![], send: vec![], done, index: None };
-        let receipt = self.store.submit(commit);
+        let receipt = self.store.submit(PlainCommit { id, done, ..PlainCommit::default() });
         tokio::spawn(async move {
             if let Err(fault) = receipt.await {
                 tracing::warn!(%fault, "a message that was taken will be sent again after a restart");
@@ -192,11 +193,11 @@ async fn send_all(connector: Arc<Connector>, talk: Arc<Talk>) {
                 learned
             }
             Ok(Outcome::Pointless) => {
-                connector.done(&talk, &parcel);
+                connector.unsaid(&talk, &parcel);
                 Ok(())
             }
             Ok(Outcome::Refused(why)) => {
-                connector.done(&talk, &parcel);
+                connector.undelivered(&talk, &parcel, &why);
                 connector.give_up(&talk, &parcel, &why).await
             }
             Err(fault) => Err(fault),

@@ -3,6 +3,7 @@ use std::pin::Pin;
 
 use async_trait::async_trait;
 
+use super::PlainPending;
 use crate::encoding::Timestamp;
 use crate::negotiation::plain::{Event, ParticipantId};
 use crate::negotiation::{Role, StateName};
@@ -34,6 +35,8 @@ pub trait PlainStore: Send + Sync {
     async fn plain_open_with(&self, peer: &ParticipantId) -> Result<u64, StoreFault>;
     /// Negotiations that the clock ends by `now`, and when the next one comes.
     async fn plain_lapsed(&self, now: Timestamp) -> Result<(Vec<String>, Option<Timestamp>), StoreFault>;
+    /// When the clock ends a negotiation, and which of its messages the counterparty never took.
+    async fn plain_pending(&self, id: &str) -> Result<PlainPending, StoreFault>;
     /// Messages that no counterparty has taken yet: negotiation and place in its log.
     async fn plain_unsent(&self) -> Result<Vec<(String, u64)>, StoreFault>;
 }
@@ -72,6 +75,10 @@ pub struct PlainCommit {
     pub send: Vec<u64>,
     /// The places of messages that the counterparty has taken, or never will.
     pub done: Vec<u64>,
+    /// The places of messages that the counterparty will never take, and why.
+    pub undelivered: Vec<(u64, String)>,
+    /// The places of those events that a desk is told.
+    pub told: Vec<u64>,
     /// What the negotiation is found by; absent where nothing happened to it.
     pub index: Option<PlainIndex>,
 }

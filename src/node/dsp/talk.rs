@@ -1,10 +1,11 @@
 //! Negotiations in memory, and one decision on its way from there into the store and out to the counterparty.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::task::JoinHandle;
 
+use super::outgoing::PlainMessage;
 use super::{Connector, PlainCommit, PlainIndex, Receipt};
 use crate::check::Refusal;
 use crate::dsp::checks;
@@ -26,12 +27,18 @@ pub(super) struct Talk {
     out: Mutex<Out>,
 }
 
-/// What goes out to the counterparty, in order.
+/// What goes out to the counterparty, in order, and what a desk is shown of it.
 #[derive(Default)]
 pub(super) struct Out {
     pub queue: VecDeque<Parcel>,
     /// Whether somebody is sending.
     pub busy: bool,
+    /// What the counterparty has not taken, by the place in the log.
+    pub messages: BTreeMap<u64, PlainMessage>,
+    /// When the clock ends the negotiation.
+    pub lapses: Option<Timestamp>,
+    /// Who the counterparty is, once the log was read.
+    pub peer: Option<ParticipantId>,
 }
 
 /// A message on its way out.
@@ -172,6 +179,7 @@ pub(super) struct Draft {
     place: u64,
     events: Vec<String>,
     parcels: Vec<Parcel>,
+    told: Vec<u64>,
     began: bool,
     /// Whether it was not over before.
     ended: bool,
@@ -187,6 +195,7 @@ impl Draft {
             place: 0,
             events: vec![text],
             parcels: parcel.into_iter().collect(),
+            told: vec![0],
             began: true,
             ended: true,
         })
@@ -195,12 +204,15 @@ impl Draft {
     /// A further decision.
     pub(super) fn further(negotiation: Negotiation) -> Self {
         let ended = !negotiation.is_over();
-        Self { place: negotiation.events(), negotiation, events: vec![], parcels: vec![], began: false, ended }
+        let place = negotiation.events();
+        Self { place, negotiation, events: vec![], parcels: vec![], told: vec![], began: false, ended }
     }
 
     pub(super) fn add(mut self, event: Event) -> Result<Self, NodeFault> {
         let place = self.place + self.events.len() as u64;
         self.events.push(written(&event)?);
+        // Learning the counterparty's id moves nothing.
+        self.told.extend(super::outgoing::message(&event).map(|_| place));
         self.parcels.extend(outgoing(&event, Some(self.negotiation.opening().role), place));
         self.negotiation = self.negotiation.apply(event).map_err(damaged)?;
         Ok(self)
@@ -235,6 +247,7 @@ impl Connector {
         let Some(events) = self.store.plain_log(id).await? else { return Ok(None) };
         let held = self.kept.one(HELD, id).await?.is_some();
         let talk = Talk::known(id, held);
+        self.pending(&talk, &events).await?;
         *talk.standing.lock().await = Some(Negotiation::replay(events).map_err(damaged)?);
         Ok(Some(self.talks.keep(talk)))
     }
@@ -244,6 +257,7 @@ impl Connector {
         if slot.is_none() {
             let events = self.store.plain_log(&talk.id).await?;
             let events = events.ok_or_else(|| NodeFault::unknown("negotiation", &talk.id))?;
+            self.pending(talk, &events).await?;
             *slot = Some(Negotiation::replay(events).map_err(damaged)?);
         }
         Ok(())
@@ -258,7 +272,7 @@ impl Connector {
         slot: &mut Option<Negotiation>,
         draft: Draft,
     ) -> Result<Settling, NodeFault> {
-        let Draft { negotiation, place, events, parcels, began, ended } = draft;
+        let Draft { negotiation, place, events, parcels, told, began, ended } = draft;
         let now = chance::now()?;
         let peer = &negotiation.opening().peer;
         if began {
@@ -267,13 +281,21 @@ impl Connector {
         if negotiation.is_over() && ended {
             self.count(peer, false);
         }
+        let index = self.index(&negotiation, now);
+        {
+            let mut out = talk.out();
+            out.lapses = index.lapses;
+            out.peer.get_or_insert_with(|| peer.clone());
+            out.messages.extend(parcels.iter().map(|parcel| (parcel.place, PlainMessage::of(&parcel.said))));
+        }
         let commit = PlainCommit {
             id: talk.id.clone(),
             place,
             send: parcels.iter().map(|parcel| parcel.place).collect(),
             events,
-            done: vec![],
-            index: Some(self.index(&negotiation, now)),
+            told,
+            index: Some(index),
+            ..PlainCommit::default()
         };
         tracing::debug!(negotiation = talk.id, state = %negotiation.state().name(), "committed");
         *slot = Some(negotiation);
@@ -321,10 +343,12 @@ async fn settle(
                 connector.send(&talk);
             }
             connector.watch.notify_one();
+            connector.wallet.get().into_iter().for_each(|wallet| wallet.ring());
             Ok(())
         }
         Err(fault) => {
             tracing::error!(negotiation = talk.id, %fault, "a decision was not written");
+            parcels.iter().for_each(|parcel| Connector::shown_no_more(&talk, parcel));
             // Memory went ahead of the store: it is read again.
             let before = talk.standing.lock().await.take();
             if began {

@@ -4,14 +4,15 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::talk::Talk;
-use super::{Act, Connector, Next};
-use crate::credential::rfc3339;
+use super::{Act, Connector, Next, PlainMessage};
 use crate::encoding::Timestamp;
 use crate::negotiation::plain::{
     Differences, Ending, Entered, Negotiation, Offered, ParticipantId, Parties, State, differences,
 };
 use crate::negotiation::{Role, StateName};
 use crate::node::NodeFault;
+use crate::node::consent::deadline;
+use crate::policy::terms_in_words;
 
 /// A plain negotiation, for people and scripts.
 #[derive(Clone, Debug, Serialize)]
@@ -28,6 +29,8 @@ pub struct PlainView {
     pub role: Role,
     /// The counterparty.
     pub counterparty: ParticipantId,
+    /// The counterparty's name among the contacts; a name stands beside the id and never for it.
+    pub counterparty_name: Option<String>,
     /// Where the counterparty takes messages.
     pub address: String,
     /// The consumer's id of it, once it is known.
@@ -44,6 +47,13 @@ pub struct PlainView {
     pub parties: Parties,
     /// Whether a person of this side has to decide.
     pub person: bool,
+    /// Whose turn it is.
+    pub turn: Turn,
+    /// When the clock ends it, unless somebody moves it before.
+    #[serde(serialize_with = "deadline")]
+    pub until: Option<Timestamp>,
+    /// Whether this node, restored from a copy, decides nothing here any more: it can only be ended.
+    pub held: bool,
     /// What this side can do now.
     pub acts: &'static [Act],
     /// Every offer that was on the table, oldest first; the last one stands.
@@ -52,11 +62,29 @@ pub struct PlainView {
     pub agreement: Option<Value>,
     /// Why it ended without one.
     pub ending: Option<Ending>,
+    /// Whether the counterparty has taken everything that this side said. Of what is over: whether it knows of the end.
+    pub acknowledged: bool,
+    /// This side's messages that the counterparty has not taken: on their way, or tried no more.
+    pub messages: Vec<PlainMessage>,
     /// The states entered.
     pub history: Vec<Entered>,
     /// When it began.
-    #[serde(serialize_with = "optional")]
+    #[serde(serialize_with = "deadline")]
     pub began_at: Option<Timestamp>,
+}
+
+/// Whose turn it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Turn {
+    /// A person of this side decides.
+    Person,
+    /// This node does what the configuration decides.
+    Node,
+    /// The counterparty's.
+    Counterparty,
+    /// It is over.
+    Nobody,
 }
 
 /// An offer, and how it differs from the one before.
@@ -65,15 +93,10 @@ pub struct PlainOfferView {
     /// The offer.
     #[serde(flatten)]
     pub offered: Offered,
+    /// The terms, each as a sentence; what has no sentence as JSON.
+    pub in_words: Vec<String>,
     /// What its terms changed.
     pub changes: Option<Differences>,
-}
-
-fn optional<S: serde::Serializer>(at: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
-    match at {
-        Some(at) => rfc3339::serialize(at, serializer),
-        None => serializer.serialize_none(),
-    }
 }
 
 impl Connector {
@@ -86,7 +109,10 @@ impl Connector {
         let talk = self.talk(id).await?.ok_or_else(unknown)?;
         let mut slot = talk.standing.lock().await;
         self.read(&talk, &mut slot).await?;
-        slot.as_ref().map(|negotiation| self.shown(&talk, negotiation)).ok_or_else(unknown)
+        let mut view = slot.as_ref().map(|negotiation| self.shown(&talk, negotiation)).ok_or_else(unknown)?;
+        drop(slot);
+        view.counterparty_name = self.called(&view.counterparty).await?;
+        Ok(view)
     }
 
     /// Negotiations, newest first, at most `limit`; only open ones where that is asked for.
@@ -105,6 +131,11 @@ impl Connector {
         let (opening, offers) = (negotiation.opening(), negotiation.offers());
         let before = std::iter::once(None).chain(offers.iter().map(Some));
         let state = negotiation.state().name();
+        let next = self.next_in(talk, negotiation);
+        let (messages, until) = {
+            let out = talk.out();
+            (out.messages.values().cloned().collect::<Vec<_>>(), out.lapses)
+        };
         PlainView {
             id: talk.id.clone(),
             mode: "plain",
@@ -112,6 +143,7 @@ impl Connector {
             state,
             role: opening.role,
             counterparty: opening.peer.clone(),
+            counterparty_name: None,
             address: opening.address.clone(),
             consumer_pid: opening.consumer_pid().map(str::to_owned),
             provider_pid: opening.provider_pid().map(str::to_owned),
@@ -119,7 +151,15 @@ impl Connector {
             dataset: opening.dataset.clone(),
             cataloged: negotiation.offer().and_then(|offer| offer.cataloged),
             parties: negotiation.parties(),
-            person: self.next_in(talk, negotiation) == Next::Person,
+            person: next == Next::Person,
+            turn: match next {
+                _ if negotiation.is_over() => Turn::Nobody,
+                Next::Person => Turn::Person,
+                Next::Itself { .. } => Turn::Node,
+                Next::Other => Turn::Counterparty,
+            },
+            until: until.filter(|_| !negotiation.is_over()),
+            held: talk.held,
             acts: if talk.held && !negotiation.is_over() {
                 &[Act::Terminate]
             } else {
@@ -130,6 +170,7 @@ impl Connector {
                 .zip(before)
                 .map(|(offer, before)| PlainOfferView {
                     offered: offer.clone(),
+                    in_words: terms_in_words(&offer.offer),
                     changes: before.map(|before| differences(&before.offer, &offer.offer)),
                 })
                 .collect(),
@@ -138,6 +179,8 @@ impl Connector {
                 State::Terminated(ending, _) => Some(ending.clone()),
                 _ => None,
             },
+            acknowledged: messages.is_empty(),
+            messages,
             history: negotiation.history().to_vec(),
             began_at: negotiation.history().first().map(|entered| entered.at),
         }

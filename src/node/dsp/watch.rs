@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use super::outgoing::PlainMessage;
 use super::talk::Parcel;
 use super::{Act, Connector, Next, Order};
 use crate::negotiation::Decider;
@@ -53,6 +54,7 @@ impl Connector {
                 _ => continue,
             };
             let mut out = talk.out();
+            out.messages.entry(place).or_insert_with(|| PlainMessage::of(&said));
             if out.queue.iter().all(|parcel| parcel.place != place) {
                 out.queue.push_back(Parcel { place, said, first });
             }
