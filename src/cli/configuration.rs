@@ -6,6 +6,7 @@ use anyhow::Result;
 use serde::Deserialize;
 
 use crate::credential::Trust;
+use crate::http::Proxies;
 use crate::identity::Did;
 use crate::node::dsp::DspSettings;
 use crate::node::{Consent, GateSettings, Letterhead, MediatedBy, MediatorSettings, Uncataloged, Windows};
@@ -99,6 +100,8 @@ pub struct Listen {
     pub management: SocketAddr,
     /// How the world reaches `public`; `http://` and its address when absent.
     pub public_url: Option<String>,
+    /// The proxies in front of `public`, whose `X-Forwarded-For` says who the caller is.
+    pub proxies: Proxies,
     /// How browsers reach `management` where they do not call it by its IP address or localhost: behind a proxy.
     pub management_url: Option<url::Url>,
 }
@@ -106,7 +109,13 @@ pub struct Listen {
 impl Default for Listen {
     fn default() -> Self {
         let loopback = |port| SocketAddr::from(([127, 0, 0, 1], port));
-        Self { public: loopback(7300), management: loopback(7301), public_url: None, management_url: None }
+        Self {
+            public: loopback(7300),
+            management: loopback(7301),
+            public_url: None,
+            proxies: Proxies::default(),
+            management_url: None,
+        }
     }
 }
 

@@ -68,7 +68,7 @@ pub use fault::NodeFault;
 pub use force::{ContractView, Force, StandingView};
 pub use gatekeeper::{
     Admission, Admitted, Carried, Delivery, ForwardSettings, GateSettings, GateTally, Gatekeeper, OwnContract, Proxy,
-    ReceiptState, Scheme, ServedAsset, Source, Standing,
+    ReceiptState, Scheme, ServedAsset, Shares, Source, Standing,
 };
 pub(crate) use gatekeeper::{CHALLENGE_KEY, VOID_IN_A_COPY};
 pub use goods::{Found, Good, TemplateView};

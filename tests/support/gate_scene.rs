@@ -12,7 +12,7 @@ use countersign::encoding::Timestamp;
 use countersign::gate::{Answer, Receipt};
 use countersign::http::{self, Served};
 use countersign::identity::{Documents, Signer as _};
-use countersign::node::{GateSettings, Gatekeeper, ServedAsset, Source, chance};
+use countersign::node::{GateSettings, Gatekeeper, ServedAsset, Shares, Source, chance};
 use countersign::store::{SealingKey, Sqlite};
 use reqwest::{Method, Response, StatusCode};
 use serde_json::Value;
@@ -77,6 +77,7 @@ impl Scene {
             dpop_required: false,
             dpop_nonces: false,
             forward: None,
+            shares: Shares::default(),
         };
         change(&mut settings, home.path());
         let chain = Arc::new(ScriptedChain::new(now));

@@ -1,0 +1,224 @@
+//! Nobody crowds others out at a gate: not by rate, not by standing still, not by filling its store.
+
+mod support {
+    pub mod gate_scene;
+    pub mod gate_world;
+}
+
+use std::io::Write;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use countersign::credential::Asset;
+use countersign::encoding::Hasher;
+use countersign::http::{self, Proxies, Router, Served, Share};
+use countersign::node::Shares;
+use reqwest::{Response, StatusCode};
+use serde_json::Value;
+use support::gate_scene::{Scene, check};
+use support::gate_world::{Contract, ScriptedChain, free};
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::{TcpListener, TcpStream};
+
+const CHUNK: usize = 1 << 20;
+const CHUNKS: usize = 64;
+
+/// A gate in front of a file that no socket's buffers hold.
+async fn scene(shares: Shares) -> Scene {
+    let mut whole = Hasher::default();
+    (0..CHUNKS).for_each(|_| whole.update(&[0; CHUNK]));
+    let sha256 = whole.finish().hex()[2..].to_owned();
+    Scene::with(|settings, home| {
+        let large = home.join("junction.xodr");
+        std::fs::File::create(&large).unwrap().set_len((CHUNK * CHUNKS) as u64).unwrap();
+        settings.assets[0].sha256 = sha256;
+        settings.shares = shares;
+    })
+    .await
+}
+
+fn contract(scene: &Scene, number: u8) -> Contract {
+    let asset = Asset { sha256: scene.settings.assets[0].sha256.clone(), ..scene.asset() };
+    let contract = scene.world.contract(number, asset, free());
+    scene.chain.record(&contract, 90, scene.world.now);
+    contract
+}
+
+fn running(scene: &Scene) -> usize {
+    scene.running.as_ref().unwrap().gate.tally().running
+}
+
+async fn until(mut holds: impl FnMut() -> bool, what: &str) {
+    for _ in 0..500 {
+        if holds() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("{what}");
+}
+
+#[tokio::test]
+async fn a_contract_whose_readers_stand_still_leaves_places_for_others() {
+    let scene = scene(Shares { deliveries: 3, ..Shares::default() }).await;
+    let (greedy, other) = (contract(&scene, 1), contract(&scene, 2));
+    // More than one token does not help it.
+    let tokens = [scene.token(&greedy).await, scene.token(&greedy).await];
+    let mut held: Vec<Response> = Vec::new();
+    for token in [&tokens[0], &tokens[0], &tokens[1]] {
+        let still = scene.get("/assets/junction", Some(token)).await;
+        assert_eq!(still.status(), StatusCode::OK);
+        held.push(still);
+    }
+    let beyond = scene.get("/assets/junction", Some(&tokens[1])).await;
+    assert_eq!(beyond.headers()["retry-after"], "5");
+    assert_eq!(beyond.headers()["countersign-check"], "gate.share.deliveries");
+    assert_eq!(check(beyond, StatusCode::TOO_MANY_REQUESTS).await, "gate.share.deliveries");
+    let token = scene.token(&other).await;
+    assert_eq!(scene.get("/assets/junction", Some(&token)).await.status(), StatusCode::OK);
+    held.pop();
+    until(|| running(&scene) < 4, "a place was not given back").await;
+    assert_eq!(scene.get("/assets/junction", Some(&tokens[0])).await.status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn who_stands_still_under_an_ended_contract_is_cut_as_well() {
+    let scene = scene(Shares::default()).await;
+    let contract = contract(&scene, 1);
+    let token = scene.token(&contract).await;
+    let mut held = Vec::new();
+    for _ in 0..30 {
+        let host = scene.origin.strip_prefix("http://").unwrap();
+        let mut stream = TcpStream::connect(host).await.unwrap();
+        let request = format!("GET /assets/junction HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer {token}\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        held.push(stream);
+    }
+    until(|| running(&scene) == 30, "they did not begin").await;
+    // Until every buffer on the way is full.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    scene.chain.script().ended.insert(contract.core.claims.contract_id, ScriptedChain::mark(110, scene.world.now));
+    until(|| running(&scene) == 0, "some of them were not cut").await;
+}
+
+/// The gate behind a proxy on this machine, with a small share for each caller.
+async fn behind_a_proxy(scene: &Scene, share: Share) -> (Served, String) {
+    let proxies = Proxies::try_from(vec!["127.0.0.1".to_owned()]).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let router = http::with_share(http::gate::router(scene.running.as_ref().unwrap().gate.clone()), share);
+    (http::serve_behind(listener, router, Duration::from_secs(10), proxies), address)
+}
+
+#[tokio::test]
+async fn callers_behind_a_proxy_have_a_share_each() {
+    let scene = scene(Shares { deliveries_of_address: 2, ..Shares::default() }).await;
+    let (_served, address) = behind_a_proxy(&scene, Share { per_second: 0.01, burst: 6.0 }).await;
+    let ask = async |path: &str, caller: &str, token: Option<&str>| {
+        let mut request = scene.client.get(format!("{address}{path}")).header("x-forwarded-for", caller);
+        if let Some(token) = token {
+            request = request.bearer_auth(token);
+        }
+        request.send().await.unwrap()
+    };
+    // Deliveries: so many for an address, under whichever contracts.
+    let tokens = [scene.token(&contract(&scene, 1)).await, scene.token(&contract(&scene, 2)).await];
+    let data = async |caller: &str, token: &str| ask("/assets/junction", caller, Some(token)).await;
+    let _held = [data("192.0.2.1", &tokens[0]).await, data("192.0.2.1", &tokens[1]).await];
+    let beyond = data("192.0.2.1", &tokens[0]).await;
+    assert_eq!(check(beyond, StatusCode::TOO_MANY_REQUESTS).await, "gate.share.deliveries");
+    assert_eq!(data("192.0.2.2", &tokens[0]).await.status(), StatusCode::OK);
+
+    // Requests: whoever used them up is told so, whatever it writes itself, and others are not.
+    let mut status = StatusCode::OK;
+    for _ in 0..8 {
+        status = ask("/other", "192.0.2.1", None).await.status();
+    }
+    assert_eq!(status, StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(ask("/other", "192.0.2.9, 192.0.2.1", None).await.status(), StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(ask("/other", "192.0.2.3", None).await.status(), StatusCode::NOT_FOUND);
+    for path in ["/health", "/ready"] {
+        assert_eq!(ask(path, "192.0.2.1", None).await.status(), StatusCode::OK, "{path}");
+    }
+}
+
+#[test]
+fn the_nginx_configuration_says_whom_it_saw() {
+    let text = include_str!("../deploy/nginx/data.conf");
+    let passing: Vec<&str> =
+        text.split("location ").filter(|location| location.contains("proxy_pass http://countersign_gate;")).collect();
+    assert_eq!(passing.len(), 2);
+    for location in passing {
+        assert!(location.contains("proxy_set_header X-Forwarded-For $remote_addr;"), "{location}");
+    }
+}
+
+#[tokio::test]
+async fn every_refusal_has_one_form() {
+    let scene = Scene::new().await;
+    let large = scene.client.post(format!("{}/token", scene.origin)).body("x".repeat(700 * 1024)).send().await.unwrap();
+    assert_eq!(check(large, StatusCode::PAYLOAD_TOO_LARGE).await, "");
+
+    let stuck = async || tokio::time::sleep(Duration::from_secs(60)).await;
+    let broken = async || -> String { panic!("on purpose") };
+    let bare = async || StatusCode::IM_A_TEAPOT;
+    let own = async || (StatusCode::CONFLICT, [("content-type", "application/problem+json")], "{}");
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let router = Router::new()
+        .route("/stuck", axum::routing::get(stuck))
+        .route("/broken", axum::routing::get(broken))
+        .route("/bare", axum::routing::get(bare))
+        .route("/own", axum::routing::get(own));
+    let _served = http::serve(listener, router, Duration::from_millis(200));
+    for (path, status) in [("/stuck", 503), ("/broken", 500), ("/bare", 418), ("/none", 404)] {
+        let answer = scene.client.get(format!("{address}{path}")).send().await.unwrap();
+        assert_eq!(check(answer, StatusCode::from_u16(status).unwrap()).await, "", "{path}");
+    }
+    let own = scene.client.get(format!("{address}/own")).send().await.unwrap();
+    assert_eq!((own.status(), own.text().await.unwrap().as_str()), (StatusCode::CONFLICT, "{}"));
+}
+
+/// What was logged.
+#[derive(Clone, Default)]
+struct Tape(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Tape {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn what_strangers_bring_about_is_no_error_in_the_log() {
+    let tape = Tape::default();
+    let written = tape.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .json()
+        .with_max_level(tracing::Level::WARN)
+        .with_writer(move || written.clone())
+        .finish();
+    tracing::subscriber::set_global_default(subscriber).unwrap();
+    let scene = Scene::new().await;
+    scene.chain.script().fault = Some(countersign::node::RegistryFault::Unreachable("nobody there".into()));
+    let mut status = StatusCode::OK;
+    for _ in 0..200 {
+        status = scene.get("/ready", None).await.status();
+        if status != StatusCode::OK {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+    let text = String::from_utf8(tape.0.lock().unwrap().clone()).unwrap();
+    let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(!lines.is_empty(), "that the chain cannot be read is logged");
+    let of_requests: Vec<_> =
+        lines.iter().filter(|line| line["target"].as_str().unwrap().starts_with("tower_http::trace")).collect();
+    assert!(of_requests.is_empty(), "{of_requests:?}");
+}
