@@ -107,6 +107,9 @@ fn full_disk(street: &mut Street) {
     }
     assert_eq!(provider.get("/api/assets").as_array().unwrap().len(), 1 + taken, "what was acknowledged is there");
 
+    let (status, ready) = provider.call("GET", "/ready", None);
+    assert_eq!((status, &ready["missing"][0]["what"]), (503, &json!("store")), "{ready}");
+
     // A message is not acknowledged: its sender keeps it and repeats it.
     consumer.post("/api/requests", &json!({ "provider": provider.did, "asset": ASSET }));
     let until = std::time::Instant::now() + std::time::Duration::from_secs(20);

@@ -10,13 +10,14 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use countersign::credential::Asset;
-use countersign::encoding::Hasher;
+use countersign::encoding::{Digest, Hasher};
 use countersign::http::{self, Proxies, Router, Served, Share};
-use countersign::node::Shares;
-use reqwest::{Response, StatusCode};
-use serde_json::Value;
-use support::gate_scene::{Scene, check};
-use support::gate_world::{Contract, ScriptedChain, free};
+use countersign::node::{Shares, chance};
+use reqwest::{Method, Response, StatusCode};
+use serde_json::{Value, json};
+use sqlx::{Connection as _, SqliteConnection};
+use support::gate_scene::{DATA, Scene, check, link};
+use support::gate_world::{Contract, ScriptedChain, free, under};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream};
 
@@ -177,6 +178,142 @@ async fn every_refusal_has_one_form() {
     }
     let own = scene.client.get(format!("{address}/own")).send().await.unwrap();
     assert_eq!((own.status(), own.text().await.unwrap().as_str()), (StatusCode::CONFLICT, "{}"));
+}
+
+/// Has a contract open the gate, and be delivered to, so often; the last token.
+async fn uses(scene: &Scene, contract: &Contract, times: usize) -> String {
+    let mut token = String::new();
+    for _ in 0..times {
+        token = scene.token(contract).await;
+        let data = scene.get("/assets/junction", Some(&token)).await;
+        assert_eq!(data.status(), StatusCode::OK);
+        data.bytes().await.unwrap();
+    }
+    token
+}
+
+#[tokio::test]
+async fn a_contract_has_so_many_good_tokens_and_no_more() {
+    let mut scene = Scene::with(|settings, _| settings.shares.tokens = 3).await;
+    let (greedy, other) = (scene.concluded(1, under("count", "lteq", json!(9))), scene.concluded(2, free()));
+    let tokens = [scene.token(&greedy).await, scene.token(&greedy).await, scene.token(&greedy).await];
+    let answer = scene.answer(&greedy).await;
+    let beyond = scene.send(&answer).await;
+    assert_eq!(beyond.headers()["retry-after"], "5");
+    assert_eq!(check(beyond, StatusCode::TOO_MANY_REQUESTS).await, "gate.share.tokens");
+    scene.token(&other).await;
+    // Nothing of the refused answer counts: neither its challenge nor a use.
+    scene.settings.shares.tokens = 4;
+    scene.restart().await;
+    assert_eq!(scene.send(&answer).await.status(), StatusCode::OK);
+    for token in tokens {
+        assert_eq!(scene.get("/assets/junction", Some(&token)).await.status(), StatusCode::OK, "they are good");
+    }
+}
+
+#[tokio::test]
+async fn one_contract_does_not_fill_the_store_for_others() {
+    let mut scene = Scene::new().await;
+    scene.most = Some(2 << 20);
+    scene.restart().await;
+    let (greedy, other) = (scene.concluded(1, free()), scene.concluded(2, free()));
+    // Of the other contract there is a little, which stays while the greedy one goes on and on.
+    let early = uses(&scene, &other, 1).await;
+    let first = scene.get("/assets/junction", Some(&early)).await;
+    let receipt = link(&first);
+    first.bytes().await.unwrap();
+    let token = scene.token(&greedy).await;
+    for _ in 0..900 {
+        let part = scene.request(Method::GET, "/assets/junction", Some(&token), Some("bytes=0-0")).await;
+        assert_eq!(part.status(), StatusCode::PARTIAL_CONTENT);
+        assert_eq!(part.bytes().await.unwrap().len(), 1);
+    }
+    uses(&scene, &greedy, 60).await;
+    assert_eq!(scene.get("/ready", None).await.status(), StatusCode::OK);
+    uses(&scene, &other, 3).await;
+    assert_eq!(scene.receipt(&receipt, &early, &other).await.bytes, DATA.len() as u64);
+    let gate = scene.running.as_ref().unwrap().gate.clone();
+    gate.settled().await;
+    let sum = gate.sum_of(&greedy.core.hash).await.unwrap().unwrap();
+    assert_eq!((sum.openings, sum.deliveries, sum.bytes), (61, 960, 900 + 60 * DATA.len() as u64));
+}
+
+#[tokio::test]
+async fn presentations_are_kept_whole_and_what_is_old_goes_into_the_sum() {
+    let mut scene = Scene::new().await;
+    let contract = scene.concluded(1, free());
+    let gate = |scene: &Scene| scene.running.as_ref().unwrap().gate.clone();
+    let mut shown = Vec::new();
+    for names in [&["asset", "terms"][..], &["asset", "terms"], &["asset", "terms", "price"]] {
+        let answer = contract.answer(&scene.origin, &scene.nonce().await, names, chance::now().unwrap());
+        assert_eq!(scene.send(&answer).await.status(), StatusCode::OK);
+        shown.push(answer.presentation);
+    }
+    let kept = async |scene: &Scene, text: &str| gate(scene).presentation(&Digest::of(text)).await.unwrap();
+    for text in &shown {
+        assert_eq!(kept(&scene, text).await.as_ref(), Some(text));
+    }
+    let token = uses(&scene, &contract, 1).await;
+    gate(&scene).settled().await;
+    scene.stop().await;
+    // 401 days later, by the store's word.
+    let mut db =
+        SqliteConnection::connect(&format!("sqlite://{}", scene.home.path().join("gate.db").display())).await.unwrap();
+    sqlx::query("UPDATE gate_evidence SET at = at - 401 * 86400").execute(&mut db).await.unwrap();
+    scene.open_again().await;
+    let mut left = i64::MAX;
+    for _ in 0..500 {
+        left = sqlx::query_scalar("SELECT count(*) FROM gate_evidence").fetch_one(&mut db).await.unwrap();
+        if left == 1 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(left, 1, "the first presentation stays, and nothing else");
+    assert_eq!(kept(&scene, &shown[0]).await.as_ref(), Some(&shown[0]));
+    assert_eq!(kept(&scene, &shown[1]).await, None);
+    let sum = gate(&scene).sum_of(&contract.core.hash).await.unwrap().unwrap();
+    assert_eq!((sum.openings, sum.deliveries, sum.bytes), (4, 1, DATA.len() as u64));
+    assert_eq!(
+        scene.get("/assets/junction", Some(&token)).await.status(),
+        StatusCode::OK,
+        "the token is as good as before"
+    );
+}
+
+#[tokio::test]
+async fn a_gate_with_a_full_store_is_not_ready() {
+    let mut scene = Scene::new().await;
+    scene.most = Some(1 << 20);
+    scene.restart().await;
+    scene.stop().await;
+    let mut db =
+        SqliteConnection::connect(&format!("sqlite://{}", scene.home.path().join("gate.db").display())).await.unwrap();
+    for number in 0.. {
+        let pages: i64 = sqlx::query_scalar("PRAGMA page_count").fetch_one(&mut db).await.unwrap();
+        if pages > 244 {
+            break;
+        }
+        let filled = sqlx::query("INSERT INTO documents (kind, id, value) VALUES ('filler', ?, json_quote(?))");
+        filled.bind(number.to_string()).bind("x".repeat(30 * 1024)).execute(&mut db).await.unwrap();
+    }
+    let address = scene.origin.strip_prefix("http://").unwrap().to_owned();
+    scene.start_unready(TcpListener::bind(address).await.unwrap()).await;
+    let mut said = String::new();
+    for _ in 0..200 {
+        let answer = scene.get("/ready", None).await;
+        assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+        said = answer.text().await.unwrap();
+        if said.contains("store") {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(said.contains("the gate's store takes nothing now"), "{said}");
+    assert_eq!(scene.get("/health", None).await.status(), StatusCode::OK);
+    // Room is made, and it says so by itself.
+    sqlx::query("DELETE FROM documents WHERE kind = 'filler'").execute(&mut db).await.unwrap();
+    scene.until_ready().await;
 }
 
 /// What was logged.

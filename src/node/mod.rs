@@ -37,6 +37,7 @@ pub mod port;
 mod proposing;
 mod receive;
 mod refused;
+mod room;
 mod rounds;
 mod run;
 mod scope;
@@ -86,11 +87,15 @@ pub use port::{Courier, Depth, NotDelivered, Registry, RegistryFault, Resolver};
 pub use proposing::ProposalOrder;
 use refused::Refused;
 pub use refused::{KeptRefusal, RefusedMessage};
+pub use room::Room;
 pub use rounds::{Change, RoundView};
 pub use scope::{NoScope, Scope};
 pub use settings::{Consent, Matter, Point, RecordConsent, Rule, Settings, Windows};
 pub use statement::StatementView;
-pub use store::{Commit, Dealings, Index, Kept, Mark, News, Order, Outgoing, Parked, Seen, Store, StoreFault, Tally};
+pub use store::{
+    Commit, Dealings, Evidence, EvidenceKind, EvidenceSum, Index, Kept, Mark, News, Order, Outgoing, Parked, Seen,
+    Store, StoreFault, Tally,
+};
 pub use timepiece::Timepiece;
 use tokio::sync::Notify;
 pub use view::{NegotiationView, OfferView};

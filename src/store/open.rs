@@ -13,7 +13,7 @@ use super::{SealingKey, documents};
 use crate::node::StoreFault;
 
 const READERS: u32 = 4;
-const PAGE: u64 = 4096; // SQLite's own choice, which a file keeps
+pub(super) const PAGE: u64 = 4096; // SQLite's own choice, which a file keeps
 const MOST_PAGES: u64 = 0xffff_fffe;
 pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const WAL_KEPT: &str = "67108864"; // bytes: what a checkpoint leaves of the write-ahead log
@@ -41,6 +41,8 @@ pub struct Sqlite {
     pub(super) writer: SqlitePool,
     pub(super) readers: SqlitePool,
     pub(super) limits: InboxLimits,
+    /// The most that its file may take, in bytes.
+    pub(super) most: Option<u64>,
     /// Seals the secrets among what is kept.
     pub(super) seal: SealingKey,
     _lock: File,
@@ -93,7 +95,7 @@ impl Sqlite {
         })?;
         let readers = pool(READERS).connect_with(file.pragma("query_only", "ON")).await.map_err(fault)?;
         let desk = Desk::open(writer.clone());
-        let store = Self { desk, writer, readers, limits, seal, _lock: lock };
+        let store = Self { desk, writer, readers, limits, most, seal, _lock: lock };
         documents::try_seal(&mut *store.reading().await?, &store.seal, &path.display().to_string()).await?;
         Ok(store)
     }
@@ -127,6 +129,7 @@ fn migrations() -> Migrator {
     let transfers = include_str!("migrations/0035_transfers.sql").into_sql_str();
     let agreements = include_str!("migrations/0036_agreements.sql").into_sql_str();
     let contracts = include_str!("migrations/0037_contracts.sql").into_sql_str();
+    let evidence = include_str!("migrations/0042_gate_evidence.sql").into_sql_str();
     Migrator::with_migrations(vec![
         Migration::new(1, "ground".into(), MigrationType::Simple, ground, false),
         Migration::new(5, "books".into(), MigrationType::Simple, books, false),
@@ -137,6 +140,7 @@ fn migrations() -> Migrator {
         Migration::new(35, "transfers".into(), MigrationType::Simple, transfers, false),
         Migration::new(36, "agreements".into(), MigrationType::Simple, agreements, false),
         Migration::new(37, "contracts".into(), MigrationType::Simple, contracts, false),
+        Migration::new(42, "gate evidence".into(), MigrationType::Simple, evidence, false),
     ])
 }
 

@@ -39,7 +39,7 @@ use serde_json::Value;
 use super::calls::{Declined, Desk, Silent};
 use super::{HomeArgument, Later, Usage};
 pub use books::day_or_second;
-pub use words::Progress;
+pub use words::{Progress, when};
 
 /// The longest text that is read from a file or standard input.
 const MOST: u64 = 256 * 1024;

@@ -139,11 +139,15 @@ async fn health() -> Json<Value> {
 
 async fn ready(State(gate): State<Gate>) -> Result<Json<Value>, Problem> {
     match gate.gatekeeper.ready() {
-        Ok(()) => Ok(Json(json!({ "status": "ready" }))),
+        Ok(()) => {}
         Err(NodeFault::Refused(Refusal { check, .. })) => {
-            Err(Problem::of_check(StatusCode::SERVICE_UNAVAILABLE, check, check.rule()))
+            return Err(Problem::of_check(StatusCode::SERVICE_UNAVAILABLE, check, check.rule()));
         }
-        Err(fault) => Err(fault.into()),
+        Err(fault) => return Err(fault.into()),
+    }
+    match gate.gatekeeper.room().hold().await {
+        Ok(()) => Ok(Json(json!({ "status": "ready" }))),
+        Err(_) => Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the gate's store takes nothing now")),
     }
 }
 

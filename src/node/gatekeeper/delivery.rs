@@ -6,7 +6,7 @@ use tokio::sync::watch;
 use tracing::{error, info, warn};
 
 use super::token::Admitted;
-use super::{Carried, Gatekeeper, Standing, kind, read};
+use super::{Carried, Gatekeeper, Standing, read};
 use crate::credential::rfc3339;
 use crate::encoding::{Digest, Timestamp};
 use crate::gate::{ByteRange, Grant, Receipt, checks};
@@ -125,8 +125,8 @@ impl Gatekeeper {
     pub async fn receipt_of(&self, carried: &Carried<'_>, delivery: &str) -> Result<ReceiptState, NodeFault> {
         let token = Digest::of(carried.token()?);
         let running = self.lock().deliveries.get(delivery).cloned();
-        let kept = self.store.one(kind::DELIVERY, delivery).await?;
-        let kept: Option<Kept> = kept.map(|value| read(kind::DELIVERY, delivery, value)).transpose()?;
+        let kept = self.kept_delivery(delivery).await?;
+        let kept: Option<Kept> = kept.map(|value| read("delivery", delivery, value)).transpose()?;
         let (state, key) = match (kept, running) {
             (Some(kept), _) if kept.token == token => match kept.receipt {
                 Some(receipt) => (ReceiptState::Signed(receipt), kept.key),
@@ -178,6 +178,6 @@ impl Gatekeeper {
             receipt,
             complete,
         };
-        Ok(self.store.put(kind::DELIVERY, &id, &json!(kept)).await?)
+        self.keep_delivery(kept.core, &id, to, bytes, json!(kept)).await
     }
 }

@@ -7,6 +7,7 @@ mod admission;
 mod chain;
 mod copied;
 mod delivery;
+mod evidence;
 mod proof;
 mod settings;
 mod shares;
@@ -27,7 +28,7 @@ pub use token::Admitted;
 use tokio::sync::watch;
 pub use transfer::OwnContract;
 
-use super::{Acquaintance, Directory, NodeFault, Registry, Store, StoreFault, Timepiece, chance};
+use super::{Acquaintance, Directory, NodeFault, Registry, Room, Store, StoreFault, Timepiece, chance};
 use crate::check::{Refusal, Trail};
 use crate::encoding::{Digest, Timestamp};
 use crate::gate::{Challenge, ChallengeKey, GatePolicy, Known, KnownCores};
@@ -43,8 +44,6 @@ mod kind {
     pub const SPENT: &str = "gate-spent";
     pub const USES: &str = "gate-uses";
     pub const FIRST_USE: &str = "gate-first-use";
-    pub const PRESENTATION: &str = "gate-presentation";
-    pub const DELIVERY: &str = "gate-delivery";
 }
 
 /// The name of the key of challenges. A copy of a store has none, so that no challenge is answered in it a second time.
@@ -59,6 +58,7 @@ pub struct Gatekeeper {
     policy: GatePolicy,
     signer: Arc<dyn Signer>,
     store: Arc<dyn Store>,
+    room: Arc<Room>,
     registry: Arc<dyn Registry>,
     directory: Arc<Directory>,
     challenges: ChallengeKey,
@@ -161,6 +161,7 @@ impl Gatekeeper {
             settings,
             policy,
             signer,
+            room: Arc::new(Room::of(Arc::clone(&store))),
             store,
             registry,
             directory,
@@ -193,6 +194,11 @@ impl Gatekeeper {
         &self.timepiece
     }
 
+    /// Whether its store has room.
+    pub fn room(&self) -> &Arc<Room> {
+        &self.room
+    }
+
     /// Something to sign; nothing is kept until somebody answers.
     ///
     /// # Errors
@@ -209,6 +215,7 @@ impl Gatekeeper {
             let token: token::Token = read(kind::TOKEN, &id, value)?;
             if token.expires <= now {
                 self.store.remove(kind::TOKEN, &id).await?;
+                self.store.remove(kind::SPENT, &id).await?;
                 continue;
             }
             let core = token.grant.core;
