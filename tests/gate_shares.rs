@@ -143,6 +143,35 @@ async fn callers_behind_a_proxy_have_a_share_each() {
     }
 }
 
+#[tokio::test]
+async fn who_asks_slowly_leaves_room_for_others_to_ask() {
+    let scene = Scene::new().await;
+    let (_served, address) = behind_a_proxy(&scene, Share::default()).await;
+    let host = address.strip_prefix("http://").unwrap();
+    let mut slow = Vec::new();
+    for _ in 0..64 {
+        let mut stream = TcpStream::connect(host).await.unwrap();
+        let head =
+            format!("POST /token HTTP/1.1\r\nhost: {host}\r\nx-forwarded-for: 192.0.2.1\r\ncontent-length: 10\r\n\r\n");
+        stream.write_all(head.as_bytes()).await.unwrap();
+        slow.push(stream);
+    }
+    let ask = async |caller: &str| {
+        let asked = scene.client.post(format!("{address}/challenge")).header("x-forwarded-for", caller);
+        asked.send().await.unwrap().status()
+    };
+    let mut status = StatusCode::OK;
+    for _ in 0..200 {
+        status = ask("192.0.2.1").await;
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(ask("192.0.2.2").await, StatusCode::OK);
+}
+
 #[test]
 fn the_nginx_configuration_says_whom_it_saw() {
     let text = include_str!("../deploy/nginx/data.conf");

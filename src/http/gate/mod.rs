@@ -33,6 +33,7 @@ use tower_http::timeout::TimeoutLayer;
 
 use super::Problem;
 use super::api::Raw;
+use super::crowd::with_places;
 use super::doors::Line;
 use crate::check::Refusal;
 use crate::encoding::{self, checks as spelling};
@@ -44,6 +45,8 @@ use crate::node::{Gatekeeper, NodeFault, ReceiptState};
 const MAX_ANSWER: usize = 640 * 1024;
 /// How many questions are judged at a time.
 const MAX_JUDGED: usize = 256;
+/// How many of them of one address, so that whoever asks slowly leaves room for others.
+const MAX_OF_ONE: usize = 64;
 /// How long a question may take.
 const WITHIN: Duration = Duration::from_secs(30);
 
@@ -68,7 +71,7 @@ pub fn router_with_transfers(gatekeeper: Arc<Gatekeeper>, transfers: Option<Arc<
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, WITHIN))
         .with_state(gate);
     // Whoever watches the gate is answered while others wait their turn.
-    asked.merge(alive)
+    with_places(asked, MAX_OF_ONE).merge(alive)
 }
 
 #[derive(Clone)]

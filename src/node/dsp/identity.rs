@@ -92,7 +92,7 @@ impl Identity {
                 return Ok(known.participant.clone());
             }
         }
-        let token = header.strip_prefix("Bearer ").ok_or_else(|| checks::TOKEN.refuse("no bearer token"))?;
+        let token = bearer(header).ok_or_else(|| checks::TOKEN.refuse("no bearer token"))?;
         let now = chance::now()?;
         let jws = Jws::parse_within(token, 8 * 1024)?;
         let claims = self.claims(&jws, now)?;
@@ -174,5 +174,22 @@ impl Connector {
     pub async fn recognise(&self, header: Option<&str>) -> Result<ParticipantId, NodeFault> {
         let header = header.ok_or_else(|| checks::TOKEN.refuse("no Authorization header"))?;
         self.identity.recognise(header, self.wallet.get().map(|wallet| &**wallet)).await
+    }
+}
+
+/// The token of a header; its scheme ignores case (RFC 9110, 11.1).
+fn bearer(header: &str) -> Option<&str> {
+    let (scheme, token) = header.split_once(' ')?;
+    Some(token.trim_start()).filter(|_| scheme.eq_ignore_ascii_case("Bearer"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_scheme_of_a_token_ignores_case() {
+        assert_eq!((bearer("Bearer a.b.c"), bearer("bearer a.b.c")), (Some("a.b.c"), Some("a.b.c")));
+        assert_eq!((bearer("Basic a.b.c"), bearer("a.b.c"), bearer("")), (None, None, None));
     }
 }
