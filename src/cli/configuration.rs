@@ -176,6 +176,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn proxies_are_addresses_and_networks() {
+        let read = |proxies: &str| {
+            Configuration::read(&format!("[listen]\nproxies = [{proxies}]\n[trust]\noperators = []\npinned = []\n"))
+        };
+        let configured = read("\"127.0.0.1\", \"10.0.0.0/8\"").unwrap().listen.proxies;
+        assert_eq!(configured, Proxies::try_from(vec!["127.0.0.1".into(), "10.0.0.0/8".into()]).unwrap());
+        assert_eq!(read("").unwrap().listen.proxies, Proxies::default());
+        let said = read("\"nginx\"").unwrap_err().to_string();
+        assert!(said.contains("line 2") && said.contains("`nginx` is no address of a proxy"), "{said}");
+    }
+
+    #[test]
     fn a_misspelt_name_is_told_with_its_line_and_the_nearest_known_one() {
         for (text, line, name) in [
             ("[trust]\noperators = []\npined = []\n", "line 3", "Did you mean `pinned`?"),

@@ -29,6 +29,26 @@ pub(super) struct Held {
     _of_address: Option<Place>,
 }
 
+/// Why there is no place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Taken {
+    /// The contract, or the address, has its share.
+    Share,
+    /// All are taken.
+    All,
+}
+
+impl From<Taken> for Denial {
+    fn from(taken: Taken) -> Self {
+        match taken {
+            Taken::Share => Self::beyond_a_share(&checks::SHARE_DELIVERIES),
+            Taken::All => {
+                Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too many deliveries run; try again later").into()
+            }
+        }
+    }
+}
+
 impl Places {
     pub(super) fn new(shares: &Shares) -> Self {
         Self {
@@ -41,18 +61,19 @@ impl Places {
     /// A place for a delivery under a contract (or whatever else opens the data), to an address.
     ///
     /// # Errors
-    /// 429 `gate.share.deliveries` where one of them has its share; 503 where all places are taken.
-    pub(super) fn take(&self, contract: &str, caller: Option<IpAddr>) -> Result<Held, Denial> {
+    /// Why there is none.
+    pub(super) fn take(&self, contract: &str, caller: Option<IpAddr>) -> Result<Held, Taken> {
         let beyond = |whose: &str| {
             warn!(check = checks::SHARE_DELIVERIES.id(), contract, caller = ?caller, whose, "a delivery was refused");
-            Denial::beyond_a_share(&checks::SHARE_DELIVERIES)
+            Taken::Share
         };
         let of_contract = self.contracts.enter(contract.to_owned()).ok_or_else(|| beyond("the contract's"))?;
-        let of_address = caller.map(|ip| self.addresses.enter_from(ip).ok_or_else(|| beyond("the address's")));
-        let one = Arc::clone(&self.all)
-            .try_acquire_owned()
-            .map_err(|_| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too many deliveries run; try again later"))?;
-        Ok(Held { _one: one, _of_contract: of_contract, _of_address: of_address.transpose()? })
+        let of_address = match caller {
+            Some(ip) => Some(self.addresses.enter_from(ip).ok_or_else(|| beyond("the address's"))?),
+            None => None,
+        };
+        let one = Arc::clone(&self.all).try_acquire_owned().map_err(|_| Taken::All)?;
+        Ok(Held { _one: one, _of_contract: of_contract, _of_address: of_address })
     }
 }
 
@@ -65,9 +86,9 @@ mod tests {
         let places = Places::new(&Shares { deliveries: 2, deliveries_of_address: 3, ..Shares::default() });
         let ip = |last: u8| Some(IpAddr::from([192, 0, 2, last]));
         let (one, _two) = (places.take("a", ip(1)).unwrap(), places.take("a", ip(2)).unwrap());
-        assert!(places.take("a", ip(3)).is_err(), "from wherever");
+        assert_eq!(places.take("a", ip(3)).err(), Some(Taken::Share), "from wherever");
         let _three = (places.take("b", ip(1)).unwrap(), places.take("c", ip(1)).unwrap());
-        assert!(places.take("d", ip(1)).is_err(), "under whatever contract");
+        assert_eq!(places.take("d", ip(1)).err(), Some(Taken::Share), "under whatever contract");
         let _other = places.take("d", ip(4)).unwrap();
         drop(one);
         drop(places.take("a", ip(1)).unwrap());
