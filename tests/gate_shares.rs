@@ -381,9 +381,18 @@ async fn what_strangers_bring_about_is_no_error_in_the_log() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+    // A proxy that nobody named is told of, once.
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let _served = http::serve_behind(listener, Router::new(), Duration::from_secs(10), Proxies::default());
+    for _ in 0..3 {
+        scene.client.get(&address).header("x-forwarded-for", "192.0.2.1").send().await.unwrap();
+    }
     let text = String::from_utf8(tape.0.lock().unwrap().clone()).unwrap();
     let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert!(!lines.is_empty(), "that the chain cannot be read is logged");
+    let named = |line: &&Value| line["fields"]["message"].as_str().unwrap().contains("[listen] proxies does not name");
+    assert_eq!(lines.iter().filter(named).count(), 1, "{lines:?}");
     let of_requests: Vec<_> =
         lines.iter().filter(|line| line["target"].as_str().unwrap().starts_with("tower_http::trace")).collect();
     assert!(of_requests.is_empty(), "{of_requests:?}");

@@ -5,6 +5,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
+use std::sync::{Arc, Once};
 
 use axum::Router;
 use axum::extract::{ConnectInfo, Request};
@@ -87,14 +88,22 @@ impl Proxies {
 
     /// Has a router's requests count as their callers', for every share that an address has.
     pub(super) fn in_front_of(self, router: Router) -> Router {
-        if self.0.is_empty() {
-            return router;
-        }
-        let proxies = std::sync::Arc::new(self);
+        let (proxies, unnamed) = (Arc::new(self), Arc::new(Once::new()));
         router.layer(from_fn(move |mut request: Request, next: Next| {
-            let proxies = std::sync::Arc::clone(&proxies);
+            let (proxies, unnamed) = (Arc::clone(&proxies), Arc::clone(&unnamed));
             async move {
                 if let Some(ConnectInfo(peer)) = request.extensions().get::<ConnectInfo<SocketAddr>>().copied() {
+                    // Only from this machine: anybody can write the header.
+                    let hidden = peer.ip().to_canonical().is_loopback() && !proxies.contain(peer.ip());
+                    if hidden && request.headers().contains_key(FORWARDED_FOR) {
+                        unnamed.call_once(|| {
+                            tracing::warn!(
+                                proxy = %peer.ip(),
+                                "requests come through a proxy that [listen] proxies does not name: all its callers have \
+                                 one share together"
+                            );
+                        });
+                    }
                     let caller = proxies.caller(peer.ip(), request.headers());
                     request.extensions_mut().insert(ConnectInfo(SocketAddr::new(caller, peer.port())));
                 }

@@ -50,11 +50,15 @@ impl Served {
 /// Serves a router on a listener, with the limits that every interface has: a panic ends one request only, a handler
 /// has `within` to begin its answer.
 pub fn serve(listener: TcpListener, router: Router, within: Duration) -> Served {
-    serve_behind(listener, router, within, Proxies::default())
+    open(listener, router, within, None)
 }
 
 /// The same behind proxies: what an address may have is each caller's, as the proxies tell it.
 pub fn serve_behind(listener: TcpListener, router: Router, within: Duration, proxies: Proxies) -> Served {
+    open(listener, router, within, Some(proxies))
+}
+
+fn open(listener: TcpListener, router: Router, within: Duration, proxies: Option<Proxies>) -> Served {
     let stop = CancellationToken::new();
     let crowded = |_: BoxError| async { Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too busy; try again later") };
     let router = router.layer(
@@ -70,8 +74,18 @@ pub fn serve_behind(listener: TcpListener, router: Router, within: Duration, pro
         .layer(from_fn(in_one_shape));
     // What a stranger can bring about at will is no error of the node's: its log says errors where they happen.
     let quiet = DefaultOnFailure::new().level(tracing::Level::DEBUG);
-    let router = proxies.clone().in_front_of(router).layer(TraceLayer::new_for_http().on_failure(quiet));
-    let task = tokio::spawn(doors::keep(listener, router, doors::Patience::default(), proxies, stop.clone()));
+    let router = match &proxies {
+        Some(proxies) => proxies.clone().in_front_of(router),
+        None => router,
+    };
+    let router = router.layer(TraceLayer::new_for_http().on_failure(quiet));
+    let task = tokio::spawn(doors::keep(
+        listener,
+        router,
+        doors::Patience::default(),
+        proxies.unwrap_or_default(),
+        stop.clone(),
+    ));
     Served { stop, task }
 }
 
