@@ -111,6 +111,9 @@ fn full_disk(street: &mut Street) {
     }
     assert_eq!(provider.get("/api/assets").as_array().unwrap().len(), 1 + taken, "what was acknowledged is there");
 
+    let (status, ready) = provider.call("GET", "/ready", None);
+    assert_eq!((status, &ready["missing"][0]["what"]), (503, &json!("store")), "{ready}");
+
     // A message is not acknowledged: its sender keeps it and repeats it.
     consumer.post("/api/requests", &json!({ "provider": provider.did, "asset": ASSET }));
     let until = std::time::Instant::now() + std::time::Duration::from_secs(20);
@@ -129,6 +132,11 @@ fn full_disk(street: &mut Street) {
     provider.reach("REQUESTED");
     assert_eq!(provider.get("/api/assets").as_array().unwrap().len(), 1 + taken);
     assert_eq!(list(provider, number, 14_000).0, 200);
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while provider.call("GET", "/ready", None).0 != 200 {
+        assert!(std::time::Instant::now() < until, "it says that it takes nothing, and it does");
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
 
     // The same where the configuration says how much the store may take; a restart with more lets it go on.
     provider.process = None;

@@ -243,3 +243,19 @@ fn a_terminal_is_asked_twice_for_a_new_passphrase_and_shows_none() {
     // The file that the tests use holds the same, so that both ways open one home.
     desk.json("wallet", Some("passphrase"), &["keys", "show"]);
 }
+
+#[test]
+fn when_a_key_was_made_is_said_in_the_readers_zone() {
+    let desk = Desk::new();
+    desk.json("wallet", Some("passphrase"), &["init"]);
+    let show = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
+        command.env("COUNTERSIGN_PASSPHRASE_FILE", desk.path("passphrase")).env("TZ", "ZON-2");
+        let output = command.args(arguments).arg("--home").arg(desk.path("wallet")).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let said = show(&["keys", "show"]);
+    assert_eq!(said.matches(" ZON, in use").count(), 2, "{said}");
+    let made: Value = serde_json::from_str(&show(&["keys", "show", "--json"])).unwrap();
+    assert!(made["signing"][0]["made"].as_str().unwrap().ends_with('Z'), "{made}");
+}

@@ -8,8 +8,10 @@ use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use countersign::node::{Store as _, StoreFault};
+use countersign::encoding::Digest;
+use countersign::node::{Evidence, EvidenceKind, Store as _, StoreFault};
 use countersign::store::{InboxLimits, SealingKey, Sqlite};
+use serde_json::json;
 use sqlx::{AssertSqlSafe, Connection as _, SqliteConnection};
 use support::store_suite as suite;
 use tempfile::TempDir;
@@ -206,4 +208,83 @@ async fn what_does_not_read_back_is_named() {
     names(store.one("asset", "a").await, "asset a");
     names(store.all("asset").await, "asset a");
     names(store.counted("use", "c").await, "counter use c");
+}
+
+#[tokio::test]
+async fn what_a_gate_kept_before_is_taken_over_with_its_sums() {
+    let (_home, path) = home();
+    let store = Sqlite::open(&path, SealingKey::new(&[7; 32])).await.unwrap();
+    store.close().await;
+    let mut db = SqliteConnection::connect(&format!("sqlite://{}", path.display())).await.unwrap();
+    let core = Digest::of("core");
+    // As an older version left it.
+    sqlx::raw_sql("DROP TABLE gate_evidence; DROP TABLE gate_sums; DELETE FROM _sqlx_migrations WHERE version = 42;")
+        .execute(&mut db)
+        .await
+        .unwrap();
+    let presented = |at: i64| json!({ "core": core, "presentation": "a~b~c", "purpose": null, "at": at });
+    let delivered = json!({ "core": core, "bytes": 7, "to": "2026-11-26T00:00:00Z", "receipt": "r" });
+    for (kind, id, value) in [
+        ("gate-presentation", "later", presented(1_795_000_100)),
+        ("gate-presentation", "first", presented(1_795_000_000)),
+        ("gate-delivery", "one", delivered.clone()),
+        ("gate-token", "other", json!(1)),
+    ] {
+        sqlx::query("INSERT INTO documents (kind, id, value) VALUES (?, ?, ?)")
+            .bind(kind)
+            .bind(id)
+            .bind(value.to_string())
+            .execute(&mut db)
+            .await
+            .unwrap();
+    }
+    db.close().await.unwrap();
+
+    let store = Sqlite::open(&path, SealingKey::new(&[7; 32])).await.unwrap();
+    let first = store.first_evidence(&core, EvidenceKind::Presentation).await.unwrap();
+    assert_eq!(first, Some(("first".into(), presented(1_795_000_000))));
+    assert_eq!(store.evidence(EvidenceKind::Delivery, "one").await.unwrap(), Some(delivered));
+    let sum = store.evidence_sum(&core).await.unwrap().unwrap();
+    assert_eq!((sum.openings, sum.deliveries, sum.bytes), (2, 1, 7));
+    assert_eq!(sum.first.seconds(), 1_795_000_000);
+    for kind in ["gate-presentation", "gate-delivery"] {
+        assert_eq!(store.all(kind).await.unwrap(), []);
+    }
+    assert_eq!(store.all("gate-token").await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn evidence_beyond_a_share_goes_from_whoever_has_the_most() {
+    let (_home, path) = home();
+    let most = Some(4 << 20);
+    let store = Sqlite::open_within(&path, SealingKey::new(&[7; 32]), InboxLimits::default(), most).await.unwrap();
+    let keep = async |contract: &str, number: u32, share: u64| {
+        let evidence = Evidence {
+            kind: EvidenceKind::Delivery,
+            id: format!("{contract} {number}"),
+            contract: Digest::of(contract),
+            at: suite::at(i64::from(number)),
+            bytes: 1,
+            value: json!("x".repeat(10_000)),
+        };
+        store.keep_evidence(&evidence, share).await.unwrap();
+    };
+    let kept = async |contract: &str, number: u32| {
+        store.evidence(EvidenceKind::Delivery, &format!("{contract} {number}")).await.unwrap().is_some()
+    };
+    keep("small", 0, 1 << 30).await;
+    for number in 0..30 {
+        keep("one", number, 100_000).await;
+    }
+    assert!(kept("one", 29).await && kept("one", 22).await && !kept("one", 20).await, "its own share");
+    for number in 0..300 {
+        keep("large", number, 1 << 30).await;
+    }
+    // Half of the store for all: what went is the large one's, and its oldest.
+    assert!(kept("large", 299).await && !kept("large", 0).await);
+    assert!(kept("small", 0).await && kept("one", 22).await);
+    assert_eq!(store.evidence_sum(&Digest::of("large")).await.unwrap().unwrap().deliveries, 300);
+    store.room().await.unwrap();
+    assert!(store.forget_evidence(suite::at(25)).await.unwrap() > 0);
+    assert!(!kept("small", 0).await && !kept("one", 24).await && kept("one", 25).await);
 }

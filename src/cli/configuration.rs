@@ -6,6 +6,7 @@ use anyhow::Result;
 use serde::Deserialize;
 
 use crate::credential::Trust;
+use crate::http::Proxies;
 use crate::identity::Did;
 use crate::node::dsp::DspSettings;
 use crate::node::{Consent, GateSettings, Letterhead, MediatedBy, MediatorSettings, Uncataloged, Windows};
@@ -99,6 +100,8 @@ pub struct Listen {
     pub management: SocketAddr,
     /// How the world reaches `public`; `http://` and its address when absent.
     pub public_url: Option<String>,
+    /// The proxies in front of `public`, whose `X-Forwarded-For` says who the caller is.
+    pub proxies: Proxies,
     /// How browsers reach `management` where they do not call it by its IP address or localhost: behind a proxy.
     pub management_url: Option<url::Url>,
 }
@@ -106,7 +109,13 @@ pub struct Listen {
 impl Default for Listen {
     fn default() -> Self {
         let loopback = |port| SocketAddr::from(([127, 0, 0, 1], port));
-        Self { public: loopback(7300), management: loopback(7301), public_url: None, management_url: None }
+        Self {
+            public: loopback(7300),
+            management: loopback(7301),
+            public_url: None,
+            proxies: Proxies::default(),
+            management_url: None,
+        }
     }
 }
 
@@ -165,6 +174,18 @@ impl Default for WalletTable {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn proxies_are_addresses_and_networks() {
+        let read = |proxies: &str| {
+            Configuration::read(&format!("[listen]\nproxies = [{proxies}]\n[trust]\noperators = []\npinned = []\n"))
+        };
+        let configured = read("\"127.0.0.1\", \"10.0.0.0/8\"").unwrap().listen.proxies;
+        assert_eq!(configured, Proxies::try_from(vec!["127.0.0.1".into(), "10.0.0.0/8".into()]).unwrap());
+        assert_eq!(read("").unwrap().listen.proxies, Proxies::default());
+        let said = read("\"nginx\"").unwrap_err().to_string();
+        assert!(said.contains("line 2") && said.contains("`nginx` is no address of a proxy"), "{said}");
+    }
 
     #[test]
     fn a_misspelt_name_is_told_with_its_line_and_the_nearest_known_one() {

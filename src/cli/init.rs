@@ -114,6 +114,9 @@ public = "127.0.0.1:7300"
 management = "127.0.0.1:7301"
 # How the world reaches `public`, if not as http://<public>.
 # public_url = "https://contracts.example"
+# The proxies in front of `public`, addresses or networks as "10.0.0.0/8", which have to set X-Forwarded-For: what one caller
+# may have is then each caller's. Whoever reaches `public` from there without a proxy can pass for any address.
+# proxies = ["127.0.0.1", "::1"]
 # How you call `management`, if by a name: behind a proxy. IP addresses and localhost are always taken.
 # management_url = "https://desk.example"
 
@@ -271,6 +274,16 @@ live = 4
 # Whether every token is bound to a key of its caller (DPoP, RFC 9449), and whether proofs answer a nonce of this gate.
 # dpop_required = false
 # dpop_nonces = false
+#
+# What one contract, and one address, may have at a time: good tokens of a contract, deliveries under a contract, deliveries
+# to an address (this machine's own aside). And what is kept of a contract's presentations and deliveries, receipts included:
+# for how many days, and how many MiB at most; what is older goes into a sum that stays, as does the first presentation.
+# [gate.shares]
+# tokens = 512
+# deliveries = 32
+# deliveries_of_address = 64
+# keep_days = 400
+# kept_mb = 16
 #
 # What it guards: a file, a directory, or an address behind the gate.
 # [[gate.assets]]

@@ -8,6 +8,7 @@ use anyhow::{Context as _, Result, bail};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
+use super::desk::when;
 use super::home::{Home, Keyring, Series, UnlockArgument, durable};
 use super::rotate::Rotate;
 use super::{HomeArgument, Usage, identity};
@@ -96,7 +97,7 @@ fn say(keyring: &Keyring, signer: &dyn Signer, as_json: bool) -> Result<ExitCode
     for (kind, series) in [("signing", keyring.signing()), ("agreement", keyring.agreement())] {
         for key in series.keys().iter().rev() {
             let use_ = if key.id == series.current()?.id { "in use" } else { "kept for what was made with it" };
-            println!("{kind:<9}  {}  made {}, {use_}", key.id, key.made);
+            println!("{kind:<9}  {}  made {}, {use_}", key.id, when(&key.made.rfc3339()));
         }
     }
     println!("recorder   {recorder}");

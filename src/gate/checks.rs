@@ -41,6 +41,8 @@ crate::checks! {
     FORWARD_REQUEST = "gate.forward.request": "the proxy names one method and one path that has one reading, each once";
     FORWARD_ORIGIN = "gate.forward.origin": "the request that the proxy asks about is to the gate's origin";
     RECEIPT_CLAIMS = "gate.receipt.claims": "a delivery receipt has exactly iss, core_sha256, asset_sha256, bytes, part, range, from and to, each well-formed";
+    SHARE_TOKENS = "gate.share.tokens": "a contract has no more good tokens at a time than its share";
+    SHARE_DELIVERIES = "gate.share.deliveries": "no more deliveries run under one contract, or to one address, than its share";
     DELIVERY_DIGEST = "gate.delivery.digest": "what was delivered whole has the digest of the contract's asset, and a file of a directory that of its line";
     SUMS = "gate.sums": "SHA256SUMS has the digest of the contract's asset and names each file below the directory once, by a path that stays there, with its SHA-256";
 }

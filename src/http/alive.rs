@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::api::{Answer, Api, Caller, Scope, answered};
 use super::shapes::{Health, Readiness};
-use crate::node::{Gatekeeper, NodeFault, Timepiece};
+use crate::node::{Gatekeeper, NodeFault, Room, Timepiece};
 
 /// What has to be well for a node to do its work.
 #[derive(Clone, Default)]
@@ -18,6 +18,8 @@ pub struct Conditions {
     pub timepieces: Vec<Arc<Timepiece>>,
     /// Its gate, if it has one.
     pub gatekeeper: Option<Arc<Gatekeeper>>,
+    /// The room in its store.
+    pub room: Option<Arc<Room>>,
 }
 
 /// Something that is not well.
@@ -27,7 +29,7 @@ struct Missing {
 }
 
 impl Conditions {
-    fn missing(&self) -> Vec<Missing> {
+    async fn missing(&self) -> Vec<Missing> {
         let mut missing: Vec<Missing> = Vec::new();
         let mut add = |what, why: String| {
             if missing.iter().all(|one| one.what != what) {
@@ -47,12 +49,17 @@ impl Conditions {
             Some(Err(fault)) => add("gate", fault.to_string()),
             Some(Ok(())) | None => {}
         }
+        if let Some(room) = &self.room
+            && let Err(fault) = room.hold().await
+        {
+            add("store", fault.to_string());
+        }
         missing
     }
 
     /// 200 or 503; the world is told what is missing, the owner also why.
-    fn answer(&self, owner: bool) -> Response {
-        let missing = self.missing();
+    async fn answer(&self, owner: bool) -> Response {
+        let missing = self.missing().await;
         let hints: Vec<String> =
             self.timepieces.iter().filter_map(|timepiece| timepiece.seen().doubt).filter(|_| owner).collect();
         let status = if missing.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
@@ -75,7 +82,7 @@ impl Conditions {
 pub fn alive_router(conditions: Conditions) -> Router {
     Router::new()
         .route("/health", get(health))
-        .route("/ready", get(async |State(conditions): State<Conditions>| conditions.answer(false)))
+        .route("/ready", get(async |State(conditions): State<Conditions>| conditions.answer(false).await))
         .route("/types/contract-offer", get(super::serve::type_metadata))
         .with_state(conditions)
 }
@@ -98,11 +105,11 @@ async fn health() -> Answer {
 /// Whether the node does its work
 ///
 /// What is missing: `clock` (this machine's clock and the chain differ by more than five minutes), `chain` (it cannot be
-/// read), `gate` (its check by name). Who brings a key is told why.
+/// read), `gate` (its check by name), `store` (there is no room left, or it fails). Who brings a key is told why.
 #[utoipa::path(get, path = "/ready", tag = "node", responses(
     (status = 200, description = "It does.", body = Readiness),
     (status = 503, description = "It does not.", body = Readiness),
 ))]
 async fn ready(State(conditions): State<Conditions>, caller: Option<Extension<Caller>>) -> Response {
-    conditions.answer(caller.is_some())
+    conditions.answer(caller.is_some()).await
 }

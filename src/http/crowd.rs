@@ -1,6 +1,7 @@
 //! How much one address may hold at once: a share of rates does not help against who is slow.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -11,51 +12,54 @@ use axum::middleware::{Next, from_fn};
 use axum::response::IntoResponse as _;
 
 use super::Problem;
-use super::guard::subscriber;
+use super::guard::{is_sign_of_life, subscriber};
 
-/// Places that are held, by address. This machine's own addresses hold as many as they like: a proxy in front, or the owner.
+/// Places that are held, by whoever holds them: an address, a contract.
 #[derive(Clone, Debug)]
-pub(super) struct Crowd {
-    held: Arc<Mutex<HashMap<IpAddr, usize>>>,
+pub(super) struct Crowd<K = IpAddr> {
+    held: Arc<Mutex<HashMap<K, usize>>>,
     most: usize,
 }
 
 /// A place that is held until it is dropped.
 #[derive(Debug)]
-pub(super) struct Place(Option<(Crowd, IpAddr)>);
+pub(super) struct Place<K: Eq + Hash = IpAddr>(Option<(Crowd<K>, K)>);
 
-impl Crowd {
-    /// Each address holds `most` places.
+impl<K: Clone + Eq + Hash> Crowd<K> {
+    /// Each holds `most` places.
     pub(super) fn new(most: usize) -> Self {
         Self { held: Arc::default(), most }
     }
 
-    /// A place for an address; none when it holds its share already.
-    pub(super) fn enter(&self, ip: IpAddr) -> Option<Place> {
-        if ip.to_canonical().is_loopback() {
-            return Some(Place(None));
-        }
-        let ip = subscriber(ip);
+    /// A place for somebody; none when they hold their share already.
+    pub(super) fn enter(&self, who: K) -> Option<Place<K>> {
         // The map holds plain numbers, which a panic elsewhere cannot leave half-written.
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = held.entry(ip).or_default();
+        let count = held.entry(who.clone()).or_default();
         if *count >= self.most {
             return None;
         }
         *count += 1;
-        Some(Place(Some((self.clone(), ip))))
+        Some(Place(Some((self.clone(), who))))
     }
 }
 
-impl Drop for Place {
+impl Crowd {
+    /// A place for an address. This machine's own addresses hold as many as they like: a proxy in front, or the owner.
+    pub(super) fn enter_from(&self, ip: IpAddr) -> Option<Place> {
+        if ip.to_canonical().is_loopback() { Some(Place(None)) } else { self.enter(subscriber(ip)) }
+    }
+}
+
+impl<K: Eq + Hash> Drop for Place<K> {
     fn drop(&mut self) {
-        let Some((crowd, ip)) = self.0.take() else { return };
+        let Some((crowd, who)) = self.0.take() else { return };
         // As above.
         let mut held = crowd.held.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = held.get_mut(&ip) {
+        if let Some(count) = held.get_mut(&who) {
             *count = count.saturating_sub(1);
             if *count == 0 {
-                held.remove(&ip);
+                held.remove(&who);
             }
         }
     }
@@ -68,7 +72,7 @@ pub(super) fn with_places(router: Router, most: usize) -> Router {
         let crowd = crowd.clone();
         async move {
             let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
-            let place = peer.map(|ip| crowd.enter(ip));
+            let place = peer.filter(|_| !is_sign_of_life(&request)).map(|ip| crowd.enter_from(ip));
             if matches!(place, Some(None)) {
                 let busy = "too many requests of this address are under way; try again later";
                 return Problem::new(StatusCode::SERVICE_UNAVAILABLE, busy).into_response();
@@ -92,13 +96,13 @@ mod tests {
     fn an_address_holds_so_many_places_and_no_more() {
         let crowd = Crowd::new(2);
         let (one, other): (IpAddr, IpAddr) = ([192, 0, 2, 1].into(), [192, 0, 2, 2].into());
-        let (first, _second) = (crowd.enter(one).unwrap(), crowd.enter(one).unwrap());
-        assert!(crowd.enter(one).is_none());
-        assert!(crowd.enter("::ffff:192.0.2.1".parse().unwrap()).is_none(), "the same address");
-        let _theirs = crowd.enter(other).unwrap();
+        let (first, _second) = (crowd.enter_from(one).unwrap(), crowd.enter_from(one).unwrap());
+        assert!(crowd.enter_from(one).is_none());
+        assert!(crowd.enter_from("::ffff:192.0.2.1".parse().unwrap()).is_none(), "the same address");
+        let _theirs = crowd.enter_from(other).unwrap();
         drop(first);
-        drop(crowd.enter(one).unwrap());
-        let network = |text: &str| crowd.enter(text.parse().unwrap());
+        drop(crowd.enter_from(one).unwrap());
+        let network = |text: &str| crowd.enter_from(text.parse().unwrap());
         let _held = (network("2001:db8::1").unwrap(), network("2001:db8::2").unwrap());
         assert!(network("2001:db8::3").is_none(), "one subscriber's network");
         let _own: Vec<_> = (0..9).map(|_| network("127.0.0.1").unwrap()).collect();
@@ -109,6 +113,7 @@ mod tests {
     async fn who_is_slow_leaves_places_for_others() {
         let stay = async || std::future::pending::<()>().await;
         let router = Router::new().route("/stay", get(stay)).route("/", get(async || "here"));
+        let router = router.route("/ready", get(async || "ready"));
         let router = with_places(router, 2);
         let ask = |last: u8, path: &str| {
             let mut request = Request::builder().uri(path).body(Body::empty()).unwrap();
@@ -119,6 +124,7 @@ mod tests {
         tokio::task::yield_now().await;
         assert_eq!(ask(1, "/").await.unwrap().status(), StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(ask(2, "/").await.unwrap().status(), StatusCode::OK);
+        assert_eq!(ask(1, "/ready").await.unwrap().status(), StatusCode::OK, "whether it is ready costs no place");
         for one in slow {
             one.abort();
             let _ = one.await;

@@ -15,18 +15,37 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::Layer as _;
 
+use super::Proxies;
 use super::crowd::Crowd;
+use super::patience::Patient;
 
 /// How many connections one listener holds at once; further ones wait in the system's queue.
 const CONNECTIONS: usize = 2048;
 /// How many of them one address may hold, so that nobody locks the door from a single place.
 const OF_ONE: usize = 1024;
 /// How long a connection may take to send a request's head, the wait for it included.
-pub(super) const HEAD_WITHIN: Duration = Duration::from_secs(20);
+const HEAD_WITHIN: Duration = Duration::from_secs(20);
+/// How long a caller may take nothing of what it asked for.
+const TAKEN_WITHIN: Duration = Duration::from_secs(60);
 /// The largest head of a request, in bytes.
 const HEAD: usize = 64 * 1024;
 /// How long accepting pauses after the system refused it, for want of file descriptors for example.
 const PAUSE: Duration = Duration::from_millis(200);
+
+/// How patient a listener is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Patience {
+    /// With whoever does not say what it wants.
+    pub head: Duration,
+    /// With whoever does not take what it asked for.
+    pub taken: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { head: HEAD_WITHIN, taken: TAKEN_WITHIN }
+    }
+}
 
 /// A connection, as the handlers of its requests see it.
 #[derive(Clone, Debug, Default)]
@@ -37,11 +56,13 @@ pub(super) struct Line {
     pub hang_up: CancellationToken,
 }
 
-/// Serves connections until `stop`, then finishes the requests that are under way.
+/// Serves connections until `stop`, then finishes the requests that are under way. `proxies` hold as many connections as
+/// they like: they are of many callers.
 pub(super) async fn keep(
     listener: TcpListener,
     router: Router,
-    head_within: Duration,
+    patience: Patience,
+    proxies: Proxies,
     stop: CancellationToken,
 ) -> io::Result<()> {
     let (connections, seats) = (TaskTracker::new(), Arc::new(Semaphore::new(CONNECTIONS)));
@@ -57,11 +78,14 @@ pub(super) async fn keep(
         };
         match accepted {
             Ok((seat, stream, peer)) => {
-                let Some(place) = crowd.enter(peer.ip()) else { continue };
+                let place = if proxies.contain(peer.ip()) { None } else { Some(crowd.enter_from(peer.ip())) };
+                if matches!(place, Some(None)) {
+                    continue;
+                }
                 let line = Line { closing: stop.clone(), hang_up: CancellationToken::new() };
                 let service = Extension(ConnectInfo(peer)).layer(Extension(line.clone()).layer(router.clone()));
                 connections.spawn(async move {
-                    converse(stream, service, head_within, line).await;
+                    converse(stream, service, patience, line).await;
                     drop((seat, place));
                 });
             }
@@ -76,7 +100,7 @@ pub(super) async fn keep(
     Ok(())
 }
 
-async fn converse<S>(stream: TcpStream, service: S, head_within: Duration, line: Line)
+async fn converse<S>(stream: TcpStream, service: S, patience: Patience, line: Line)
 where
     S: tower::Service<axum::http::Request<hyper::body::Incoming>, Response = axum::response::Response>
         + Clone
@@ -86,8 +110,9 @@ where
     S::Error: Into<axum::BoxError>,
 {
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(head_within).max_buf_size(HEAD);
-    let connection = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service)).with_upgrades();
+    http.timer(TokioTimer::new()).header_read_timeout(patience.head).max_buf_size(HEAD);
+    let stream = TokioIo::new(Patient::new(stream, patience.taken));
+    let connection = http.serve_connection(stream, TowerToHyperService::new(service)).with_upgrades();
     tokio::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
@@ -109,13 +134,60 @@ mod tests {
 
     use super::*;
 
+    fn head(milliseconds: u64) -> Patience {
+        Patience { head: Duration::from_millis(milliseconds), ..Patience::default() }
+    }
+
+    #[tokio::test]
+    async fn who_takes_nothing_of_what_it_asked_for_is_hung_up_on_and_who_is_slow_is_not() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let endless = async || {
+            let chunk = || Ok::<_, std::convert::Infallible>(axum::body::Bytes::from(vec![0; 64 * 1024]));
+            axum::body::Body::from_stream(futures::stream::repeat_with(chunk))
+        };
+        // A source that is slow is not the caller's fault.
+        let slow = async || {
+            let chunk = async |n: u8| {
+                tokio::time::sleep(Duration::from_millis(400)).await;
+                (n < 3).then(|| (Ok::<_, std::convert::Infallible>(axum::body::Bytes::from_static(b"x")), n + 1))
+            };
+            axum::body::Body::from_stream(futures::stream::unfold(0, chunk))
+        };
+        let router = Router::new().route("/endless", get(endless)).route("/slow", get(slow));
+        let patience = Patience { taken: Duration::from_millis(300), ..Patience::default() };
+        let stop = CancellationToken::new();
+        let door = tokio::spawn(keep(listener, router, patience, Proxies::default(), stop.clone()));
+        let mut callers = Vec::new();
+        for path in ["/endless", "/slow"] {
+            let mut caller = TcpStream::connect(address).await.unwrap();
+            let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+            caller.write_all(request.as_bytes()).await.unwrap();
+            callers.push(caller);
+        }
+        let mut said = String::new();
+        callers[1].read_to_string(&mut said).await.unwrap();
+        assert!(said.starts_with("HTTP/1.1 200") && said.ends_with("0\r\n\r\n"), "{said}");
+        // 1.6 s after it was asked, nothing was taken: it is over once what lies in the buffers is read.
+        let all = tokio::time::timeout(Duration::from_secs(20), async {
+            let (mut bytes, mut buffer) = (0_usize, vec![0; 64 * 1024]);
+            while let Ok(read @ 1..) = callers[0].read(&mut buffer).await {
+                bytes += read;
+            }
+            bytes
+        });
+        assert!(all.await.expect("the line is still up") > 0);
+        stop.cancel();
+        tokio::time::timeout(Duration::from_secs(5), door).await.unwrap().unwrap().unwrap();
+    }
+
     #[tokio::test]
     async fn who_never_finishes_a_head_is_shown_out_and_others_are_served() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let router = Router::new().route("/", get(async || "here"));
         let stop = CancellationToken::new();
-        let door = tokio::spawn(keep(listener, router, Duration::from_millis(300), stop.clone()));
+        let door = tokio::spawn(keep(listener, router, head(300), Proxies::default(), stop.clone()));
 
         let mut slow = TcpStream::connect(address).await.unwrap();
         slow.write_all(b"GET / HTTP/1.1\r\nHost: x\r\nX-Slow: ").await.unwrap();
@@ -147,7 +219,7 @@ mod tests {
         };
         let router = Router::new().route("/hang-up", get(hang_up)).route("/stay", get(stay));
         let stop = CancellationToken::new();
-        let door = tokio::spawn(keep(listener, router, HEAD_WITHIN, stop.clone()));
+        let door = tokio::spawn(keep(listener, router, Patience::default(), Proxies::default(), stop.clone()));
         let ask = async |path: &str| {
             let mut caller = TcpStream::connect(address).await.unwrap();
             caller.write_all(format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes()).await.unwrap();

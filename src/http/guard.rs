@@ -100,7 +100,8 @@ fn belongs(request: &Request, names: &Names) -> Result<(), Problem> {
 
 fn bearer(request: &Request) -> Option<&str> {
     let given = request.headers().get(header::AUTHORIZATION)?.to_str().ok()?;
-    given.strip_prefix("Bearer ").filter(|key| !key.is_empty())
+    let (scheme, key) = given.split_once(' ')?;
+    Some(key.trim()).filter(|key| scheme.eq_ignore_ascii_case("Bearer") && !key.is_empty())
 }
 
 /// How much one address may ask: a bucket that refills.
@@ -131,6 +132,7 @@ pub fn with_share(router: Router, share: Share) -> Router {
         async move {
             let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| subscriber(info.0.ip()));
             match peer {
+                _ if is_sign_of_life(&request) => next.run(request).await,
                 Some(ip) if !spend(&buckets, ip, share) => too_many(),
                 _ => next.run(request).await,
             }
@@ -160,6 +162,11 @@ impl Strangers {
     pub(super) fn charge(&self, ip: IpAddr) {
         let _ = spend(&self.0, subscriber(ip), self.1);
     }
+}
+
+/// Whether somebody only asks how the node is: whoever watches it is not kept from that by whoever crowds it.
+pub(super) fn is_sign_of_life(request: &Request) -> bool {
+    matches!(request.uri().path(), "/health" | "/ready")
 }
 
 /// Who shares a bucket: an IPv6 subscriber has a whole /64 to send from.
@@ -208,6 +215,37 @@ mod tests {
         assert!(spend(&buckets, one, share) && spend(&buckets, one, share));
         assert!(!spend(&buckets, one, share));
         assert!(spend(&buckets, other, share));
+    }
+
+    #[test]
+    fn a_key_comes_by_the_scheme_bearer_however_that_is_written() {
+        let key = |text: &str| {
+            let request = Request::builder().header(header::AUTHORIZATION, text).body(axum::body::Body::empty());
+            bearer(&request.unwrap()).map(str::to_owned)
+        };
+        for scheme in ["Bearer", "bearer", "BEARER"] {
+            assert_eq!(key(&format!("{scheme} key")).as_deref(), Some("key"), "{scheme}");
+        }
+        for other in ["Basic key", "key", "Bearer ", "Bearer", "Bearerkey"] {
+            assert_eq!(key(other), None, "{other}");
+        }
+    }
+
+    #[tokio::test]
+    async fn whether_the_node_is_ready_is_not_held_to_a_share() {
+        use axum::body::Body;
+        use axum::routing::get;
+        use tower::Service as _;
+        let router = Router::new().route("/ready", get(async || "ready")).route("/other", get(async || "here"));
+        let mut router = with_share(router, Share { per_second: 0.001, burst: 1.0 });
+        let mut ask = async |path: &str| {
+            let mut request = Request::builder().uri(path).body(Body::empty()).unwrap();
+            request.extensions_mut().insert(ConnectInfo(SocketAddr::from(([192, 0, 2, 1], 1))));
+            router.call(request).await.unwrap().status()
+        };
+        assert_eq!(ask("/other").await, StatusCode::OK);
+        assert_eq!(ask("/other").await, StatusCode::TOO_MANY_REQUESTS);
+        assert_eq!((ask("/ready").await, ask("/ready").await), (StatusCode::OK, StatusCode::OK));
     }
 
     #[test]

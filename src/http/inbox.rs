@@ -1,12 +1,12 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::routing::post;
 
 use super::Problem;
+use super::api::Raw;
 use crate::inbox::{MAX_ENVELOPE, addressed_to};
 use crate::node::{Kept, Node};
 
@@ -18,7 +18,7 @@ pub fn inbox_router(node: Arc<Node>) -> Router {
     Router::new().route("/inbox", post(take)).layer(DefaultBodyLimit::max(MAX_ENVELOPE)).with_state(node)
 }
 
-async fn take(State(node): State<Arc<Node>>, headers: HeaderMap, body: Bytes) -> Result<StatusCode, Problem> {
+async fn take(State(node): State<Arc<Node>>, headers: HeaderMap, Raw(body): Raw) -> Result<StatusCode, Problem> {
     sealed(&headers)?;
     keep(&node, &body).await
 }

@@ -16,6 +16,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use super::Problem;
+use super::api::Raw;
 use super::inbox::{ENCRYPTED, keep, sealed};
 use crate::identity::checks::DID_RESOLVED;
 use crate::inbox::{MAX_OUTER, checks};
@@ -48,7 +49,7 @@ pub fn mediator_router(mediator: Arc<Mediator>, wallet: Option<Arc<Node>>) -> Ro
     Router::new().route("/inbox", doors).layer(DefaultBodyLimit::max(MAX_OUTER)).with_state(house)
 }
 
-async fn take(State(house): State<House>, headers: HeaderMap, body: Bytes) -> Result<Response, Problem> {
+async fn take(State(house): State<House>, headers: HeaderMap, Raw(body): Raw) -> Result<Response, Problem> {
     sealed(&headers)?;
     match house.mediator.take(&body, None).await {
         Ok(Taken::Kept | Taken::Heard) => Ok(StatusCode::ACCEPTED.into_response()),

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::IntoResponse as _;
@@ -59,7 +58,11 @@ pub(super) fn provider_doors() -> Api<Arc<Node>> {
         .within(16 * 1024)
 }
 
-async fn receive_statement(State(auditor): Operator, headers: HeaderMap, body: Bytes) -> Result<Json<Value>, Problem> {
+async fn receive_statement(
+    State(auditor): Operator,
+    headers: HeaderMap,
+    Raw(body): Raw,
+) -> Result<Json<Value>, Problem> {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     if kind.split(';').next().unwrap_or_default().trim() != "application/jwt" {
         return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "a statement is sent as application/jwt"));

@@ -1,3 +1,5 @@
+use std::sync::atomic::{AtomicI64, Ordering};
+
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -5,7 +7,7 @@ use serde_json::json;
 
 use super::Scope;
 use crate::check::{Check, Refusal};
-use crate::node::{NodeFault, RegistryFault, StoreFault, checks};
+use crate::node::{NodeFault, RegistryFault, StoreFault, chance, checks};
 
 /// The check that refused: an answer carries it outwards, for who counts.
 #[derive(Clone, Copy, Debug)]
@@ -76,7 +78,7 @@ impl From<NodeFault> for Problem {
                 Self::new(StatusCode::BAD_GATEWAY, "the registry cannot be reached or trusted now; try again later")
             }
             NodeFault::Store(StoreFault::Full(why)) => {
-                tracing::error!(why, "there is no room left for the store");
+                no_room(&why);
                 let what =
                     "there is no room left for the store, and nothing was kept of this: make room, then send it again";
                 Self::new(StatusCode::INSUFFICIENT_STORAGE, what)
@@ -92,6 +94,17 @@ impl From<NodeFault> for Problem {
                 Self::new(StatusCode::INTERNAL_SERVER_ERROR, "the node failed; its log says why")
             }
         }
+    }
+}
+
+/// Says that the store is full, once a minute: whoever is turned away for it can come again at once.
+fn no_room(why: &str) {
+    static SAID: AtomicI64 = AtomicI64::new(i64::MIN);
+    let now = chance::now().map_or(0, |now| now.seconds());
+    let before = SAID.load(Ordering::Relaxed);
+    if now < before || now.saturating_sub(before) >= 60 {
+        SAID.store(now, Ordering::Relaxed);
+        tracing::error!(why, "there is no room left for the store");
     }
 }
 

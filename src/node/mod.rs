@@ -38,6 +38,7 @@ pub mod port;
 mod proposing;
 mod receive;
 mod refused;
+mod room;
 mod rounds;
 mod run;
 mod scope;
@@ -70,7 +71,7 @@ pub use fault::NodeFault;
 pub use force::{ContractView, Force, StandingView};
 pub use gatekeeper::{
     Admission, Admitted, Carried, Delivery, ForwardSettings, GateSettings, GateTally, Gatekeeper, OwnContract, Portion,
-    Proxy, ReceiptState, Scheme, ServedAsset, Source, Standing,
+    Proxy, ReceiptState, Scheme, ServedAsset, Shares, Source, Standing,
 };
 pub(crate) use gatekeeper::{CHALLENGE_KEY, VOID_IN_A_COPY};
 pub use goods::{Found, Good, TemplateView};
@@ -88,13 +89,14 @@ pub use port::{Courier, Depth, NotDelivered, Registry, RegistryFault, Resolver};
 pub use proposing::ProposalOrder;
 use refused::Refused;
 pub use refused::{KeptRefusal, RefusedMessage};
+pub use room::Room;
 pub use rounds::{Change, RoundView};
 pub use scope::{NoScope, Scope};
 pub use settings::{Consent, Matter, Point, RecordConsent, Rule, Settings, Windows};
 pub use statement::StatementView;
 pub use store::{
-    Commit, Dealings, Index, Kept, Mark, Marked, News, Order, Outgoing, Parked, Seen, Spending, Spent, Store,
-    StoreFault, Tally,
+    Commit, Dealings, Evidence, EvidenceKind, EvidenceSum, Index, Kept, Mark, Marked, News, Order, Outgoing, Parked,
+    Seen, Spending, Spent, Store, StoreFault, Tally,
 };
 pub use timepiece::Timepiece;
 use tokio::sync::Notify;

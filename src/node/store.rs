@@ -105,6 +105,24 @@ pub trait Store: Send + Sync {
     /// A counter's value.
     async fn counted(&self, kind: &str, id: &str) -> Result<u64, StoreFault>;
 
+    /// Keeps something that happened under a contract, unless it is kept already, and at most about `most` bytes of one
+    /// contract: the oldest goes, and is in the sum. What is first of its kind stays.
+    async fn keep_evidence(&self, evidence: &Evidence, most: u64) -> Result<(), StoreFault>;
+    /// One piece of evidence.
+    async fn evidence(&self, kind: EvidenceKind, id: &str) -> Result<Option<serde_json::Value>, StoreFault>;
+    /// What is first of its kind under a contract, with its id; there is none of deliveries.
+    async fn first_evidence(
+        &self,
+        contract: &Digest,
+        kind: EvidenceKind,
+    ) -> Result<Option<(String, serde_json::Value)>, StoreFault>;
+    /// Everything that ever happened under a contract, in numbers.
+    async fn evidence_sum(&self, contract: &Digest) -> Result<Option<EvidenceSum>, StoreFault>;
+    /// Drops evidence from before a moment, so many pieces at a time; how many went.
+    async fn forget_evidence(&self, before: Timestamp) -> Result<u64, StoreFault>;
+    /// Whether there is room for the next few writes, as far as that can be seen without writing.
+    async fn room(&self) -> Result<(), StoreFault>;
+
     /// What a desk is told after a place in the series, oldest first; of one negotiation only, where one is named. Every
     /// event is in it, and each message that the counterparty turned down or that cannot be delivered.
     async fn news(&self, after: u64, negotiation: Option<&str>, limit: u32) -> Result<Vec<News>, StoreFault>;
@@ -177,6 +195,49 @@ pub struct Seen {
     pub detail: serde_json::Value,
     /// What is told once only has a name.
     pub once: Option<String>,
+}
+
+/// Something that happened under a contract at a gate.
+#[derive(Clone, Debug)]
+pub struct Evidence {
+    /// What it is.
+    pub kind: EvidenceKind,
+    /// Its id, one for each kind.
+    pub id: String,
+    /// The hash of the contract's core.
+    pub contract: Digest,
+    /// When.
+    pub at: Timestamp,
+    /// How many bytes it delivered.
+    pub bytes: u64,
+    /// The rest.
+    pub value: serde_json::Value,
+}
+
+/// What can happen under a contract at a gate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EvidenceKind {
+    /// Its holder showed it, and got a token.
+    Presentation,
+    /// A transfer of the Dataspace Protocol opened the gate under it.
+    Transfer,
+    /// Data went out.
+    Delivery,
+}
+
+/// What happened under a contract at a gate, in numbers that stay when the pieces go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EvidenceSum {
+    /// Presentations and transfers that opened it.
+    pub openings: u64,
+    /// Deliveries, those that broke off included.
+    pub deliveries: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// When the first of all this was.
+    pub first: Timestamp,
+    /// When the last was.
+    pub last: Timestamp,
 }
 
 /// How much there is of everything.

@@ -6,6 +6,7 @@ mod books;
 mod copy;
 mod damage;
 mod documents;
+mod evidence;
 mod goods;
 mod inbox;
 mod keys;

@@ -14,7 +14,7 @@ use super::{SealingKey, documents};
 use crate::node::StoreFault;
 
 const READERS: u32 = 4;
-const PAGE: u64 = 4096; // SQLite's own choice, which a file keeps
+pub(super) const PAGE: u64 = 4096; // SQLite's own choice, which a file keeps
 const MOST_PAGES: u64 = 0xffff_fffe;
 pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Up to this size a file is looked through before it is used, which takes a fraction of a second; a larger one meanwhile.
@@ -46,6 +46,8 @@ pub struct Sqlite {
     pub(super) writer: SqlitePool,
     pub(super) readers: SqlitePool,
     pub(super) limits: InboxLimits,
+    /// The most that its file may take, in bytes.
+    pub(super) most: Option<u64>,
     /// Seals the secrets among what is kept.
     pub(super) seal: SealingKey,
     /// What is wrong with the file, once that is known.
@@ -118,7 +120,7 @@ impl Sqlite {
             });
         }
         let desk = Desk::open(writer.clone());
-        let store = Self { desk, writer, readers, limits, seal, damage, _lock: lock };
+        let store = Self { desk, writer, readers, limits, most, seal, damage, _lock: lock };
         documents::try_seal(&mut *store.reading().await?, &store.seal, &path.display().to_string()).await?;
         Ok(store)
     }
@@ -154,6 +156,7 @@ fn migrations() -> Migrator {
     let contracts = include_str!("migrations/0037_contracts.sql").into_sql_str();
     let plain_desk = include_str!("migrations/0040_plain_desk.sql").into_sql_str();
     let tokens = include_str!("migrations/0041_tokens.sql").into_sql_str();
+    let evidence = include_str!("migrations/0042_gate_evidence.sql").into_sql_str();
     Migrator::with_migrations(vec![
         Migration::new(1, "ground".into(), MigrationType::Simple, ground, false),
         Migration::new(5, "books".into(), MigrationType::Simple, books, false),
@@ -166,6 +169,7 @@ fn migrations() -> Migrator {
         Migration::new(37, "contracts".into(), MigrationType::Simple, contracts, false),
         Migration::new(40, "plain desk".into(), MigrationType::Simple, plain_desk, false),
         Migration::new(41, "tokens".into(), MigrationType::Simple, tokens, false),
+        Migration::new(42, "gate evidence".into(), MigrationType::Simple, evidence, false),
     ])
 }
 

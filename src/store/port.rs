@@ -7,12 +7,13 @@ use sqlx::{Sqlite as Database, Transaction};
 use zeroize::Zeroizing;
 
 use super::damage::fault;
-use super::{Sqlite, documents, goods, inbox, ledger, news, outbox, tally};
+use super::{Sqlite, documents, evidence, goods, inbox, ledger, news, outbox, tally};
 use crate::encoding::{Digest, Timestamp};
 use crate::identity::Did;
 use crate::negotiation::{Event, StateName};
 use crate::node::{
-    Commit, Dealings, Good, Kept, Mark, News, Order, Outgoing, Parked, Seen, Spending, Spent, Store, StoreFault, Tally,
+    Commit, Dealings, Evidence, EvidenceKind, EvidenceSum, Good, Kept, Mark, News, Order, Outgoing, Parked, Seen,
+    Spending, Spent, Store, StoreFault, Tally,
 };
 
 impl Sqlite {
@@ -235,6 +236,39 @@ impl Store for Sqlite {
 
     async fn counted(&self, kind: &str, id: &str) -> Result<u64, StoreFault> {
         documents::counted(&mut *self.reading().await?, kind, id).await
+    }
+
+    async fn keep_evidence(&self, evidence: &Evidence, most: u64) -> Result<(), StoreFault> {
+        let mut db = self.writing().await?;
+        // Half of the file is for everything else.
+        evidence::keep(&mut db, evidence, most, self.most.map(|most| most / 2)).await?;
+        done(db, ()).await
+    }
+
+    async fn evidence(&self, kind: EvidenceKind, id: &str) -> Result<Option<Value>, StoreFault> {
+        evidence::one(&mut *self.reading().await?, kind, id).await
+    }
+
+    async fn first_evidence(
+        &self,
+        contract: &Digest,
+        kind: EvidenceKind,
+    ) -> Result<Option<(String, Value)>, StoreFault> {
+        evidence::first(&mut *self.reading().await?, contract, kind).await
+    }
+
+    async fn evidence_sum(&self, contract: &Digest) -> Result<Option<EvidenceSum>, StoreFault> {
+        evidence::sum(&mut *self.reading().await?, contract).await
+    }
+
+    async fn forget_evidence(&self, before: Timestamp) -> Result<u64, StoreFault> {
+        let mut db = self.writing().await?;
+        let outcome = evidence::forget(&mut db, before).await?;
+        done(db, outcome).await
+    }
+
+    async fn room(&self) -> Result<(), StoreFault> {
+        tally::room(&mut *self.reading().await?, self.most).await
     }
 
     async fn news(&self, after: u64, negotiation: Option<&str>, limit: u32) -> Result<Vec<News>, StoreFault> {

@@ -12,8 +12,8 @@ use countersign::encoding::{Digest, Timestamp};
 use countersign::gate::{Answer, DIRECTORY, Listed, Receipt, SUMS, Sums};
 use countersign::http::{self, Served};
 use countersign::identity::{Documents, Signer as _};
-use countersign::node::{GateSettings, Gatekeeper, ServedAsset, Source, chance};
-use countersign::store::{SealingKey, Sqlite};
+use countersign::node::{GateSettings, Gatekeeper, ServedAsset, Shares, Source, chance};
+use countersign::store::{InboxLimits, SealingKey, Sqlite};
 use reqwest::{Method, Response, StatusCode};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -34,6 +34,8 @@ pub struct Scene {
     pub origin: String,
     pub client: reqwest::Client,
     pub settings: GateSettings,
+    /// The most that its store may take, in bytes.
+    pub most: Option<u64>,
     pub running: Option<Running>,
 }
 
@@ -77,24 +79,30 @@ impl Scene {
             dpop_required: false,
             dpop_nonces: false,
             forward: None,
+            shares: Shares::default(),
         };
         change(&mut settings, home.path());
         let chain = Arc::new(ScriptedChain::new(now));
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        let mut scene = Self { world, chain, home, origin, client, settings, running: None };
+        let mut scene = Self { world, chain, home, origin, client, settings, most: None, running: None };
         scene.start(listener).await;
         scene
     }
 
     pub async fn start(&mut self, listener: TcpListener) {
-        let store = Sqlite::open(&self.home.path().join("gate.db"), SealingKey::new(&[7; 32])).await.unwrap();
+        self.start_unready(listener).await;
+        self.until_ready().await;
+    }
+
+    pub async fn start_unready(&mut self, listener: TcpListener) {
+        let (path, seal) = (self.home.path().join("gate.db"), SealingKey::new(&[7; 32]));
+        let store = Sqlite::open_within(&path, seal, InboxLimits::default(), self.most).await.unwrap();
         let gate = Gatekeeper::open(self.settings.clone(), Arc::new(key(5)), Arc::new(store), self.chain.clone());
         let gate = gate.await.unwrap();
         let served = http::serve(listener, http::gate::router(gate.clone()), Duration::from_secs(10));
         let stop = CancellationToken::new();
         let poll = tokio::spawn(gate.clone().run(stop.clone().cancelled_owned()));
         self.running = Some(Running { gate, served, stop, poll });
-        self.until_ready().await;
     }
 
     /// Stops the gate; its store is free afterwards.

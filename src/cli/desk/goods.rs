@@ -159,10 +159,27 @@ fn print_listings<'a>(listings: impl Iterator<Item = &'a Value>) {
 }
 
 fn cells(listing: &Value, sized: bool) -> Vec<String> {
-    let size = listing.pointer("/asset/size").and_then(Value::as_u64);
-    let size = size.map_or_else(|| text(listing, "/asset/version"), |size| size.to_string());
-    let mut cells = vec![text(listing, "/asset/id"), text(listing, "/asset/title"), text(listing, "/asset/media_type")];
-    cells.extend(sized.then_some(size));
+    let size = listing.pointer("/asset/size").and_then(Value::as_u64).map(|size| size.to_string());
+    let title = match text(listing, "/asset/version") {
+        version if version.is_empty() => text(listing, "/asset/title"),
+        version => format!("{} (version {version})", text(listing, "/asset/title")),
+    };
+    let mut cells = vec![text(listing, "/asset/id"), title, text(listing, "/asset/media_type")];
+    // What changes under one contract has a version, and no number of bytes.
+    cells.extend(sized.then(|| size.unwrap_or_else(|| "-".into())));
     cells.extend([money(&listing["price"]), money(&listing["fee"]), called(listing, "/template_title", "/template")]);
     cells
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_is_no_number_of_bytes() {
+        let file = json!({ "asset": { "id": "urn:a", "title": "Junction", "size": 1000 } });
+        assert_eq!(cells(&file, true)[1..4], ["Junction", "", "1000"]);
+        let tiles = json!({ "asset": { "id": "urn:b", "title": "Tiles", "version": "1" } });
+        assert_eq!(cells(&tiles, true)[1..4], ["Tiles (version 1)", "", "-"]);
+    }
 }

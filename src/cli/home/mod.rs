@@ -20,7 +20,7 @@ use crate::node::chance;
 #[allow(unused_imports, reason = "named by whoever lists or rotates keys")]
 pub use keyring::{Generation, Keyring, Series};
 pub use running::{Ports, Running};
-pub use unlock::UnlockArgument;
+pub use unlock::{UnlockArgument, secret_text};
 
 /// The file that configures a node.
 pub const CONFIGURATION: &str = "countersign.toml";

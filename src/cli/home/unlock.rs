@@ -106,7 +106,10 @@ fn key(file: &Path) -> Result<Opener> {
 }
 
 /// The text of a file that nobody but its owner can read.
-fn secret_text(path: &Path) -> Result<Zeroizing<String>> {
+///
+/// # Errors
+/// When it cannot be read, or others can read it as well.
+pub fn secret_text(path: &Path) -> Result<Zeroizing<String>> {
     let mut file = fs::File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
     let found = file.metadata().with_context(|| format!("cannot read {}", path.display()))?;
     if found.is_file() && found.mode() & 0o077 != 0 {

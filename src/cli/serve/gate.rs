@@ -1,3 +1,4 @@
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -5,6 +6,7 @@ use anyhow::{Context as _, Result, bail};
 use tokio::net::TcpListener;
 use zeroize::Zeroizing;
 
+use super::super::home::{Home, secret_text};
 use super::house::{Ground, House};
 use crate::http;
 use crate::node::{ForwardSettings, GateSettings, Gatekeeper};
@@ -37,17 +39,7 @@ async fn open_door(
     forward: &ForwardSettings,
     gatekeeper: &Arc<Gatekeeper>,
 ) -> Result<()> {
-    let secret = forward.secret_file.as_ref().map(|file| {
-        // A whole path stays what it is.
-        let path = ground.home.path("").join(file);
-        let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        let text = Zeroizing::new(text);
-        match text.trim() {
-            secret if secret.len() >= SECRET => Ok(Zeroizing::new(secret.to_owned())),
-            _ => bail!("{} has to hold at least {SECRET} random letters", path.display()),
-        }
-    });
-    let secret = secret.transpose()?;
+    let secret = forward.secret_file.as_ref().map(|file| proxy_secret(ground.home, file)).transpose()?;
     let listener = TcpListener::bind(forward.listen).await;
     let listener =
         listener.with_context(|| format!("[gate.forward] cannot listen on {}; is the port in use?", forward.listen))?;
@@ -67,4 +59,40 @@ async fn open_door(
         }
     });
     Ok(())
+}
+
+/// The proxy's secret: of a file that nobody else reads, and hard to guess.
+fn proxy_secret(home: &Home, file: &Path) -> Result<Zeroizing<String>> {
+    // A whole path stays what it is.
+    let path = home.path("").join(file);
+    let text = secret_text(&path).context("[gate.forward] secret_file")?;
+    match text.trim() {
+        secret if secret.len() >= SECRET => Ok(Zeroizing::new(secret.to_owned())),
+        _ => bail!("{} has to hold at least {SECRET} random letters", path.display()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn a_secret_that_others_read_or_guess_is_none() {
+        let dir = tempfile::tempdir().unwrap();
+        let (home, path) = (Home::new(dir.path()), dir.path().join("proxy-secret"));
+        let kept = |text: &str, mode: u32| {
+            std::fs::write(&path, text).unwrap();
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+            proxy_secret(&home, Path::new("proxy-secret")).map(|secret| secret.to_string())
+        };
+        let long = "r".repeat(SECRET);
+        assert_eq!(kept(&format!("{long}\n"), 0o600).unwrap(), long);
+        for mode in [0o644, 0o640, 0o604] {
+            let why = format!("{:#}", kept(&long, mode).unwrap_err());
+            assert!(why.contains("chmod 600") && why.contains("secret_file"), "{why}");
+        }
+        assert!(kept("short", 0o600).unwrap_err().to_string().contains("random letters"));
+    }
 }

@@ -18,7 +18,7 @@ use crate::identity::{Did, DidDocument, Method, Signer};
 use crate::node::dsp::PlainStore;
 use crate::node::transfers::{TransferStore, Transfers};
 use crate::node::{
-    BookStore, Directory, Doorkeeper, Gatekeeper, KeyStore, MediatorStore, Node, Registry, Store, StoreFault,
+    BookStore, Directory, Doorkeeper, Gatekeeper, KeyStore, MediatorStore, Node, Registry, Room, Store, StoreFault,
     Timepiece, chance,
 };
 use crate::registry::{Client, ClientConfig};
@@ -161,7 +161,10 @@ impl House {
             self.loops.spawn(Arc::clone(&timepiece).run(Duration::from_secs(10)));
             timepieces.push(timepiece);
         }
-        let conditions = Conditions { timepieces: timepieces.clone(), gatekeeper: self.gatekeeper.clone() };
+        let room = self.gatekeeper.as_ref().map(|gatekeeper| Arc::clone(gatekeeper.room()));
+        let room = room.unwrap_or_else(|| Arc::new(Room::of(Arc::clone(store))));
+        let conditions =
+            Conditions { timepieces: timepieces.clone(), gatekeeper: self.gatekeeper.clone(), room: Some(room) };
         if self.gatekeeper.is_none() {
             // A gate says by itself whether it is ready.
             self.public = std::mem::take(&mut self.public).merge(http::alive_router(conditions.clone()));

@@ -63,7 +63,7 @@ impl Serve {
         let outside = http::with_share(house.public, Share::default()).merge(house.dsp);
         let outside = traffic.counted(outside, Face::Public);
         let inside = traffic.counted(http::with_keys(house.management, house.doorkeeper, names)?, Face::Management);
-        let mut world = http::serve(public, outside, within);
+        let mut world = http::serve_behind(public, outside, within, configuration.listen.proxies.clone());
         let owner = http::serve(management, inside, within);
         home.announce(&running, ports)?;
         println!("{}", serde_json::to_string(&running)?);

@@ -1,37 +1,41 @@
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use axum::body::{Body, Bytes};
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, Shared};
 use futures::stream::{BoxStream, Stream};
 use futures::{FutureExt as _, StreamExt as _};
-use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::sync::watch;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
+use super::places::Held;
 use super::source::Found;
 use crate::encoding::{Digest, Hasher};
+use crate::http::doors::Line;
 use crate::node::{Delivery, Gatekeeper, Standing};
+
+/// How long a body that is cut is left to its reader to see, before the line is hung up.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// A body on its way out: cut when its contract is shut, and settled when it is dropped, whether it went through or not.
 pub(super) struct Outgoing {
     bytes: BoxStream<'static, std::io::Result<Bytes>>,
-    cut: BoxFuture<'static, ()>,
+    cut: Shared<BoxFuture<'static, ()>>,
     sent: u64,
     expected: Option<u64>,
     /// Of a body that has to have the asset's digest.
     hasher: Option<Hasher>,
     ended: bool,
     delivery: Option<(Arc<Gatekeeper>, Delivery)>,
-    _place: OwnedSemaphorePermit,
+    /// Says when this is over.
+    _over: DropGuard,
+    _place: Held,
 }
 
 impl Outgoing {
-    pub(super) fn new(
-        gatekeeper: Arc<Gatekeeper>,
-        delivery: Delivery,
-        found: Found,
-        place: OwnedSemaphorePermit,
-    ) -> Self {
+    pub(super) fn new(gatekeeper: Arc<Gatekeeper>, delivery: Delivery, found: Found, place: Held) -> Self {
         let standing = delivery.standing.clone();
         let mut outgoing = Self::unsigned(standing, found, place);
         outgoing.delivery = Some((gatekeeper, delivery));
@@ -39,29 +43,45 @@ impl Outgoing {
     }
 
     /// A body that nobody signs a receipt for.
-    pub(super) fn unsigned(standing: watch::Receiver<Standing>, found: Found, place: OwnedSemaphorePermit) -> Self {
+    pub(super) fn unsigned(standing: watch::Receiver<Standing>, found: Found, place: Held) -> Self {
         Self {
             bytes: found.bytes,
-            cut: cut(standing).boxed(),
+            cut: cut(standing).boxed().shared(),
             sent: 0,
             expected: found.length,
             hasher: found.whole.then(Hasher::default),
             ended: false,
             delivery: None,
+            _over: CancellationToken::new().drop_guard(),
             _place: place,
         }
     }
 
     /// The same, cut by something else as well.
     pub(super) fn cut_also_by(mut self, standing: watch::Receiver<Standing>) -> Self {
-        let before = std::mem::replace(&mut self.cut, std::future::pending().boxed());
+        let before = self.cut.clone();
         self.cut = async move {
             tokio::select! {
                 () = before => {}
                 () = cut(standing) => {}
             }
         }
-        .boxed();
+        .boxed()
+        .shared();
+        self
+    }
+
+    /// The same, on a line that is hung up when it is cut: whose buffers are full is asked for nothing more, so that a
+    /// reader who takes nothing would never see the cut.
+    pub(super) fn on(mut self, line: Option<Line>) -> Self {
+        let Some(line) = line else { return self };
+        let (over, cut) = (CancellationToken::new(), self.cut.clone());
+        self._over = over.clone().drop_guard();
+        tokio::spawn(over.run_until_cancelled_owned(async move {
+            cut.await;
+            tokio::time::sleep(GRACE).await;
+            line.hang_up.cancel();
+        }));
         self
     }
 

@@ -13,6 +13,9 @@ const DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
 /// The check that denied, for whoever does not see a body: callers behind a proxy that asks.
 const CHECK: HeaderName = HeaderName::from_static("countersign-check");
 
+/// After how many seconds somebody with a full share may ask again.
+const LATER: &str = "5";
+
 /// What a request brings; a header that stands twice is as none.
 pub(super) fn carried<'a>(method: &'a str, path: &'a str, headers: &'a HeaderMap) -> Carried<'a> {
     let texts = |name| headers.get_all(name).iter().map(|value| value.to_str().unwrap_or_default()).collect::<Vec<_>>();
@@ -63,8 +66,15 @@ impl Denial {
         Self { nonce, ..Self::with(status, fault) }
     }
 
+    /// A refusal of more than one's share; it passes by itself.
+    pub(super) fn beyond_a_share(check: &'static Check) -> Self {
+        let problem = Problem::of_check(StatusCode::TOO_MANY_REQUESTS, check, check.rule());
+        Self { problem, check: Some(check), challenge: None, nonce: None }
+    }
+
     fn with(status: StatusCode, fault: NodeFault) -> Self {
         match fault {
+            NodeFault::Refused(Refusal { check, .. }) if check == &checks::SHARE_TOKENS => Self::beyond_a_share(check),
             NodeFault::Refused(Refusal { check, .. }) => {
                 let problem = Problem::of_check(status, check, check.rule());
                 Self { problem, check: Some(check), challenge: None, nonce: None }
@@ -101,6 +111,7 @@ impl From<Problem> for Denial {
 impl IntoResponse for Denial {
     fn into_response(self) -> Response {
         let mut response = self.problem.into_response();
+        let later = (response.status() == StatusCode::TOO_MANY_REQUESTS).then_some(LATER);
         let headers = response.headers_mut();
         let mut set = |name, value: Option<&str>| {
             if let Some(value) = value.and_then(|value| HeaderValue::from_str(value).ok()) {
@@ -109,6 +120,7 @@ impl IntoResponse for Denial {
         };
         set(header::WWW_AUTHENTICATE, self.challenge.as_deref());
         set(CHECK, self.check.map(|check| check.id()));
+        set(header::RETRY_AFTER, later);
         set(header::CACHE_CONTROL, Some("no-store"));
         nonce(response, self.nonce)
     }

@@ -7,15 +7,17 @@ mod body;
 mod condition;
 mod denial;
 mod forward;
+mod places;
 mod range;
 mod source;
 mod transfer;
 
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::{Body, Bytes};
-use axum::extract::{DefaultBodyLimit, Path, Request, State};
+use axum::body::Body;
+use axum::extract::{ConnectInfo, DefaultBodyLimit, Path, Request, State};
 use axum::http::response::Builder;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -24,13 +26,16 @@ use axum::{Json, Router};
 use body::Outgoing;
 use denial::{Denial, carried, nonce};
 pub use forward::{forward_router, forward_router_with_transfers};
+use places::Places;
 use serde_json::{Value, json};
 use source::{Found, Sources, Wanted};
-use tokio::sync::Semaphore;
 use tower::limit::ConcurrencyLimitLayer;
 use tower_http::timeout::TimeoutLayer;
 
 use super::Problem;
+use super::api::Raw;
+use super::crowd::with_places;
+use super::doors::Line;
 use crate::check::Refusal;
 use crate::encoding::{self, checks as spelling};
 use crate::gate::{Answer, checks};
@@ -41,8 +46,8 @@ use crate::node::{Delivery, Gatekeeper, NodeFault, ReceiptState};
 const MAX_ANSWER: usize = 640 * 1024;
 /// How many questions are judged at a time.
 const MAX_JUDGED: usize = 256;
-/// How many deliveries run at a time.
-const MAX_DELIVERIES: usize = 256;
+/// How many of them of one address, so that whoever asks slowly leaves room for others.
+const MAX_OF_ONE: usize = 64;
 /// How long a question may take.
 const WITHIN: Duration = Duration::from_secs(30);
 
@@ -53,27 +58,28 @@ pub fn router(gatekeeper: Arc<Gatekeeper>) -> Router {
 
 /// The same, open also to the tokens of transfers.
 pub fn router_with_transfers(gatekeeper: Arc<Gatekeeper>, transfers: Option<Arc<Transfers>>) -> Router {
-    let deliveries = Arc::new(Semaphore::new(MAX_DELIVERIES));
-    let gate = Gate { sources: Sources::new(), gatekeeper, deliveries, transfers };
-    Router::new()
+    let places = Places::new(&gatekeeper.settings().shares);
+    let gate = Gate { sources: Sources::new(), gatekeeper, places, transfers };
+    let alive = Router::new().route("/health", get(health)).route("/ready", get(ready)).with_state(gate.clone());
+    let asked = Router::new()
         .route("/challenge", post(challenge))
         .route("/token", post(token))
         .route("/receipts/{id}", get(receipt))
-        .route("/health", get(health))
-        .route("/ready", get(ready))
         .fallback(data)
         .method_not_allowed_fallback(async || Problem::new(StatusCode::METHOD_NOT_ALLOWED, "no such method here"))
         .layer(DefaultBodyLimit::max(MAX_ANSWER))
         .layer(ConcurrencyLimitLayer::new(MAX_JUDGED))
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, WITHIN))
-        .with_state(gate)
+        .with_state(gate);
+    // Whoever watches the gate is answered while others wait their turn.
+    with_places(asked, MAX_OF_ONE).merge(alive)
 }
 
 #[derive(Clone)]
 struct Gate {
     gatekeeper: Arc<Gatekeeper>,
     sources: Sources,
-    deliveries: Arc<Semaphore>,
+    places: Places,
     transfers: Option<Arc<Transfers>>,
 }
 
@@ -82,7 +88,7 @@ async fn challenge(State(gate): State<Gate>) -> Result<Response, Problem> {
     Ok(unkept(Json(challenge)))
 }
 
-async fn token(State(gate): State<Gate>, headers: HeaderMap, body: Bytes) -> Result<Response, Denial> {
+async fn token(State(gate): State<Gate>, headers: HeaderMap, Raw(body): Raw) -> Result<Response, Denial> {
     let unreadable =
         |refusal: Refusal| Problem::of_check(StatusCode::BAD_REQUEST, refusal.check, refusal.detail.clone());
     let answer = encoding::parse_json(&body, MAX_ANSWER).map_err(unreadable)?;
@@ -137,11 +143,15 @@ async fn health() -> Json<Value> {
 
 async fn ready(State(gate): State<Gate>) -> Result<Json<Value>, Problem> {
     match gate.gatekeeper.ready() {
-        Ok(()) => Ok(Json(json!({ "status": "ready" }))),
+        Ok(()) => {}
         Err(NodeFault::Refused(Refusal { check, .. })) => {
-            Err(Problem::of_check(StatusCode::SERVICE_UNAVAILABLE, check, check.rule()))
+            return Err(Problem::of_check(StatusCode::SERVICE_UNAVAILABLE, check, check.rule()));
         }
-        Err(fault) => Err(fault.into()),
+        Err(fault) => return Err(fault.into()),
+    }
+    match gate.gatekeeper.room().hold().await {
+        Ok(()) => Ok(Json(json!({ "status": "ready" }))),
+        Err(_) => Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the gate's store takes nothing now")),
     }
 }
 
@@ -157,14 +167,13 @@ async fn data(State(gate): State<Gate>, request: Request) -> Result<Response, De
     }
     let carried = carried(request.method().as_str(), path, request.headers());
     let wanted = Wanted { asset, below, head, headers: request.headers() };
+    let (caller, line) = (caller(&request), request.extensions().get::<Line>().cloned());
     if let Some(opened) = transfer::by_transfer(gate.transfers.as_ref(), &carried, &asset.id).await.map_err(denied)? {
-        return gate.deliver(&wanted, opened).await;
+        return gate.deliver(&wanted, opened, caller, line).await;
     }
     let admitted = gatekeeper.check(&carried, &asset.id).await.map_err(denied)?;
     let proves = admitted.key.is_some();
-    let Ok(place) = Arc::clone(&gate.deliveries).try_acquire_owned() else {
-        return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too many deliveries run; try again later").into());
-    };
+    let place = gate.places.take(&admitted.grant.core.b64u(), caller)?;
     let found = gate.sources.open(&wanted).await?;
     let mut response = Response::builder().status(found.status);
     for (name, value) in &found.headers {
@@ -176,7 +185,7 @@ async fn data(State(gate): State<Gate>, request: Request) -> Result<Response, De
         gatekeeper.spend(&admitted, asset.part(below).as_deref()).await.map_err(denied)?;
         let delivery = gatekeeper.begin(admitted, found.portion.clone()).map_err(denied)?;
         response = receipted(response, &found, &delivery);
-        Outgoing::new(Arc::clone(gatekeeper), delivery, found, place).into_body()
+        Outgoing::new(Arc::clone(gatekeeper), delivery, found, place).on(line).into_body()
     };
     let response = response.header(header::CACHE_CONTROL, "private, no-store");
     let senseless = |_| Problem::new(StatusCode::BAD_GATEWAY, "the data's source answered with no sense");
@@ -189,6 +198,11 @@ fn receipted(response: Builder, found: &Found, delivery: &Delivery) -> Builder {
         true => response.header(header::LINK, format!("</receipts/{}>; rel=\"receipt\"", delivery.id)),
         false => response,
     }
+}
+
+/// From where a request comes.
+fn caller(request: &Request) -> Option<IpAddr> {
+    request.extensions().get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip())
 }
 
 fn unkept(body: impl IntoResponse) -> Response {

@@ -1,5 +1,6 @@
 //! Data that a transfer's token opens: under a contract with a receipt, under an agreement that nobody signed without.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -11,6 +12,7 @@ use super::body::Outgoing;
 use super::denial::Denial;
 use super::source::Wanted;
 use super::{Gate, Problem, receipted};
+use crate::http::doors::Line;
 use crate::node::transfers::{Opened, Transfers};
 use crate::node::{Carried, NodeFault, Scheme};
 
@@ -32,11 +34,16 @@ pub(super) async fn by_transfer(
 impl Gate {
     /// Delivers what is wanted; it is cut when the transfer is no longer STARTED, and when its contract opens the gate no
     /// longer.
-    pub(super) async fn deliver(&self, wanted: &Wanted<'_>, opened: Opened) -> Result<Response, Denial> {
-        let Ok(place) = Arc::clone(&self.deliveries).try_acquire_owned() else {
-            let busy = "too many deliveries run; try again later";
-            return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, busy).into());
-        };
+    pub(super) async fn deliver(
+        &self,
+        wanted: &Wanted<'_>,
+        opened: Opened,
+        caller: Option<IpAddr>,
+        line: Option<Line>,
+    ) -> Result<Response, Denial> {
+        // By whichever of its transfers a contract is used, it has one share.
+        let core = opened.contract.as_ref().map(|contract| contract.grant.core.b64u());
+        let place = self.places.take(core.as_deref().unwrap_or(&opened.transfer), caller)?;
         let found = self.sources.open(wanted).await?;
         let mut response = Response::builder().status(found.status).header(header::CACHE_CONTROL, "private, no-store");
         for (name, value) in &found.headers {
@@ -50,11 +57,11 @@ impl Gate {
                 let delivery =
                     gatekeeper.begin(admitted, found.portion.clone()).map_err(|fault| Denial::of(fault, gatekeeper))?;
                 response = receipted(response, &found, &delivery);
-                Outgoing::new(Arc::clone(gatekeeper), delivery, found, place).cut_also_by(standing).into_body()
+                Outgoing::new(Arc::clone(gatekeeper), delivery, found, place).cut_also_by(standing).on(line).into_body()
             }
             None => {
                 info!(transfer, asset = wanted.asset.id, "delivers under an unsigned agreement");
-                Outgoing::unsigned(standing, found, place).into_body()
+                Outgoing::unsigned(standing, found, place).on(line).into_body()
             }
         };
         let senseless = |_| Problem::new(StatusCode::BAD_GATEWAY, "the data's source answered with no sense");

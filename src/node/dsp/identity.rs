@@ -129,8 +129,7 @@ impl Identity {
                 return Ok(Recognised { who: known.participant.clone(), token: None });
             }
         }
-        let token = header.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
-        let (_, token) = token.ok_or_else(|| checks::TOKEN.refuse("no bearer token"))?;
+        let token = bearer(header).ok_or_else(|| checks::TOKEN.refuse("no bearer token"))?;
         let now = chance::now()?;
         let jws = Jws::parse_within(token, 8 * 1024)?;
         let claims = self.claims(&jws, now)?;
@@ -241,5 +240,22 @@ impl Connector {
             Some(token) if !self.store.is_spent(token) => Ok(self.store.submit(PlainCommit::default()).await?),
             _ => Ok(()),
         }
+    }
+}
+
+/// The token of a header; its scheme ignores case (RFC 9110, 11.1).
+fn bearer(header: &str) -> Option<&str> {
+    let (scheme, token) = header.split_once(' ')?;
+    Some(token.trim_start()).filter(|_| scheme.eq_ignore_ascii_case("Bearer"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_scheme_of_a_token_ignores_case() {
+        assert_eq!((bearer("Bearer a.b.c"), bearer("bearer a.b.c")), (Some("a.b.c"), Some("a.b.c")));
+        assert_eq!((bearer("Basic a.b.c"), bearer("a.b.c"), bearer("")), (None, None, None));
     }
 }

@@ -61,6 +61,7 @@ impl Gatekeeper {
         let known = self.known(&answer.core, &mut trail).await?;
         let recognised = recognise(answer, known, &self.policy, &self.challenges, now, &mut trail)?;
         let core = recognised.known.core.hash;
+        self.hold_tokens(&core, now)?;
         self.consume(&recognised).await?;
         // After the presentation, so that strangers have nothing kept here.
         if let Some(proof) = &proof {
@@ -79,8 +80,7 @@ impl Gatekeeper {
         let (key, purpose) = (proof.map(|proof| proof.key), answer.purpose.clone());
         let kept = Token { id, grant: grant.clone(), presentation, expires, key: key.clone(), purpose };
         self.store.put(kind::CONTRACT, &core.hex(), &json!(answer.core)).await?;
-        let shown = json!({ "core": core, "presentation": answer.presentation, "purpose": answer.purpose, "at": now });
-        self.store.put(kind::PRESENTATION, &presentation.hex(), &shown).await?;
+        self.keep_presentation(core, answer, now).await?;
         self.store.put(kind::TOKEN, &id.hex(), &json!(kept)).await?;
         {
             let mut open = self.lock();

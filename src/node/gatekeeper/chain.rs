@@ -223,8 +223,9 @@ impl Gatekeeper {
         }
     }
 
-    /// Clears away used challenges, used proofs and tokens that ran out.
+    /// Clears away used challenges, used proofs, tokens that ran out, and what is older than it is kept.
     async fn clear(&self, now: Timestamp) -> Result<(), NodeFault> {
+        self.forget(now).await?;
         for kind in [kind::NONCE, kind::PROOF, kind::SPENT_PART] {
             for (id, value) in self.store.all(kind).await? {
                 let expires: Timestamp = read(kind, &id, value)?;

@@ -6,7 +6,7 @@ use tokio::sync::watch;
 use tracing::{error, info, warn};
 
 use super::token::Admitted;
-use super::{Carried, Gatekeeper, Standing, kind, read, running};
+use super::{Carried, Gatekeeper, Standing, read, running};
 use crate::credential::rfc3339;
 use crate::encoding::{Digest, Timestamp};
 use crate::gate::{ByteRange, Grant, Listed, Receipt, checks};
@@ -145,8 +145,8 @@ impl Gatekeeper {
     pub async fn receipt_of(&self, carried: &Carried<'_>, delivery: &str) -> Result<ReceiptState, NodeFault> {
         let token = Digest::of(carried.token()?);
         let running = self.lock().deliveries.get(delivery).cloned();
-        let kept = self.store.one(kind::DELIVERY, delivery).await?;
-        let kept: Option<Kept> = kept.map(|value| read(kind::DELIVERY, delivery, value)).transpose()?;
+        let kept = self.kept_delivery(delivery).await?;
+        let kept: Option<Kept> = kept.map(|value| read("delivery", delivery, value)).transpose()?;
         let (state, key) = match (kept, running) {
             (Some(kept), _) if kept.token == token => match kept.receipt {
                 Some(receipt) => (ReceiptState::Signed(receipt), kept.key),
@@ -202,6 +202,6 @@ impl Gatekeeper {
             complete,
             unvouched: !vouched,
         };
-        Ok(self.store.put(kind::DELIVERY, &id, &json!(kept)).await?)
+        self.keep_delivery(kept.core, &id, to, bytes, json!(kept)).await
     }
 }

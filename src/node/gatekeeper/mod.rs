@@ -7,9 +7,11 @@ mod admission;
 mod chain;
 mod copied;
 mod delivery;
+mod evidence;
 mod proof;
 mod running;
 mod settings;
+mod shares;
 mod tally;
 mod token;
 mod transfer;
@@ -22,12 +24,13 @@ pub use delivery::{Delivery, Portion, ReceiptState};
 pub use proof::{Carried, Scheme};
 pub(in crate::node) use running::{ends, moment};
 pub use settings::{ForwardSettings, GateSettings, Proxy, ServedAsset, Source};
+pub use shares::Shares;
 pub use tally::GateTally;
 pub use token::Admitted;
 use tokio::sync::watch;
 pub use transfer::OwnContract;
 
-use super::{Acquaintance, Directory, NodeFault, Registry, Store, StoreFault, Timepiece, chance};
+use super::{Acquaintance, Directory, NodeFault, Registry, Room, Store, StoreFault, Timepiece, chance};
 use crate::check::{Refusal, Trail};
 use crate::encoding::{Digest, Timestamp};
 use crate::gate::{Challenge, ChallengeKey, GatePolicy, Known, KnownCores};
@@ -44,8 +47,6 @@ mod kind {
     pub const SPENT_PART: &str = "gate-spent-part";
     pub const USES: &str = "gate-uses";
     pub const FIRST_USE: &str = "gate-first-use";
-    pub const PRESENTATION: &str = "gate-presentation";
-    pub const DELIVERY: &str = "gate-delivery";
 }
 
 /// The name of the key of challenges. A copy of a store has none, so that no challenge is answered in it a second time.
@@ -60,6 +61,7 @@ pub struct Gatekeeper {
     policy: GatePolicy,
     signer: Arc<dyn Signer>,
     store: Arc<dyn Store>,
+    room: Arc<Room>,
     registry: Arc<dyn Registry>,
     directory: Arc<Directory>,
     challenges: ChallengeKey,
@@ -162,6 +164,7 @@ impl Gatekeeper {
             settings,
             policy,
             signer,
+            room: Arc::new(Room::of(Arc::clone(&store))),
             store,
             registry,
             directory,
@@ -194,6 +197,11 @@ impl Gatekeeper {
         &self.timepiece
     }
 
+    /// Whether its store has room.
+    pub fn room(&self) -> &Arc<Room> {
+        &self.room
+    }
+
     /// Something to sign; nothing is kept until somebody answers.
     ///
     /// # Errors
@@ -210,6 +218,7 @@ impl Gatekeeper {
             let token: token::Token = read(kind::TOKEN, &id, value)?;
             if token.expires <= now {
                 self.store.remove(kind::TOKEN, &id).await?;
+                self.store.remove(kind::SPENT, &id).await?;
                 continue;
             }
             let core = token.grant.core;

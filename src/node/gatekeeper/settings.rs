@@ -3,6 +3,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::Shares;
 use crate::credential::{Account, RegistryUrn};
 use crate::gate::{GatePolicy, GuardedAsset, MAX_TOKEN_TTL, path_below};
 use crate::identity::{Did, Method};
@@ -43,6 +44,9 @@ pub struct GateSettings {
     /// The door at which a proxy asks, where one serves the data (forward auth).
     #[serde(default)]
     pub forward: Option<ForwardSettings>,
+    /// What one contract and one address may have of it.
+    #[serde(default)]
+    pub shares: Shares,
 }
 
 /// The door for a proxy that serves the data itself and asks the gate about each request; the table `[gate.forward]`.
@@ -162,6 +166,8 @@ impl GateSettings {
             "`origin` is scheme://host or scheme://host:port, nothing else",
         )?;
         meant(!self.providers.is_empty(), "`providers` names nobody, so nothing could open the gate")?;
+        let senseless = self.shares.senseless();
+        meant(senseless.is_none(), senseless.unwrap_or_default())?;
         let web = self.providers.iter().any(|did| did.method() == Method::Web);
         meant(
             !web || !self.recorders.is_empty(),
@@ -264,6 +270,10 @@ mod tests {
         let secret = ForwardSettings { secret_file: Some("proxy-secret".into()), ..open };
         assert_eq!(refused(|settings| settings.forward = Some(secret)), "");
         assert!(refused(|settings| settings.max_head_age = 0).contains("max_head_age"));
+        for table in ["tokens = 0", "deliveries = 0", "deliveries_of_address = 0", "kept_mb = 0", "keep_days = 0"] {
+            let shares: Shares = toml::from_str(table).unwrap();
+            assert!(refused(|settings| settings.shares = shares.clone()).contains("shares"), "{table}");
+        }
         let web = |settings: &mut GateSettings| settings.providers = vec!["did:web:alice.example".parse().unwrap()];
         assert!(refused(web).contains("recorders"));
     }

@@ -44,8 +44,9 @@ impl Gatekeeper {
     pub async fn opens(&self, contract: &OwnContract, transfer: &str, token: Digest) -> Result<Admitted, NodeFault> {
         let (known, grant) = self.own(contract, true).await?;
         let presentation = Digest::of(format!("transfer {transfer}"));
-        let shown = json!({ "core": grant.core, "transfer": transfer, "at": chance::now()? });
-        self.store.put_once(kind::PRESENTATION, &presentation.hex(), &shown).await?;
+        let now = chance::now()?;
+        let opened = json!({ "core": grant.core, "transfer": transfer, "at": now });
+        self.keep_transfer(grant.core, presentation, now, opened).await?;
         let mut open = self.lock();
         let kept = open.contracts.entry(grant.core).or_insert_with(|| Contract::new(known, Standing::Open));
         kept.standing.borrow().hold()?;

@@ -19,6 +19,9 @@ pub(super) fn next(check: &str, view: &Value) -> String {
         "gate.token.spent" | "gate.token.expired" | "gate.token.unknown" => {
             "the token is used up; the same command gets another one".into()
         }
+        "gate.share.tokens" | "gate.share.deliveries" => {
+            "other downloads under this contract, or from this address, are under way; wait for one of them, then try again".into()
+        }
         "gate.challenge.expired" | "gate.challenge.replayed" | "presentation.time" | "gate.proof.time" => {
             "try again; if it stays so, this machine's clock or the gate's is wrong".into()
         }
@@ -93,6 +96,7 @@ mod tests {
         assert!(next("policy.undecidable", &view).contains("--purpose urn:p:research"));
         assert!(next("gate.not-final", &view).contains("countersign watch 5b0f6a3e"));
         assert!(next("force.ended", &view).contains("over"));
+        assert!(next("gate.share.tokens", &view).contains("try again"));
         assert_eq!(next("jws.signature", &view), "");
         assert!(counts_uses(&view["offer"]["terms"]));
         assert!(!counts_uses(&json!({ "permission": [{ "action": "use" }] })));
