@@ -46,6 +46,15 @@ pub struct RequestOrder {
     pub promisee: Option<Did>,
 }
 
+/// What somebody has read who consents: nothing else is accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Read {
+    /// An offer, by `H(issuer JWT)`.
+    Offer(Digest),
+    /// A proposal, by its id.
+    Proposal(String),
+}
+
 impl RequestOrder {
     /// Whether it names terms, beyond the asset as it is listed.
     fn names_terms(&self) -> bool {
@@ -136,13 +145,15 @@ impl Node {
     /// # Errors
     /// `negotiation.*` when there is none, it is another one than was `read`, or it is too late; `offer.*` when it no
     /// longer verifies.
-    pub async fn accept(&self, id: &str, read: Option<Digest>, by: Decider) -> Result<Negotiation, NodeFault> {
+    pub async fn accept(&self, id: &str, read: Option<Read>, by: Decider) -> Result<Negotiation, NodeFault> {
         self.timepiece.right().await?;
         let (negotiation, now) = (self.negotiation(id).await?, chance::now()?);
         // Before anything is signed: an acceptance that was never committed binds all the same.
         self.may_decide(id).await?;
         if let State::Proposed(proposal) = negotiation.state() {
-            checks::SUPERSEDED.hold(read.is_none(), || "you have read an offer, and here stands a proposal".into())?;
+            let same = read.is_none_or(|read| read == Read::Proposal(proposal.id.clone()));
+            checks::SUPERSEDED
+                .hold(same, || "you have read something else than the proposal that stands now".into())?;
             return self.take_up(id, proposal, by).await;
         }
         let State::Offered(paper) = negotiation.state() else {
@@ -150,7 +161,7 @@ impl Node {
             return Err(checks::STATE.refuse(format!("there is no offer to accept in {state}")).into());
         };
         // Whoever has read one offer has not consented to the next.
-        checks::SUPERSEDED.hold(read.is_none_or(|read| read == paper.sha256), || {
+        checks::SUPERSEDED.hold(read.is_none_or(|read| read == Read::Offer(paper.sha256)), || {
             format!("you have read another offer than {}, which stands now", paper.sha256)
         })?;
         // It was verified when it came, with the keys of then.

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::rounds::{promises, rounds};
 use super::settings::Point;
-use super::{Due, Node, NodeFault, PartyView, RoundView};
+use super::{Due, Node, NodeFault, PartyView, ProposalView, RoundView};
 use crate::credential::{Account, Asset, ContractId, Entry, rfc3339};
 use crate::encoding::{Digest, Timestamp};
 use crate::identity::{Did, Jws};
@@ -48,6 +48,8 @@ pub struct NegotiationView {
     pub held_since: Option<Timestamp>,
     /// The offer that stands or was accepted.
     pub offer: Option<OfferView>,
+    /// The proposal that stands and waits for an answer: nobody is bound by it.
+    pub proposal: Option<ProposalView>,
     /// What was put on the table one after the other, and what changed each time.
     pub rounds: Vec<RoundView>,
     /// How many offers there were.
@@ -166,6 +168,7 @@ impl Node {
             promisee: promisee.clone(),
             held_since: self.held_since(id).await?,
             offer: negotiation.offer().map(OfferView::of),
+            proposal: ProposalView::standing(&negotiation),
             rounds: rounds(&negotiation),
             offers: negotiation.offers().count(),
             hash: negotiation.countersigned().map(|countersigned| countersigned.core.hash),

@@ -42,6 +42,13 @@ fn proven(view: &Value) -> Vec<String> {
         let by = if by.is_empty() { String::new() } else { format!(" that {by} approved") };
         proven.push(format!("Terms and fee are those of the template{by}, with the values of this offer."));
     }
+    let proposal = &view["proposal"];
+    if proposal.is_object() {
+        proven.push("The provider signed the message that proposes these terms; it is no offer yet.".into());
+        let by = text(proposal, "/template_by");
+        let by = if by.is_empty() { String::new() } else { format!(" that {by} approved") };
+        proven.push(format!("Terms and fee are those of the template{by}, with the values of this proposal."));
+    }
     if view["hash"].is_string() {
         proven
             .push(format!("The consumer countersigned exactly this offer; both signatures: {}.", text(view, "/hash")));
@@ -81,6 +88,9 @@ fn claimed(view: &Value) -> Vec<String> {
         if !view["entry"].is_object() && !view["entry_despite_termination"].is_object() {
             claimed.push("That there will be a contract: nothing is recorded yet.".into());
         }
+    }
+    if view["proposal"].is_object() {
+        claimed.push("That there will be an offer and a contract of it: nothing is offered yet.".into());
     }
     claimed
 }

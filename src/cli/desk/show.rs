@@ -30,10 +30,11 @@ impl Show {
         let desk = self.at.desk()?;
         let mut view = found(&desk, &self.id).await?;
         if self.odrl {
-            if view["offer"].is_null() {
+            let said = if view["offer"].is_null() { &view["proposal"] } else { &view["offer"] };
+            if said.is_null() {
                 bail!("there is no offer yet, so there are no terms");
             }
-            println!("{}", serde_json::to_string_pretty(&view["offer"]["terms"])?);
+            println!("{}", serde_json::to_string_pretty(&said["terms"])?);
             return Ok(ExitCode::SUCCESS);
         }
         warn(&desk).await?;
@@ -54,7 +55,11 @@ fn line(name: &str, value: &str) {
 fn print_view(view: &Value) {
     line("Negotiation", &text(view, "/id"));
     line("Contract", &text(view, "/offer/contract_id"));
-    line("State", &format!("{} — {}", text(view, "/state"), state_in_words(&text(view, "/state"))));
+    let proposed = view["proposal"].is_object();
+    let state = text(view, "/state");
+    let meaning =
+        if proposed { "the provider proposes terms, and nothing is offered yet" } else { state_in_words(&state) };
+    line("State", &format!("{state} — {meaning}"));
     if view["held_since"].is_string() && !matches!(view["state"].as_str(), Some("FINALIZED" | "TERMINATED")) {
         line(
             "Held",
@@ -71,14 +76,16 @@ fn print_view(view: &Value) {
     }
     if view["offer"].is_object() {
         print_offer(view);
+    } else if proposed {
+        print_terms(view, &view["proposal"]);
+        println!("\nTimes");
+        println!("  answer       {}", until(&text(view, "/proposal/answer_by")));
+        println!("\nThe provider proposes terms and has signed no offer yet: accepting asks for exactly these.");
+        println!("Its signed offer comes then, and whoever accepts that is bound.");
     } else {
         println!();
         line("Asset", &text(view, "/asset"));
-        if view["state"] == "OFFERED" {
-            println!("\nThe provider proposes terms and has signed no offer yet: accepting asks for exactly these.");
-        } else {
-            println!("\nThere is no offer on the table.");
-        }
+        println!("\nThere is no offer on the table.");
     }
     super::rounds::print(view);
     if view["entry"].is_object() {
@@ -141,6 +148,17 @@ fn print_party(party: &Value) {
 
 fn print_offer(view: &Value) {
     let offer = &view["offer"];
+    print_terms(view, offer);
+    println!("\nOffer        sha256 {}", text(offer, "/sha256"));
+    println!("\nTimes");
+    println!("  offered      {}", when(&text(offer, "/made")));
+    println!("  accept       {}", until(&text(offer, "/accept_by")));
+    println!("  record       {}", until(&text(offer, "/record_by")));
+    println!("  valid        {}", until(&text(offer, "/ends")));
+}
+
+/// What an offer or a proposal says.
+fn print_terms(view: &Value, offer: &Value) {
     let side = |did: &Value| {
         let party = view["parties"].as_array().into_iter().flatten().find(|party| party["did"] == *did);
         party.map_or_else(|| text(did, ""), |party| format!("the {}", text(party, "/role")))
@@ -167,12 +185,6 @@ fn print_offer(view: &Value) {
     for (number, sentence) in sentences.enumerate() {
         println!("  {}. {}", number + 1, text(sentence, ""));
     }
-    println!("\nOffer        sha256 {}", text(offer, "/sha256"));
-    println!("\nTimes");
-    println!("  offered      {}", when(&text(offer, "/made")));
-    println!("  accept       {}", until(&text(offer, "/accept_by")));
-    println!("  record       {}", until(&text(offer, "/record_by")));
-    println!("  valid        {}", until(&text(offer, "/ends")));
 }
 
 fn print_entry(name: &str, entry: &Value) {

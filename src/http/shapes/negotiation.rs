@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::{Account, Amount, Asset, ContractId, Did, Digest, Money, PartyView, RoundView, Time};
+use super::{Account, Amount, Asset, ContractId, Did, Digest, Money, PartyView, ProposalView, RoundView, Time};
 
 /// Which side of the contract a party is on.
 #[derive(ToSchema)]
@@ -85,6 +85,8 @@ pub struct NegotiationView {
     held_since: Option<Time>,
     /// The offer that stands or was accepted.
     offer: Option<OfferView>,
+    /// The proposal that stands and waits for an answer: nobody is bound by it.
+    proposal: Option<ProposalView>,
     /// What was put on the table one after the other, and what changed each time.
     rounds: Vec<RoundView>,
     /// How many offers there were.
