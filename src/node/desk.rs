@@ -1,4 +1,4 @@
-//! What a contract desk does: ask, accept, reject, cancel, record, end, withdraw.
+//! What a contract desk does: ask, accept, reject, cancel, record.
 
 use std::collections::BTreeMap;
 
@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
+use super::offering::lapsed;
 use super::{Listing, Node, NodeFault, StoreFault, chance, kind};
 use crate::check::Trail;
 use crate::credential::{ContractId, Core, KeyStatement, Offer, Papers, accept};
@@ -173,7 +174,14 @@ impl Node {
             trust: &self.settings.trust,
             documents: &documents,
         };
-        let offer = Offer::verify(&Unverified::new(&paper.text), &papers, now, &mut Trail::default())?;
+        let offer = Offer::verify(&Unverified::new(&paper.text), &papers, now, &mut Trail::default());
+        let offer = offer.map_err(|refusal| {
+            lapsed(
+                refusal.into(),
+                "the offer rests on that credential: once the operator has admitted that party again, \
+                                    `countersign counter` asks for another one",
+            )
+        })?;
         self.claim_contract_id(&paper.contract_id, id).await?;
         let account = self.withdrawal_account(&paper.contract_id).await?;
         let key = self.contract_key(&negotiation).await?;
@@ -203,30 +211,6 @@ impl Node {
     pub async fn record(&self, id: &str, by: Decider) -> Result<Negotiation, NodeFault> {
         self.timepiece.right().await?;
         self.advance(id, None, |_, _| Ok((Input::Ordered(Command::Record(by.clone())), vec![]))).await
-    }
-
-    /// Ends a contract that this party recorded; the transaction.
-    ///
-    /// # Errors
-    /// `Unknown` for a contract that this party does not provide.
-    pub async fn end_contract(&self, contract: &ContractId, reason: u8) -> Result<Digest, NodeFault> {
-        let (_, countersigned) = self.contract_of(contract, Role::Provider).await?;
-        Ok(self.registry.end(countersigned.core.contract_id, reason).await?)
-    }
-
-    /// Withdraws from a contract with the account that its acceptance names; the transaction.
-    ///
-    /// # Errors
-    /// `Unknown` for a contract that this party does not consume.
-    pub async fn withdraw(&self, contract: &ContractId, reason: u8) -> Result<Digest, NodeFault> {
-        let (_, countersigned) = self.contract_of(contract, Role::Consumer).await?;
-        let name = withdrawal_key(contract);
-        let key = self
-            .store
-            .key(&name)
-            .await?
-            .ok_or_else(|| NodeFault::unknown("withdrawal account of", contract.to_string()))?;
-        Ok(self.registry.withdraw(&key, countersigned.offer.recorder, *contract, reason).await?)
     }
 
     /// Lists an asset, or changes how it is listed.
@@ -290,6 +274,12 @@ impl Node {
         let same = self.store.one(kind::CONTRACT, &name).await? == Some(claim);
         Ok(checks::SUPERSEDED
             .hold(same, || format!("the contract id {contract} was accepted in another negotiation"))?)
+    }
+
+    /// The key of the account that a contract's acceptance named.
+    pub(super) async fn withdrawal_key(&self, contract: &ContractId) -> Result<Zeroizing<[u8; 32]>, NodeFault> {
+        let kept = self.store.key(&withdrawal_key(contract)).await?;
+        kept.ok_or_else(|| NodeFault::unknown("withdrawal account of", contract.to_string()))
     }
 
     async fn withdrawal_account(&self, contract: &ContractId) -> Result<crate::credential::Account, NodeFault> {

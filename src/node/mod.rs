@@ -23,6 +23,7 @@ mod fault;
 mod force;
 mod flow;
 mod gatekeeper;
+mod leaving;
 mod mediated;
 mod mediator;
 mod goods;
@@ -96,7 +97,7 @@ pub use store::{Commit, Dealings, Index, Kept, Mark, News, Order, Outgoing, Park
 pub use timepiece::Timepiece;
 use tokio::sync::Notify;
 pub use view::{NegotiationView, OfferView};
-pub use wallet::{Challenge, Presentation};
+pub use wallet::{Challenge, Presentation, ReceiptView};
 
 use crate::identity::{Did, Documents, Signer};
 use crate::inbox::AgreementKey;
@@ -114,6 +115,7 @@ pub(crate) mod kind {
     pub const CATALOG: &str = "catalog";
     pub const SHELF: &str = "shelf";
     pub const RECEIPT: &str = "receipt";
+    pub const LEFT: &str = "left";
     pub const STATEMENT: &str = "statement";
     pub const MEMBER: &str = "member";
     pub const APPROVAL: &str = "approval";

@@ -151,6 +151,10 @@ impl Node {
         let opening = negotiation.opening();
         let due = self.due(id, &negotiation).await?;
         let (promisor, promisee) = promises(&negotiation);
+        let mut decisions = negotiation.decisions().to_vec();
+        if let Some(countersigned) = negotiation.countersigned() {
+            decisions.extend(self.decided_to_leave(&countersigned.core.contract_id).await?);
+        }
         Ok(NegotiationView {
             id: id.to_owned(),
             role: opening.role,
@@ -177,7 +181,7 @@ impl Node {
             ending: ending(&negotiation),
             entry_despite_termination: negotiation.entry_despite_termination().cloned(),
             history: negotiation.history().to_vec(),
-            decisions: negotiation.decisions().to_vec(),
+            decisions,
             messages,
         })
     }

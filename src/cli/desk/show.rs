@@ -4,7 +4,9 @@ use anyhow::{Result, bail};
 use clap::Args;
 use serde_json::Value;
 
+use super::proofs::over;
 use super::ready::warn;
+use super::receipts::{fetched, receipts};
 use super::words::{brief, called, money, text, until, when};
 use super::{At, found, member};
 
@@ -42,6 +44,9 @@ impl Show {
             let id = member(&view, "/id")?;
             view["standing"] = desk.get(&format!("/api/negotiations/{id}/standing")).await?["standing"].clone();
         }
+        if view["role"] == "consumer" && view["entry"].is_object() {
+            view["receipts"] = receipts(&desk, &member(&view, "/offer/contract_id")?).await?;
+        }
         self.at.say(&view, print_view)
     }
 }
@@ -70,6 +75,7 @@ fn print_view(view: &Value) {
     if view["standing"].is_object() {
         line("Standing", &super::held::standing_in_words(&view["standing"], &text(view, "/offer/ends")));
     }
+    line("Fetched", &fetched(&view["receipts"]));
     println!();
     for party in view["parties"].as_array().into_iter().flatten() {
         print_party(party);
@@ -108,6 +114,15 @@ fn print_view(view: &Value) {
         let on = text(decided, "/on");
         let on = if on.is_empty() { String::new() } else { format!(", on the offer {on}") };
         println!("  {}  decided here by {who}: {}{on}", when(&text(decided, "/at")), text(decided, "/act"));
+    }
+    let left = match view["standing"]["standing"].as_str() {
+        Some("ended") => Some("ENDED by its provider"),
+        Some("withdrawn") => Some("WITHDRAWN from by its consumer"),
+        _ => None,
+    };
+    if let Some(left) = left {
+        let (since, ground) = (text(view, "/standing/since"), text(view, "/standing/ground"));
+        println!("  {}  {left}: {ground}", when(&since));
     }
     if view["ending"].is_object() {
         println!("  ended by the {}: {}", text(view, "/ending/by"), ending_in_words(view));
@@ -239,8 +254,40 @@ fn print_next(view: &Value) {
         _ => format!("not your turn; countersign watch {id}"),
     };
     println!();
+    line("Note", &lapsed(view));
     line("Rule", &stuck(view.pointer("/due").unwrap_or(&Value::Null)));
     line("Next", &next);
+}
+
+/// What a membership that is over keeps from happening here; empty where nothing hangs on it.
+fn lapsed(view: &Value) -> String {
+    let (state, provides) = (text(view, "/state"), view["role"] == "provider");
+    if !matches!(state.as_str(), "REQUESTED" | "OFFERED") || view["proposal"].is_object() {
+        return String::new();
+    }
+    let parties = view["parties"].as_array().into_iter().flatten();
+    let Some(party) = parties.into_iter().find(|party| over(&text(party, "/valid_until"))) else {
+        return String::new();
+    };
+    let (whose, asks) = if party["own"] == true { ("your", "you ask") } else { ("its", "it asks") };
+    let id = brief(&text(view, "/id"));
+    match state.as_str() {
+        "REQUESTED" if provides && party["own"] != true => {
+            format!(
+                "no offer can be made: {whose} membership is over, and {asks} anew with a new one; countersign reject {id}"
+            )
+        }
+        "REQUESTED" if !provides && party["own"] == true => {
+            format!("this request rests on {whose} membership that is over: countersign cancel {id}, and ask anew")
+        }
+        "OFFERED" if provides => "this offer cannot be accepted: it rests on a membership that is over".into(),
+        "OFFERED" => {
+            format!(
+                "this offer cannot be accepted: it rests on a membership that is over; countersign counter {id} asks anew"
+            )
+        }
+        _ => String::new(),
+    }
 }
 
 /// Why the rule that should decide could not, so that a person has to; empty where that is not so.

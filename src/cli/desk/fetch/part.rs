@@ -82,7 +82,8 @@ impl Part {
             etag: None,
         };
         let was = fs::read(beside(&path, ".json")).ok().and_then(|text| serde_json::from_slice::<About>(&text).ok());
-        let begun = path.exists();
+        // An empty one is nothing: somebody was stopped before a byte came.
+        let begun = fs::metadata(&path).is_ok_and(|about| about.len() > 0);
         let same = was.as_ref().is_some_and(|was| About { etag: None, ..was.clone() } == about);
         if begun && !same && !force {
             let of = was.map_or_else(|| "something else".into(), |was| format!("contract {}", was.contract_id));
@@ -240,6 +241,15 @@ impl Part {
     }
 }
 
+impl Drop for Part {
+    /// A download that was refused has got nothing, and leaves nothing behind.
+    fn drop(&mut self) {
+        if self.file.metadata().is_ok_and(|about| about.len() == 0) {
+            self.throw_away();
+        }
+    }
+}
+
 fn beside(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(ending);
@@ -334,7 +344,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let target = dir.path().join("a.xodr");
         drop(open(&target, "one", false).unwrap());
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0, "nothing came, and nothing is left");
+        let begun = open(&target, "one", false).unwrap();
         fs::write(beside(&target, ".part"), b"<Open").unwrap();
+        drop(begun);
         assert_eq!(open(&target, "one", false).unwrap().bytes(), 5);
         let why = open(&target, "two", false).err().unwrap().to_string();
         assert!(why.contains("contract one") && why.contains("--force"), "{why}");
