@@ -7,5 +7,6 @@ mod engineer;
 mod membership;
 #[path = "../support/passphrase.rs"]
 mod passphrase;
+mod proposal;
 mod provider;
 mod town;

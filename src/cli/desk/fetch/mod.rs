@@ -14,13 +14,15 @@ use clap::Args;
 use reqwest::{Response, StatusCode};
 use serde_json::{Value, json};
 
-use super::super::Usage;
 use super::super::calls::{Desk, GateCaller, Said, Token, declined, receipt_path};
+use super::super::{Later, Usage};
+use super::held::standing_in_words;
+use super::receipts::receipts;
 use super::words::{brief, text};
 use super::{At, found, member};
 use crate::encoding::Digest;
 use part::{Part, Piece};
-use refused::{counts_uses, next};
+use refused::{counts_uses, next, passes, spent};
 use wanted::Wanted;
 
 /// Downloads a contract's asset: answers the gate's challenge, checks the SHA-256, keeps the gate's receipt.
@@ -89,7 +91,7 @@ impl Fetch {
                             eprintln!("{}", left(&part, counted, "stopped"));
                             return Ok(ExitCode::from(INTERRUPTED));
                         }
-                        Err(cause) => return Err(cause.context(left(&part, counted, "the download broke off"))),
+                        Err(cause) => return Err(broke_off(&desk, &view, &part, counted, cause).await),
                     }
                     receipt.map(|at| (gate, token, at, piece))
                 }
@@ -161,7 +163,13 @@ impl Fetch {
         }
         match gate.answer(&answer).await? {
             Said::Token(token) => Ok(token),
-            Said::Denied { check, reason } => Err(anyhow!("the gate refuses: {check}: {reason}{}", next(&check, view))),
+            Said::Denied { check, reason } => {
+                let kept = receipts(desk, contract).await.ok().and_then(|kept| kept.as_array().map(Vec::len));
+                let spent = spent(&check, view, kept);
+                let said =
+                    spent.unwrap_or_else(|| format!("the gate refuses: {check}: {reason}{}", next(&check, view)));
+                Err(refusal(passes(&check), said))
+            }
         }
     }
 
@@ -203,8 +211,13 @@ async fn accepted(reply: Response, part: &mut Part, piece: Piece, view: &Value) 
     }
     if !status.is_success() {
         let declined = declined(reply).await;
-        let next = declined.check.as_deref().map(|check| next(check, view)).unwrap_or_default();
-        bail!("the gate refuses: {declined}{next}");
+        let next = match declined.check.as_deref() {
+            Some(check) => next(check, view),
+            None if passing(status) => "\n  it or the source of its data does not answer now; try again later".into(),
+            None => String::new(),
+        };
+        let passing = passing(status) || declined.check.as_deref().is_some_and(passes);
+        return Err(refusal(passing, format!("the gate refuses: {declined}{next}")));
     }
     let whole = Piece::whole();
     let piece = if part.goes_on(&reply, &piece)? { piece } else { whole };
@@ -214,6 +227,38 @@ async fn accepted(reply: Response, part: &mut Part, piece: Piece, view: &Value) 
     }
     part.remember(&reply)?;
     Ok(Some(Coming { reply, piece }))
+}
+
+/// A refusal that may pass, or one that stays.
+fn refusal(passing: bool, said: String) -> anyhow::Error {
+    if passing { Later(said).into() } else { anyhow!(said) }
+}
+
+/// Whether an answer says that another one may come later.
+fn passing(status: StatusCode) -> bool {
+    matches!(
+        status,
+        StatusCode::TOO_MANY_REQUESTS
+            | StatusCode::BAD_GATEWAY
+            | StatusCode::SERVICE_UNAVAILABLE
+            | StatusCode::GATEWAY_TIMEOUT
+    )
+}
+
+/// A download that broke off may have been cut, because its contract is over: then it does not go on.
+async fn broke_off(desk: &Desk, view: &Value, part: &Part, counted: bool, cause: anyhow::Error) -> anyhow::Error {
+    let id = text(view, "/id");
+    let held = desk.get(&format!("/api/negotiations/{id}/standing")).await.unwrap_or_default();
+    let standing = &held["standing"];
+    if cause.is::<Later>() && matches!(standing["standing"].as_str(), Some("ended" | "withdrawn" | "lapsed")) {
+        let why = standing_in_words(standing, "");
+        let (why, bytes, shown) = (why.trim_start_matches("no: "), part.bytes(), part.shown());
+        return anyhow!(
+            "the gate cut the download, since this contract is over: {why}\n  no more comes under it; the {bytes} bytes in \
+             {shown} are not the whole asset"
+        );
+    }
+    cause.context(left(part, counted, "the download broke off"))
 }
 
 fn left(part: &Part, counted: bool, why: &str) -> String {

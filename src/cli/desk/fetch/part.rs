@@ -11,7 +11,7 @@ use reqwest::header::{CONTENT_RANGE, ETAG, HeaderMap, HeaderValue, IF_RANGE, RAN
 use reqwest::{Response, StatusCode};
 use serde::{Deserialize, Serialize};
 
-use super::super::super::{Usage, asked_to_end};
+use super::super::super::{Later, Usage, asked_to_end};
 use super::wanted::Wanted;
 use crate::encoding::{Digest, Hasher};
 
@@ -175,7 +175,7 @@ impl Part {
                 chunk = body.next() => chunk,
             };
             let Some(chunk) = chunk else { break };
-            let chunk = chunk.map_err(reqwest::Error::without_url)?;
+            let chunk = chunk.map_err(|cause| Later(format!("the connection broke ({})", innermost(&cause))))?;
             let bytes = self.bytes.saturating_add(u64::try_from(chunk.len()).unwrap_or(u64::MAX));
             if self.about.size.is_some_and(|size| bytes > size) {
                 self.restart()?;
@@ -188,7 +188,7 @@ impl Part {
             bar.set_position(bytes);
         }
         if let Some(size) = self.about.size.filter(|size| self.bytes < *size) {
-            bail!("{} of {size} bytes came", self.bytes);
+            return Err(Later(format!("{} of {size} bytes came", self.bytes)).into());
         }
         Ok(true)
     }
@@ -248,6 +248,11 @@ impl Drop for Part {
             self.throw_away();
         }
     }
+}
+
+/// What went wrong at the bottom: what stands above it says only that a body could not be read.
+fn innermost(fault: &(dyn std::error::Error + 'static)) -> String {
+    fault.source().map_or_else(|| fault.to_string(), innermost)
 }
 
 fn beside(path: &Path, ending: &str) -> PathBuf {
