@@ -1,5 +1,7 @@
 //! A provider that proposes, and a consumer that answers.
 
+use std::fs;
+
 use serde_json::Value;
 
 use super::town::{Town, brief, part};
@@ -49,4 +51,28 @@ fn a_proposal_is_answered_and_the_offer_that_comes_of_it_is_accepted() {
     for who in ["alice", "bob"] {
         town.tells(who, &["watch", "latest", "--wait", "90"], &["FINALIZED"]);
     }
+    settings_that_make_no_sense_start_nothing(&mut town);
+}
+
+fn settings_that_make_no_sense_start_nothing(town: &mut Town) {
+    town.stop("bob");
+    let file = town.path("bob").join("countersign.toml");
+    let text = fs::read_to_string(&file).unwrap();
+    let operator = town.id("operator");
+    let cases = [
+        (
+            "accept_within = 172800",
+            "accept_within = 864000",
+            "[wallet.windows] makes no offer: to be accepted within 10 days",
+        ),
+        (operator.as_str(), "did:key:xyz", "[trust] operators names did:key:xyz, which is nobody's"),
+    ];
+    for (right, wrong, words) in cases {
+        assert!(text.contains(right), "{right} is not in {text}");
+        fs::write(&file, text.replace(right, wrong)).unwrap();
+        let why = town.fails("bob", &["serve"], 1);
+        assert!(why.contains(words) && why.contains("countersign.toml"), "{why}");
+    }
+    fs::write(&file, text).unwrap();
+    town.serve("bob");
 }

@@ -59,7 +59,12 @@ impl StateFees {
         let mut earlier = Vec::new();
         if let Some(operator) = &self.operator {
             for statement in unsent {
-                earlier.push(send(&desk, &member(statement, "/id")?, operator).await?);
+                match send(&desk, &member(statement, "/id")?, operator).await {
+                    Ok(sent) => earlier.push(sent),
+                    // What an operator does not take must not hold up what it would.
+                    Err(fault) if fault.is::<TurnedDown>() => eprintln!("{fault}"),
+                    Err(fault) => return Err(fault),
+                }
             }
         }
         let mut period = json!({});
@@ -93,6 +98,17 @@ impl StateFees {
     }
 }
 
+/// An operator has read a statement and does not take it: sending it again helps nobody.
+#[derive(Debug, thiserror::Error)]
+#[error("statement {id} was refused and stays here, see `countersign state-fees --list`: {why}")]
+struct TurnedDown {
+    id: String,
+    why: String,
+}
+
+/// How the node begins to tell what an operator made of a statement that it has read.
+const READ_AND_REFUSED: &str = "the operator answered 422";
+
 fn nothing_new(fault: &anyhow::Error) -> bool {
     fault.downcast_ref::<Declined>().is_some_and(|declined| declined.message.starts_with(NOTHING_NEW))
 }
@@ -101,6 +117,9 @@ fn nothing_new(fault: &anyhow::Error) -> bool {
 async fn send(desk: &Desk, id: &str, operator: &str) -> Result<Value> {
     let sent = desk.post(&format!("/api/statements/{id}/send"), &json!({ "operator_url": operator })).await;
     sent.map_err(|fault| match fault.downcast_ref::<Declined>() {
+        Some(declined) if declined.message.contains(READ_AND_REFUSED) => {
+            TurnedDown { id: id.to_owned(), why: declined.message.clone() }.into()
+        }
         Some(declined) if declined.status == StatusCode::BAD_GATEWAY => {
             let kept = format!("statement {id} is kept, and not sent");
             let again = "`countersign state-fees --operator URL` sends it before it states anything new";

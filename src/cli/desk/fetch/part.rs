@@ -356,8 +356,10 @@ mod tests {
         assert_eq!(open(&target, "one", false).unwrap().bytes(), 5);
         let why = open(&target, "two", false).err().unwrap().to_string();
         assert!(why.contains("contract one") && why.contains("--force"), "{why}");
-        assert_eq!(open(&target, "two", true).unwrap().bytes(), 0);
+        let two = open(&target, "two", true).unwrap();
+        assert_eq!(two.bytes(), 0);
         fs::write(beside(&target, ".part"), b"more than the contract has").unwrap();
+        drop(two);
         assert_eq!(open(&target, "two", false).unwrap().bytes(), 0);
     }
 }
