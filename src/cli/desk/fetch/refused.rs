@@ -142,7 +142,7 @@ mod tests {
         assert_eq!(spent("policy.undecidable", &view(&[]), Some(3)), None);
         let before = json!({ "leftOperand": "dateTime", "operator": "lt", "rightOperand": "2026-01-01T00:00:00Z" });
         assert_eq!(
-            spent("policy.constraint", &view(&[before.clone()]), Some(2)),
+            spent("policy.constraint", &view(std::slice::from_ref(&before)), Some(2)),
             None,
             "it may be the other condition"
         );
