@@ -125,7 +125,10 @@ async fn keep_receipt(State(node): Owner, Id(id): Id, Body(body): Body<Receipt>)
 /// The gates' receipts for what was fetched under a contract, oldest delivery first
 #[utoipa::path(get, path = "/api/contracts/{id}/receipts", tag = "contracts",
     params(("id" = String, Path, description = "The contract's id.")),
-    responses((status = 200, description = "The receipts.", body = Vec<shapes::ReceiptView>)),
+    responses(
+        (status = 200, description = "The receipts.", body = Vec<shapes::ReceiptView>),
+        (status = 422, description = "That is no contract's id."),
+    ),
 )]
 async fn receipts(State(node): Owner, Id(id): Id) -> Answer {
     answered(node.receipts(&contract_id(&id)?).await?)
