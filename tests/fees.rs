@@ -10,7 +10,7 @@ use countersign::encoding::Digest;
 use countersign::http::{inbox_router, operator, serve};
 use countersign::identity::{SecretKey, Signer as _};
 use countersign::inbox::AgreementKey;
-use countersign::negotiation::StateName;
+use countersign::negotiation::{Decider, StateName};
 use countersign::node::{Auditor, Depth, Listing, NewContact, Node, Registry, RequestOrder, Settings};
 use countersign::operator::checks;
 use countersign::registry::devchain::{Chain, DevChainConfig};
@@ -173,7 +173,7 @@ async fn a_provider_states_and_the_operator_audits() {
         .await;
         contracts.push(view.offer.unwrap().contract_id);
     }
-    provider.end_contract(&contracts[1], 1).await.unwrap();
+    provider.end_contract(&contracts[1], 1, Decider::Person("desk".into())).await.unwrap();
     let entry_time = provider.registry().head(Depth::Finalised).await.unwrap().time;
     until("the next second", || async {
         (provider.registry().head(Depth::Finalised).await.unwrap().time > entry_time).then_some(())

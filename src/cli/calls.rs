@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 use zeroize::Zeroizing;
 
+use super::Later;
 use super::audit_table::readable;
 use super::desk::Progress;
 use crate::credential;
@@ -210,7 +211,7 @@ impl GateCaller {
 
     pub async fn challenge(&self) -> Result<Value> {
         let sent = self.client.post(format!("{}/challenge", self.base)).send().await;
-        let answer = sent.with_context(|| format!("no gate answers at {}", self.base))?;
+        let answer = sent.map_err(|cause| self.unreached(cause))?;
         if !answer.status().is_success() {
             return Err(declined(answer).await.into());
         }
@@ -264,6 +265,12 @@ impl GateCaller {
         bail!("the gate gave no receipt for {path}");
     }
 
+    /// Nobody answered: that may pass.
+    fn unreached(&self, cause: reqwest::Error) -> anyhow::Error {
+        let cause = anyhow::Error::from(cause.without_url());
+        Later(format!("no gate answers at {}; try again later ({cause:#})", self.base)).into()
+    }
+
     /// Sends a request with its token and the proof of the key; once more if the gate wants the proof to answer a nonce.
     async fn send(
         &self,
@@ -283,7 +290,7 @@ impl GateCaller {
             if let Some(holder) = self.holder.as_ref().filter(|_| proves) {
                 request = request.header("dpop", holder.proof(method, url, token)?);
             }
-            let reply = request.send().await?;
+            let reply = request.send().await.map_err(|cause| self.unreached(cause))?;
             let Some(holder) = &self.holder else { return Ok(reply) };
             let text = |name: &str| reply.headers().get(name).and_then(|value| value.to_str().ok());
             let fresh = text("dpop-nonce").filter(|nonce| nonce.len() <= NONCE).map(str::to_owned);
@@ -351,7 +358,10 @@ pub async fn declined(reply: Response) -> Declined {
 
 async fn denial(reply: Response) -> Result<(String, String)> {
     let declined = declined(reply).await;
-    let check = declined.check.clone().with_context(|| format!("the gate named no check: {declined}"))?;
+    let Some(check) = declined.check.clone() else {
+        // Whoever gave no reason was no gate that decided: a proxy before it, or a gate that cannot decide now.
+        return Err(anyhow::Error::from(declined).context("the gate named no check"));
+    };
     // The gate names the rule that did not hold, and keeps the details for its log.
     Ok((check, format!("it does not hold that {}", declined.message)))
 }

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use crate::credential::Trust;
 use crate::http::Proxies;
-use crate::identity::Did;
+use crate::identity::{Did, DidDocument, Method};
 use crate::node::dsp::DspSettings;
 use crate::node::{Consent, GateSettings, Letterhead, MediatedBy, MediatorSettings, Uncataloged, Windows};
 
@@ -54,6 +54,37 @@ impl Configuration {
                 None => anyhow::anyhow!("{}", said.trim_end()),
             }
         })
+    }
+}
+
+impl Configuration {
+    /// Holds it to what can be known before anything is opened: what would only be found out by an offer that nobody can
+    /// make, or by papers that nobody believes.
+    ///
+    /// # Errors
+    /// When a value makes no sense; the message says which, and where.
+    pub fn hold(&self) -> Result<()> {
+        if let Some(wallet) = &self.wallet {
+            wallet.windows.sound().map_err(|refusal| {
+                let names = "accept_within <= record_within < valid_for, in seconds";
+                anyhow::anyhow!("[wallet.windows] makes no offer: {} ({names})", refusal.detail)
+            })?;
+        }
+        let providers = self.gate.iter().flat_map(|gate| &gate.providers);
+        let named = [("[trust] operators", &self.trust.operators[..]), ("[trust] pinned", &self.trust.pinned[..])];
+        let named = named.into_iter().flat_map(|(place, dids)| dids.iter().map(move |did| (place, did)));
+        for (place, did) in named.chain(providers.map(|did| ("[gate] providers", did))) {
+            // Whoever spells its own key can be held to that now; a did:web is asked when its word is needed.
+            if did.method() != Method::Web {
+                DidDocument::of_key_did(did).map_err(|refusal| {
+                    anyhow::anyhow!(
+                        "{place} names {did}, which is nobody's: {}; copy it whole, as `countersign id` prints it",
+                        refusal.detail
+                    )
+                })?;
+            }
+        }
+        Ok(())
     }
 }
 

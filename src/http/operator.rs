@@ -146,11 +146,12 @@ struct Period {
 /// States the fees of a period
 ///
 /// A statement of the contracts whose entries have a block time in the period; sent to the operator if its address is
-/// given.
+/// given. One that the operator did not take stays here without a receipt, and can be sent again.
 #[utoipa::path(post, path = "/api/statements", tag = "fees", request_body = shapes::Period, responses(
     (status = 201, description = "The statement.", body = StatementView),
     (status = 409, description = "The period is empty or not final yet."),
-    (status = 502, description = "The operator or the chain cannot be reached."),
+    (status = 502, description = "The operator or the chain cannot be reached; the statement is kept, and `POST \
+        /api/statements/{id}/send` sends it."),
 ))]
 async fn state_fees(State(node): State<Arc<Node>>, Body(period): Body<Period>) -> Answer {
     let mut view = node.state_fees(period.from.map(|at| at.0), period.until.map(|at| at.0)).await?;

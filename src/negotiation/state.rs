@@ -179,6 +179,10 @@ pub enum Act {
     Reject,
     /// Either side took it back, or the consumer asked for that after its acceptance.
     Cancel,
+    /// The provider ended the contract.
+    End,
+    /// The consumer withdrew from the contract.
+    Withdraw,
 }
 
 /// One negotiation, as its events have made it.

@@ -10,7 +10,7 @@ use super::cataloged::values;
 use super::proposing::{as_proposed, taken_up};
 use super::rounds::promises;
 use super::settings::{Matter, Point, RecordConsent};
-use super::{Node, NodeFault, OfferOrder, Uncataloged, chance, kind};
+use super::{Node, NodeFault, OfferOrder, Read, Uncataloged, chance, kind};
 use crate::check::Trail;
 use crate::credential::{ApprovedTemplate, Asset, rfc3339};
 use crate::encoding::{Digest, Timestamp};
@@ -215,7 +215,7 @@ impl Node {
         let by = Decider::Rule(rule);
         match point {
             Point::Offer => self.offer(id, &what_was_asked(negotiation), by).await?,
-            Point::Accept => self.accept(id, negotiation.offer().map(|offer| offer.sha256), by).await?,
+            Point::Accept => self.accept(id, what_stands(negotiation), by).await?,
             Point::Record => {
                 self.advance(id, None, |_, _| Ok((Input::Ordered(Command::Record(by.clone())), vec![]))).await?
             }
@@ -340,6 +340,14 @@ fn wishes_no_other_values(negotiation: &Negotiation, listing: &Listing) -> bool 
     negotiation
         .request()
         .is_some_and(|request| request.parameters.iter().all(|(name, wish)| listing.parameters.get(name) == Some(wish)))
+}
+
+/// What a rule has read: the offer or the proposal that stands there.
+fn what_stands(negotiation: &Negotiation) -> Option<Read> {
+    match negotiation.state() {
+        State::Proposed(proposal) => Some(Read::Proposal(proposal.id.clone())),
+        _ => negotiation.offer().map(|offer| Read::Offer(offer.sha256)),
+    }
 }
 
 /// The offer that a rule makes: what was proposed, or what the request wishes for.

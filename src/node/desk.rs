@@ -1,4 +1,4 @@
-//! What a contract desk does: ask, accept, reject, cancel, record, end, withdraw.
+//! What a contract desk does: ask, accept, reject, cancel, record.
 
 use std::collections::BTreeMap;
 
@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
+use super::offering::lapsed;
 use super::{Listing, Node, NodeFault, StoreFault, chance, kind};
 use crate::check::Trail;
 use crate::credential::{ContractId, Core, KeyStatement, Offer, Papers, accept};
@@ -44,6 +45,15 @@ pub struct RequestOrder {
     /// To whom; this party when absent.
     #[serde(default)]
     pub promisee: Option<Did>,
+}
+
+/// What somebody has read who consents: nothing else is accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Read {
+    /// An offer, by `H(issuer JWT)`.
+    Offer(Digest),
+    /// A proposal, by its id.
+    Proposal(String),
 }
 
 impl RequestOrder {
@@ -136,13 +146,15 @@ impl Node {
     /// # Errors
     /// `negotiation.*` when there is none, it is another one than was `read`, or it is too late; `offer.*` when it no
     /// longer verifies.
-    pub async fn accept(&self, id: &str, read: Option<Digest>, by: Decider) -> Result<Negotiation, NodeFault> {
+    pub async fn accept(&self, id: &str, read: Option<Read>, by: Decider) -> Result<Negotiation, NodeFault> {
         self.timepiece.right().await?;
         let (negotiation, now) = (self.negotiation(id).await?, chance::now()?);
         // Before anything is signed: an acceptance that was never committed binds all the same.
         self.may_decide(id).await?;
         if let State::Proposed(proposal) = negotiation.state() {
-            checks::SUPERSEDED.hold(read.is_none(), || "you have read an offer, and here stands a proposal".into())?;
+            let same = read.is_none_or(|read| read == Read::Proposal(proposal.id.clone()));
+            checks::SUPERSEDED
+                .hold(same, || "you have read something else than the proposal that stands now".into())?;
             return self.take_up(id, proposal, by).await;
         }
         let State::Offered(paper) = negotiation.state() else {
@@ -150,7 +162,7 @@ impl Node {
             return Err(checks::STATE.refuse(format!("there is no offer to accept in {state}")).into());
         };
         // Whoever has read one offer has not consented to the next.
-        checks::SUPERSEDED.hold(read.is_none_or(|read| read == paper.sha256), || {
+        checks::SUPERSEDED.hold(read.is_none_or(|read| read == Read::Offer(paper.sha256)), || {
             format!("you have read another offer than {}, which stands now", paper.sha256)
         })?;
         // It was verified when it came, with the keys of then.
@@ -162,7 +174,14 @@ impl Node {
             trust: &self.settings.trust,
             documents: &documents,
         };
-        let offer = Offer::verify(&Unverified::new(&paper.text), &papers, now, &mut Trail::default())?;
+        let offer = Offer::verify(&Unverified::new(&paper.text), &papers, now, &mut Trail::default());
+        let offer = offer.map_err(|refusal| {
+            lapsed(
+                refusal.into(),
+                "the offer rests on that credential: once the operator has admitted that party again, \
+                                    `countersign counter` asks for another one",
+            )
+        })?;
         self.claim_contract_id(&paper.contract_id, id).await?;
         let account = self.withdrawal_account(&paper.contract_id).await?;
         let key = self.contract_key(&negotiation).await?;
@@ -192,30 +211,6 @@ impl Node {
     pub async fn record(&self, id: &str, by: Decider) -> Result<Negotiation, NodeFault> {
         self.timepiece.right().await?;
         self.advance(id, None, |_, _| Ok((Input::Ordered(Command::Record(by.clone())), vec![]))).await
-    }
-
-    /// Ends a contract that this party recorded; the transaction.
-    ///
-    /// # Errors
-    /// `Unknown` for a contract that this party does not provide.
-    pub async fn end_contract(&self, contract: &ContractId, reason: u8) -> Result<Digest, NodeFault> {
-        let (_, countersigned) = self.contract_of(contract, Role::Provider).await?;
-        Ok(self.registry.end(countersigned.core.contract_id, reason).await?)
-    }
-
-    /// Withdraws from a contract with the account that its acceptance names; the transaction.
-    ///
-    /// # Errors
-    /// `Unknown` for a contract that this party does not consume.
-    pub async fn withdraw(&self, contract: &ContractId, reason: u8) -> Result<Digest, NodeFault> {
-        let (_, countersigned) = self.contract_of(contract, Role::Consumer).await?;
-        let name = withdrawal_key(contract);
-        let key = self
-            .store
-            .key(&name)
-            .await?
-            .ok_or_else(|| NodeFault::unknown("withdrawal account of", contract.to_string()))?;
-        Ok(self.registry.withdraw(&key, countersigned.offer.recorder, *contract, reason).await?)
     }
 
     /// Lists an asset, or changes how it is listed.
@@ -279,6 +274,12 @@ impl Node {
         let same = self.store.one(kind::CONTRACT, &name).await? == Some(claim);
         Ok(checks::SUPERSEDED
             .hold(same, || format!("the contract id {contract} was accepted in another negotiation"))?)
+    }
+
+    /// The key of the account that a contract's acceptance named.
+    pub(super) async fn withdrawal_key(&self, contract: &ContractId) -> Result<Zeroizing<[u8; 32]>, NodeFault> {
+        let kept = self.store.key(&withdrawal_key(contract)).await?;
+        kept.ok_or_else(|| NodeFault::unknown("withdrawal account of", contract.to_string()))
     }
 
     async fn withdrawal_account(&self, contract: &ContractId) -> Result<crate::credential::Account, NodeFault> {

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Node, NodeFault, StoreFault, chance, kind};
+use super::{Node, NodeFault, StoreFault, Windows, chance, kind};
 use crate::check::Trail;
 use crate::credential::{
-    ApprovedTemplate, Contents, ContractId, Draft, Offer, Papers, Participant, Party, offer as issue,
+    ApprovedTemplate, Contents, ContractId, Draft, Offer, Papers, Participant, Party, checks as papers, offer as issue,
 };
 use crate::encoding::Timestamp;
 use crate::identity::{Unverified, Verified};
@@ -55,7 +55,13 @@ impl Node {
         let template = self.template(order.template.as_deref().unwrap_or(&listing.template), now).await?;
         let participant = self.own_membership(now).await?;
         let own = participant.text.clone();
-        let consumer = self.participant_kept(&request.participant, now)?;
+        let consumer = self.participant_kept(&request.participant, now).map_err(|fault| {
+            lapsed(
+                fault,
+                "its request rests on that credential: once the operator has admitted it again, it has to ask anew \
+                           (`countersign request`), and `countersign reject` ends this one",
+            )
+        })?;
         let recorder = self.registry.recorder().ok_or_else(|| {
             NodeFault::Unready("no recorder key is configured: an offer names the account that records it".into())
         })?;
@@ -69,14 +75,20 @@ impl Node {
         let price = order.price.unwrap_or(listing.price);
         let values = order.parameters.as_ref().unwrap_or(&listing.parameters);
         let windows = self.settings.windows;
+        let windows = Windows {
+            accept_within: order.accept_within.unwrap_or(windows.accept_within),
+            record_within: order.record_within.unwrap_or(windows.record_within),
+            valid_for: order.valid_for.unwrap_or(windows.valid_for),
+        };
+        windows.sound()?;
         let draft = Draft {
             iat: now,
-            exp: now.plus(order.valid_for.unwrap_or(windows.valid_for)),
+            exp: now.plus(windows.valid_for),
             consumer_key: request.consumer_key.clone(),
             contract_id,
             negotiation_nonce: chance::nonce()?,
-            accept_by: now.plus(order.accept_within.unwrap_or(windows.accept_within)),
-            record_by: now.plus(order.record_within.unwrap_or(windows.record_within)),
+            accept_by: now.plus(windows.accept_within),
+            record_by: now.plus(windows.record_within),
             registry: self.registry.urn(),
             recorder,
             template_id: template.template.id.clone(),
@@ -188,5 +200,15 @@ impl Node {
     pub(super) fn participant_of(&self, text: &str, now: Timestamp) -> Result<Verified<Participant>, NodeFault> {
         let (trust, documents) = (&self.settings.trust, self.documents());
         Ok(Participant::verify(&Unverified::new(text), trust, &documents, now, &mut Trail::default())?)
+    }
+}
+
+/// What to do now is said where all that is wrong is that a membership is over.
+pub(super) fn lapsed(fault: NodeFault, next: &str) -> NodeFault {
+    match fault {
+        NodeFault::Refused(refusal) if *refusal.check == papers::PARTICIPANT_WINDOW => {
+            refusal.check.refuse(format!("{}; {next}", refusal.detail)).into()
+        }
+        fault => fault,
     }
 }

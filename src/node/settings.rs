@@ -2,7 +2,8 @@ use serde::{Deserialize, Serialize};
 
 use super::MediatedBy;
 use super::Uncataloged;
-use crate::credential::Trust;
+use crate::check::Refusal;
+use crate::credential::{Trust, checks};
 use crate::identity::Did;
 use crate::policy::Money;
 
@@ -53,6 +54,34 @@ impl Default for Windows {
     fn default() -> Self {
         Self { accept_within: 2 * 24 * 3600, record_within: 3 * 24 * 3600, valid_for: 365 * 24 * 3600 }
     }
+}
+
+impl Windows {
+    /// Holds the times of an offer to their order: it can be accepted until it has to be recorded, and is recorded before
+    /// it ends.
+    ///
+    /// # Errors
+    /// `offer.windows`.
+    pub fn sound(&self) -> Result<(), Refusal> {
+        let ordered =
+            0 < self.accept_within && self.accept_within <= self.record_within && self.record_within < self.valid_for;
+        checks::OFFER_WINDOWS.hold(ordered, || {
+            format!(
+                "to be accepted within {}, to be recorded within {}, valid for {}: the first is at most the second, and the \
+                 second less than the third",
+                spoken(self.accept_within),
+                spoken(self.record_within),
+                spoken(self.valid_for)
+            )
+        })
+    }
+}
+
+/// So many seconds in the largest unit that leaves none over.
+fn spoken(seconds: i64) -> String {
+    let units = [(86_400, "days"), (3600, "hours"), (60, "minutes")];
+    let whole = units.into_iter().find(|(unit, _)| seconds % unit == 0 && seconds > *unit);
+    whole.map_or_else(|| format!("{seconds} seconds"), |(unit, name)| format!("{} {name}", seconds / unit))
 }
 
 /// What is decided without a person. By default a person decides every offer and every acceptance, and a

@@ -89,6 +89,8 @@ pub trait Store: Send + Sync {
     async fn one(&self, kind: &str, id: &str) -> Result<Option<serde_json::Value>, StoreFault>;
     /// All documents of a kind, by id.
     async fn all(&self, kind: &str) -> Result<Vec<(String, serde_json::Value)>, StoreFault>;
+    /// The documents of a kind whose id begins so, by id.
+    async fn all_under(&self, kind: &str, beginning: &str) -> Result<Vec<(String, serde_json::Value)>, StoreFault>;
     /// Keeps a document only if there is none of that kind and id yet; `false` when there is: for what must happen once.
     async fn put_once(&self, kind: &str, id: &str, value: &serde_json::Value) -> Result<bool, StoreFault>;
     /// Removes a document; `true` if it was there.

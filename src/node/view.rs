@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::rounds::{promises, rounds};
 use super::settings::Point;
-use super::{Due, Node, NodeFault, PartyView, RoundView, Undelivered};
+use super::{Due, Node, NodeFault, PartyView, ProposalView, RoundView, Undelivered};
 use crate::credential::{Account, Asset, ContractId, Entry, rfc3339};
 use crate::encoding::{Digest, Timestamp};
 use crate::identity::{Did, Jws};
@@ -48,6 +48,8 @@ pub struct NegotiationView {
     pub held_since: Option<Timestamp>,
     /// The offer that stands or was accepted.
     pub offer: Option<OfferView>,
+    /// The proposal that stands and waits for an answer: nobody is bound by it.
+    pub proposal: Option<ProposalView>,
     /// What was put on the table one after the other, and what changed each time.
     pub rounds: Vec<RoundView>,
     /// How many offers there were.
@@ -155,6 +157,10 @@ impl Node {
         let opening = negotiation.opening();
         let due = self.due(id, &negotiation).await?;
         let (promisor, promisee) = promises(&negotiation);
+        let mut decisions = negotiation.decisions().to_vec();
+        if let Some(countersigned) = negotiation.countersigned() {
+            decisions.extend(self.decided_to_leave(&countersigned.core.contract_id).await?);
+        }
         Ok(NegotiationView {
             id: id.to_owned(),
             role: opening.role,
@@ -172,6 +178,7 @@ impl Node {
             promisee: promisee.clone(),
             held_since: self.held_since(id).await?,
             offer: negotiation.offer().map(OfferView::of),
+            proposal: ProposalView::standing(&negotiation),
             rounds: rounds(&negotiation),
             offers: negotiation.offers().count(),
             hash: negotiation.countersigned().map(|countersigned| countersigned.core.hash),
@@ -180,7 +187,7 @@ impl Node {
             ending: ending(&negotiation),
             entry_despite_termination: negotiation.entry_despite_termination().cloned(),
             history: negotiation.history().to_vec(),
-            decisions: negotiation.decisions().to_vec(),
+            decisions,
             messages,
             undelivered,
         })

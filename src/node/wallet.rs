@@ -1,9 +1,14 @@
 //! What a wallet does with its contracts: present them, and state the fees.
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
-use super::{Node, NodeFault, chance, kind};
-use crate::credential::{ContractId, NINE, present};
+use super::{Node, NodeFault, StoreFault, chance, kind};
+use crate::check::Refusal;
+use crate::credential::{ContractId, NINE, present, rfc3339};
+use crate::encoding::{Digest, Timestamp};
+use crate::gate::{ByteRange, Receipt, checks};
+use crate::identity::{Did, Jws};
 use crate::negotiation::Role;
 
 /// A gate's challenge (`protocol.md` 8).
@@ -24,6 +29,26 @@ pub struct Presentation {
     pub core: String,
     /// `<issuer JWT>~D…~<KB-JWT>`.
     pub presentation: String,
+}
+
+/// A gate's receipt for a delivery, as it signed it: whoever fetched has verified it.
+#[derive(Clone, Debug, Serialize)]
+pub struct ReceiptView {
+    /// The gate that signed it.
+    pub gate: Did,
+    /// How many bytes were delivered.
+    pub bytes: u64,
+    /// Which of the asset's bytes these were; absent where it was the whole asset.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub range: Option<ByteRange>,
+    /// When the delivery began.
+    #[serde(with = "rfc3339")]
+    pub from: Timestamp,
+    /// When it was done.
+    #[serde(with = "rfc3339")]
+    pub to: Timestamp,
+    /// The receipt: a JWS.
+    pub receipt: String,
 }
 
 impl Node {
@@ -50,9 +75,38 @@ impl Node {
     /// Keeps a gate's delivery receipt with its contract.
     ///
     /// # Errors
-    /// When the store fails.
+    /// `Unknown` for a contract that this party does not consume, `gate.receipt.claims` for what is no receipt about it.
     pub async fn keep_receipt(&self, contract: &ContractId, receipt: &str) -> Result<(), NodeFault> {
-        let id = format!("{contract}:{}", crate::encoding::Digest::of(receipt).b64u());
-        Ok(self.store.put(kind::RECEIPT, &id, &serde_json::json!({ "receipt": receipt })).await?)
+        let (_, countersigned) = self.contract_of(contract, Role::Consumer).await?;
+        let (about, core) = (ReceiptView::read(receipt)?.1, countersigned.core.hash.b64u());
+        checks::RECEIPT_CLAIMS.hold(about == core, || format!("a receipt about the core {about}, not {core}"))?;
+        let id = format!("{contract}:{}", Digest::of(receipt).b64u());
+        Ok(self.store.put(kind::RECEIPT, &id, &json!({ "receipt": receipt })).await?)
+    }
+
+    /// The receipts kept with a contract, the oldest delivery first.
+    ///
+    /// # Errors
+    /// `Unknown` for a contract that this party does not consume.
+    pub async fn receipts(&self, contract: &ContractId) -> Result<Vec<ReceiptView>, NodeFault> {
+        self.contract_of(contract, Role::Consumer).await?;
+        let mut receipts = Vec::new();
+        for (id, kept) in self.store.all_under(kind::RECEIPT, &format!("{contract}:")).await? {
+            let text = kept.get("receipt").and_then(Value::as_str).unwrap_or_default();
+            let read = ReceiptView::read(text);
+            receipts.push(read.map_err(|cause| StoreFault::Damaged(format!("receipt {id}: {cause}")))?.0);
+        }
+        receipts.sort_by_key(|receipt| (receipt.from, receipt.to));
+        Ok(receipts)
+    }
+}
+
+impl ReceiptView {
+    /// A receipt as it was signed, and the core that it is about.
+    fn read(text: &str) -> Result<(Self, String), Refusal> {
+        let receipt: Receipt = serde_json::from_value(Jws::parse(text)?.claims()?.into())
+            .map_err(|cause| checks::RECEIPT_CLAIMS.refuse(cause.to_string()))?;
+        let Receipt { iss, core_sha256, bytes, range, from, to, .. } = receipt;
+        Ok((Self { gate: iss, bytes, range, from, to, receipt: text.to_owned() }, core_sha256))
     }
 }

@@ -59,10 +59,16 @@ impl Parameter {
                 self.kind.wanted()
             ))
         })?;
-        checks::TEMPLATE_VALUE
-            .hold(self.within(&known), || format!("`{name}` is {} and beyond its limits", shown(value)))?;
+        checks::TEMPLATE_VALUE.hold(self.within(&known), || self.beyond(name, value, "beyond its limits"))?;
         let chosen = self.one_of.as_ref().is_none_or(|choices| choices.contains(value));
-        checks::TEMPLATE_VALUE.hold(chosen, || format!("`{name}` is {} and none of its choices", shown(value)))
+        checks::TEMPLATE_VALUE.hold(chosen, || self.beyond(name, value, "none of its choices"))
+    }
+
+    /// Why a value of the right type is not taken, and which are.
+    fn beyond(&self, name: &str, value: &Value, how: &str) -> String {
+        // Choices can be many and long.
+        let takes: String = self.in_words().chars().take(300).collect();
+        format!("`{name}` is {} and {how}: it takes {takes}", shown(value))
     }
 
     /// Holds the declaration itself to sense.

@@ -94,8 +94,10 @@ impl Template {
             format!("a value for `{}`, which the template does not declare", stray.map_or("", String::as_str))
         })?;
         for (name, parameter) in &self.parameters {
-            let value =
-                values.get(name).ok_or_else(|| checks::TEMPLATE_VALUES.refuse(format!("no value for `{name}`")))?;
+            let value = values.get(name).ok_or_else(|| {
+                let takes: String = parameter.in_words().chars().take(300).collect();
+                checks::TEMPLATE_VALUES.refuse(format!("no value for `{name}`: it takes {takes}"))
+            })?;
             parameter.hold(name, value)?;
         }
         let terms = filled(&self.terms, &|name| match blanks.value(name) {

@@ -1,6 +1,7 @@
 //! Documents, counters and the keys of contracts.
 
 use serde_json::Value;
+use sqlx::sqlite::SqliteRow;
 use sqlx::{SqliteConnection, query, query_scalar};
 use zeroize::Zeroizing;
 
@@ -49,11 +50,26 @@ pub(super) async fn one(db: &mut SqliteConnection, kind: &str, id: &str) -> Resu
 }
 
 pub(super) async fn all(db: &mut SqliteConnection, kind: &str) -> Result<Vec<(String, Value)>, StoreFault> {
-    let rows = query("SELECT id, value FROM documents WHERE kind = ? ORDER BY id")
+    let rows = query("SELECT id, value FROM documents WHERE kind = ? ORDER BY id").bind(kind).fetch_all(db).await;
+    read_all(kind, &rows.map_err(fault)?)
+}
+
+pub(super) async fn all_under(
+    db: &mut SqliteConnection,
+    kind: &str,
+    beginning: &str,
+) -> Result<Vec<(String, Value)>, StoreFault> {
+    // Ids are compared byte by byte: what begins so stands between it and it with the last of all characters.
+    let rows = query("SELECT id, value FROM documents WHERE kind = ? AND id >= ? AND id < ? ORDER BY id")
         .bind(kind)
+        .bind(beginning)
+        .bind(format!("{beginning}\u{10FFFF}"))
         .fetch_all(db)
-        .await
-        .map_err(fault)?;
+        .await;
+    read_all(kind, &rows.map_err(fault)?)
+}
+
+fn read_all(kind: &str, rows: &[SqliteRow]) -> Result<Vec<(String, Value)>, StoreFault> {
     rows.iter()
         .map(|row| {
             let id: String = Place::new(row, format!("a {kind}")).read("id")?;

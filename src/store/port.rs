@@ -197,6 +197,10 @@ impl Store for Sqlite {
         documents::all(&mut *self.reading().await?, kind).await
     }
 
+    async fn all_under(&self, kind: &str, beginning: &str) -> Result<Vec<(String, serde_json::Value)>, StoreFault> {
+        documents::all_under(&mut *self.reading().await?, kind, beginning).await
+    }
+
     async fn put_once(&self, kind: &str, id: &str, value: &Value) -> Result<bool, StoreFault> {
         let mut db = self.writing().await?;
         let outcome = documents::put_once(&mut db, kind, id, value).await?;

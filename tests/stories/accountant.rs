@@ -30,11 +30,7 @@ fn an_accountant_collects_audits_invoices_and_is_paid() {
     });
     assert!(said.contains("missing") && said.contains(&contract), "{said}");
     let running: Value = serde_json::from_slice(&fs::read(town.path("operator/running.json")).unwrap()).unwrap();
-    let state = ["state-fees", "--operator", part(&running, "/public")];
-    town.eventually("finality of the entry", || {
-        let said = town.says("alice", &state);
-        said.contains("due       25.00 EUR").then_some(())
-    });
+    it_states_its_fees_although_the_operator_is_away(&town, &period, part(&running, "/public"));
     town.tells("operator", &[&["collect"], &period[..]].concat(), &["Alice Maps GmbH"]);
     let audits = town.json("operator", &["audits"]);
     let audit = audits.as_array().unwrap().iter().find(|audit| audit["entries"] == 1).unwrap();
@@ -57,6 +53,10 @@ fn an_accountant_collects_audits_invoices_and_is_paid() {
         assert!(page.contains(words), "{words} is missing on the page");
     }
     assert!(!page.contains("<script") && !page.contains("src="), "a page for print brings everything itself");
+    let why = town.fails("operator", &["invoices", "INV-000001", "--html", "invoice.html"], 2);
+    assert!(why.contains("--force"), "{why}");
+    assert!(town.fails("operator", &[&invoice[..], &["--html", "invoice.html"]].concat(), 2).contains("--force"));
+    town.says("operator", &["invoices", "INV-000001", "--html", "invoice.html", "--force"]);
     let csv = town.says("operator", &["invoices", "--csv", "-"]);
     assert_eq!(csv.lines().count(), 2, "{csv}");
     assert!(csv.contains(&contract) && csv.contains("25.00"), "{csv}");
@@ -78,6 +78,30 @@ fn an_accountant_collects_audits_invoices_and_is_paid() {
         &["Credit note", "INV-000002", "INV-000001"],
     );
     town.tells("operator", &["open"], &["INV-000001", "25.00 EUR"]);
+}
+
+/// A statement that did not get through stays, and goes first.
+fn it_states_its_fees_although_the_operator_is_away(town: &Town, period: &[&str], operator: &str) {
+    let nowhere = [&["state-fees", "--operator", "http://127.0.0.1:1"], period].concat();
+    let why = town.fails("alice", &nowhere, 3);
+    assert!(why.contains("is kept, and not sent") && why.contains("before it states anything new"), "{why}");
+    town.tells("alice", &["state-fees", "--list"], &["no: not sent"]);
+    // Nothing new is piled up on what waits.
+    town.fails("alice", &["state-fees", "--operator", "http://127.0.0.1:1"], 3);
+    let kept = town.json("alice", &["state-fees", "--list"]);
+    assert_eq!((kept.as_array().unwrap().len(), &kept[0]["contracts"]), (1, &serde_json::json!(1)), "{kept}");
+
+    let state = ["state-fees", "--operator", operator];
+    town.tells("alice", &state, &["sent now, stated earlier", part(&kept, "/0/id"), "due       25.00 EUR"]);
+    let said = town.says("alice", &["state-fees", "--list"]);
+    assert!(said.contains("25.00 EUR") && !said.contains("not sent"), "{said}");
+    let again = [&["state-fees", "--send", &part(&kept, "/0/id")[..12]], &state[1..]].concat();
+    town.tells("alice", &again, &["due       25.00 EUR"]);
+    assert!(town.fails("alice", &["state-fees", "--send", "nothing", "--operator", operator], 2).contains("--list"));
+    town.eventually("something more to state", || {
+        let output = town.run("alice", &["state-fees"]);
+        String::from_utf8_lossy(&output.stdout).contains("countersign state-fees --send ").then_some(())
+    });
 }
 
 /// The accountant writes down who invoices; the operator's node takes it over when it is started again.

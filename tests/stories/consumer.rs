@@ -115,6 +115,13 @@ fn it_changes_its_mind(town: &Town) {
     let wrong_key = ["inbox", "--node", part(&running, "/management"), "--key-file", "alice/api-key"];
     assert!(town.fails("nobody", &wrong_key, 1).contains("--key-file"));
     town.fails("nobody", &["inbox", "--node", part(&running, "/management")], 2);
+    for command in ["inbox", "contracts"] {
+        let public = [command, "--node", part(&running, "/public"), "--key-file", "bob/api-key"];
+        assert!(town.fails("nobody", &public, 2).contains("prints as \"management\", and not the public one"));
+    }
+    town.says("bob", &["api-key", "add", "erp", "--scope", "read"]);
+    let why = town.fails("bob", &["api-key", "add", "erp", "--scope", "read"], 1);
+    assert!(why.contains("countersign api-key remove") && !why.contains("countersign show"), "{why}");
     town.fails("bob", &["show", "urn:uuid:"], 2);
     assert!(town.fails("bob", &["audits"], 2).contains("answer to different ones"));
     assert!(town.fails("bob", &["inbox", "--wait", "0"], 3).contains("nothing has come"));
@@ -131,8 +138,23 @@ fn it_fetches_and_withdraws(town: &Town, id: &str) {
     assert_eq!(part(&fetched, "/receipt").split('.').count(), 3);
     assert_eq!(fs::read(town.path("mine.xodr")).unwrap(), ASSET);
     town.fails("bob", &["fetch", &contract, "-o", "mine.xodr"], 2);
+    // What the gate signed comes out again.
+    let bytes = ASSET.len().to_string();
+    town.tells("bob", &["show", id], &["Fetched      once, last on ", "receipts are kept"]);
+    town.tells("bob", &["receipts", id], &[&bytes, part(&fetched, "/gate"), "all"]);
+    town.says("bob", &["receipts", id, "-o", "receipts.json"]);
+    town.fails("bob", &["receipts", id, "-o", "receipts.json"], 2);
+    let kept: Value = serde_json::from_slice(&fs::read(town.path("receipts.json")).unwrap()).unwrap();
+    assert_eq!(part(&kept, "/0/receipt"), part(&fetched, "/receipt"));
+    assert_eq!(part(&town.json("bob", &["show", id]), "/receipts/0/receipt"), part(&fetched, "/receipt"));
+    town.fails("alice", &["receipts", &contract], 2);
     // The withdrawal account is new and has no coins: the wallet's recorder account pays for what it signs.
     town.tells("bob", &["withdraw", &contract, "--reason", "key-compromised"], &["is withdrawn from"]);
     let words = ["its consumer withdrew on", "(key compromised)"];
     town.tells("bob", &["contracts", "--standing", "withdrawn"], &words);
+    let words =
+        ["WITHDRAWN from by its consumer: key compromised", "decided here by a person (desk): withdraw, on the offer"];
+    town.tells("bob", &["show", id], &words);
+    let why = town.fails("bob", &["withdraw", &contract, "--reason", "unspecified"], 1);
+    assert!(why.contains("was withdrawn from already at") && why.contains("“key compromised”"), "{why}");
 }

@@ -8,5 +8,6 @@ mod membership;
 #[path = "../support/passphrase.rs"]
 mod passphrase;
 mod plain;
+mod proposal;
 mod provider;
 mod town;

@@ -45,9 +45,10 @@ fn a_membership_that_lapses_is_warned_about_and_then_refused_on_both_sides() {
     let bob = town.id("bob");
     let why = town.fails("alice", &["offer", "latest"], 1);
     let shown = end.replace('T', " ").replace('Z', " UTC");
-    for words in ["participant.window", &bob, "Bob Simulation SE", "has ended", &shown] {
+    for words in ["participant.window", &bob, "Bob Simulation SE", "has ended", &shown, "it has to ask anew"] {
         assert!(why.contains(words), "{words} is missing: {why}");
     }
+    town.tells("alice", &["show", "latest"], &["and that is over.", "no offer can be made: its membership is over"]);
     // Nor can a rule offer; who would rely on it is told, and why.
     town.stop("alice");
     let file = town.path("alice").join("countersign.toml");
@@ -72,6 +73,11 @@ fn a_membership_that_lapses_is_warned_about_and_then_refused_on_both_sides() {
 
     // Nothing is lost: with a new credential it goes on, and the rule decides.
     town.admit("bob", &[]);
+    // The request stays what it was: whoever asked with what is over is told to ask anew.
+    town.tells("bob", &["join", "bob.member"], &["has to be asked for anew", "countersign cancel ", "--from 'alice'"]);
+    town.tells("bob", &["show", "latest"], &["this request rests on your membership that is over"]);
+    assert!(town.fails("bob", &["counter", "latest", "--price", "1.00 EUR"], 2).contains("countersign cancel"));
+    assert!(town.fails("alice", &["offer", "latest"], 1).contains("it has to ask anew"));
     town.says("alice", &["reject", "latest", "--reason", "ask again"]);
     town.says("bob", &["request", "--from", "alice", "--asset", "Motorway junction"]);
     town.says("bob", &["watch", "latest", "--until", "OFFERED", "--wait", "60"]);

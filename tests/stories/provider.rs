@@ -70,7 +70,10 @@ fn it_changes_and_takes_back_what_it_lists(town: &Town) {
     assert!(town.fails("alice", &["list", "file.json"], 2).contains("--template"));
     assert!(town.fails("alice", &["list", "alice.member"], 2).contains("no JSON"));
     let why = town.fails("alice", &["list", "Motorway", "--set", "uses=1000"], 1);
-    assert!(why.contains("template.value") && why.contains("beyond its limits"), "{why}");
+    assert!(why.contains("template.value") && why.contains("a whole number from 1 to 100"), "{why}");
+    assert!(why.contains("--set NAME=VALUE"), "{why}");
+    let why = town.fails("alice", &["list", "file.json", "--template", "Single", "--price", "400.00 EUR"], 1);
+    assert!(why.contains("`uses`: it takes a whole number from 1 to 100") && why.contains("--set"), "{why}");
     town.tells("alice", &["list", "Motorway", "--price", "380.00 EUR"], &["380.00 EUR, fee 25.00 EUR"]);
     town.tells("alice", &["unlist", "Live roads"], &["is listed no more"]);
     assert!(town.fails("alice", &["unlist", "Live roads"], 2).contains("countersign assets"));
@@ -91,6 +94,10 @@ fn it_answers_requests(town: &Town) {
         town.tells("alice", &["inbox"], &["make an offer", "bob", "Motorway junction", "a person: you", " days"]);
         town.tells("alice", &["show", id], &["Bob Simulation SE", "There is no offer on the table", "Next"]);
         if reason.is_empty() {
+            let why = town.fails("alice", &["offer", id, "--accept-within", "10d"], 1);
+            for words in ["to be accepted within 10 days, to be recorded within 3 days", "--record-within"] {
+                assert!(why.contains(words), "{words} is missing: {why}");
+            }
             let offer = ["offer", id, "--price", "375.00 EUR", "--accept-within", "2h"];
             town.tells("alice", &offer, &["375.00 EUR, fee 25.00 EUR", "to be accepted in "]);
         } else {
@@ -108,11 +115,20 @@ fn it_ends_a_contract(town: &Town) {
     town.says("bob", &["accept", brief(id)]);
     town.says("alice", &["watch", "latest", "--wait", "60"]);
     town.tells("alice", &["contracts"], &["Motorway junction", "bob", "in force", "375.00 EUR"]);
-    assert!(town.fails("bob", &["end", id, "--reason", "breach"], 1).contains("contract"));
+    let why = town.fails("bob", &["end", id, "--reason", "breach"], 1);
+    assert!(why.contains("this party is the consumer") && why.contains("countersign withdraw"), "{why}");
+    let why = town.fails("alice", &["withdraw", "latest", "--reason", "breach"], 1);
+    assert!(why.contains("this party is the provider") && why.contains("countersign end"), "{why}");
     town.tells("alice", &["end", "latest", "--reason", "by-agreement"], &["is ended"]);
     for who in ["alice", "bob"] {
         town.tells(who, &["contracts", "--standing", "ended"], &["its provider ended it on", "(by agreement)"]);
+        town.tells(who, &["show", "latest"], &["ENDED by its provider: by agreement"]);
     }
+    // The registry keeps the first ground, and nobody is told otherwise.
+    let why = town.fails("alice", &["end", "latest", "--reason", "breach"], 1);
+    assert!(why.contains("was ended already at") && why.contains("“by agreement”"), "{why}");
+    town.tells("alice", &["show", "latest"], &["decided here by a person (desk): end, on the offer 0x"]);
+    assert!(!town.says("bob", &["show", "latest"]).contains("(desk): end"));
     assert!(town.says("bob", &["contracts", "--standing", "in-force"]).contains("no contracts here"));
 }
 

@@ -18,6 +18,7 @@ pub struct Wallet {
     pub contract: Contract,
     pub view: Value,
     pub receipts: Mutex<Vec<String>>,
+    standing: Mutex<Value>,
 }
 
 impl Wallet {
@@ -31,17 +32,27 @@ impl Wallet {
                 "terms": { "permission": permission },
             },
         });
-        let wallet = Arc::new(Self { contract, view, receipts: Mutex::default() });
+        let wallet = Arc::new(Self { contract, view, receipts: Mutex::default(), standing: Mutex::default() });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
         let api = Router::new()
             .route("/api/negotiations", get(async |State(it): State<Arc<Self>>| Json(json!([it.view]))))
+            .route("/api/negotiations/{id}/standing", get(standing))
             .route("/api/contracts/{id}/presentation", post(present))
             .route("/api/contracts/{id}/receipts", post(keep))
             .with_state(Arc::clone(&wallet));
         tokio::spawn(async move { axum::serve(listener, api).await });
         (wallet, address)
     }
+
+    /// What the wallet reads of the contract on its chain from now on.
+    pub fn learns(&self, standing: Value) {
+        *self.standing.lock().unwrap() = standing;
+    }
+}
+
+async fn standing(State(wallet): State<Arc<Wallet>>) -> Json<Value> {
+    Json(json!({ "standing": *wallet.standing.lock().unwrap() }))
 }
 
 async fn present(

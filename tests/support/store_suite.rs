@@ -440,6 +440,11 @@ pub async fn documents_are_kept_by_kind_and_id(store: &dyn Store) {
     let kept = store.one("asset", "b").await.unwrap().unwrap();
     assert_eq!(kept.to_string(), value.to_string(), "members keep their order");
     assert_eq!(store.all("asset").await.unwrap(), [("a".into(), json!(2)), ("b".into(), value)]);
+    for id in ["a", "a:", "a:1", "a:é", "a;", "b:1"] {
+        store.put("receipt", id, &json!(id)).await.unwrap();
+    }
+    let found: Vec<_> = store.all_under("receipt", "a:").await.unwrap().into_iter().map(|(id, _)| id).collect();
+    assert_eq!(found, ["a:", "a:1", "a:é"]);
     assert!(store.remove("asset", "b").await.unwrap());
     assert!(!store.remove("asset", "b").await.unwrap());
     assert_eq!(store.one("asset", "b").await.unwrap(), None);

@@ -68,6 +68,7 @@ impl Offer {
 
 /// Accepts the offer on the table: you are bound until it has to be recorded.
 ///
+/// A proposal is no offer yet: accepting one asks for exactly its terms, and you accept the signed offer that comes then.
 /// With --offer it is the one that you have read, or nothing: `countersign show` prints its SHA-256.
 ///
 /// Example: countersign accept 5b0f6a3e --offer 0x95ee4470
@@ -110,14 +111,34 @@ impl Accept {
             return Err(Usage(format!("{now}, not the offer {read} that you have read; {what}")).into());
         }
         // The node accepts what this command saw, even if another offer comes before its order does.
-        let order = if standing.is_empty() { json!({}) } else { json!({ "offer_sha256": standing }) };
+        let order = match known["proposal"]["id"].as_str() {
+            Some(proposal) => json!({ "proposal": proposal }),
+            None if standing.is_empty() => json!({}),
+            None => json!({ "offer_sha256": standing }),
+        };
         let view = desk.post(&format!("/api/negotiations/{id}/accept"), &order).await?;
         self.at.say(&view, |view| {
+            if view["hash"].is_null() {
+                print_asked(view, &known["proposal"]);
+                return;
+            }
             println!("accepted: contract {}", text(view, "/offer/contract_id"));
             println!("by your signature over the offer {}", text(view, "/offer/sha256"));
             println!("you are bound; to be recorded {}", until(&text(view, "/offer/record_by")));
             println!("`countersign watch {}` tells when the contract exists", brief(&text(view, "/id")));
         })
+    }
+}
+
+/// A proposal was taken up: nothing is accepted yet, and the reader must not think so.
+fn print_asked(view: &Value, proposal: &Value) {
+    let (title, price, id) = (text(proposal, "/asset/title"), money(&proposal["price"]), brief(&text(view, "/id")));
+    println!("asked on exactly the proposed terms: {title}, {price}");
+    println!("you have signed no offer and are not bound: the provider's signed offer comes, and you accept that");
+    if view["offer"].is_object() {
+        println!("it is here already: countersign show {id}, then countersign accept {id}");
+    } else {
+        println!("`countersign inbox --wait 60` waits for it; then countersign show {id}, countersign accept {id}");
     }
 }
 

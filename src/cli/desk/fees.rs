@@ -2,19 +2,25 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use clap::Args;
+use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use super::super::Usage;
-use super::super::audit_table;
+use super::super::audit_table::{self, readable};
+use super::super::calls::{Declined, Desk};
+use super::super::{Later, Usage};
 use super::words::{head, money, table, text, when};
 use super::{At, member};
 
 /// States the fees of a period as provider, and sends the statement to the operator where its address is given.
 ///
-/// Without a period: from the end of the last statement until the chain's finalised head.
+/// Without a period: from the end of the last statement until the chain's finalised head. A statement stays in the wallet
+/// until the operator has given its receipt: those that have none are sent before anything new is stated.
 ///
-/// Example: countersign state-fees --operator https://operator.example
+/// Examples: countersign state-fees --operator https://operator.example
+///           countersign state-fees --list
+///           countersign state-fees --send 7Gk2 --operator https://operator.example
 #[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
 pub struct StateFees {
     #[command(flatten)]
     at: At,
@@ -27,31 +33,146 @@ pub struct StateFees {
     /// The first second after the period, RFC 3339.
     #[arg(long, value_name = "TIME")]
     until: Option<String>,
+    /// List the statements, and which of them the operator has not receipted.
+    #[arg(long, conflicts_with_all = ["operator", "from", "until", "send"])]
+    list: bool,
+    /// Send a statement that is here already, again if need be: its id, or the beginning of it.
+    #[arg(long, value_name = "ID", allow_hyphen_values = true, requires = "operator", conflicts_with_all = ["from", "until"])]
+    send: Option<String>,
 }
+
+/// What a node says where the chain has nothing new to state.
+const NOTHING_NEW: &str = "there is nothing to state";
 
 impl StateFees {
     pub(super) async fn run(&self) -> Result<ExitCode> {
+        let desk = self.at.desk()?;
+        let kept = desk.get("/api/statements").await?;
+        if self.list {
+            return self.at.say(&kept, print_statements);
+        }
+        if let (Some(given), Some(operator)) = (&self.send, &self.operator) {
+            let sent = send(&desk, &member(one_statement(&kept, given)?, "/id")?, operator).await?;
+            return self.at.say(&sent, print_statement);
+        }
+        let unsent = kept.as_array().into_iter().flatten().filter(|one| one["receipt"].is_null());
+        let mut earlier = Vec::new();
+        if let Some(operator) = &self.operator {
+            for statement in unsent {
+                match send(&desk, &member(statement, "/id")?, operator).await {
+                    Ok(sent) => earlier.push(sent),
+                    // What an operator does not take must not hold up what it would.
+                    Err(fault) if fault.is::<TurnedDown>() => eprintln!("{fault}"),
+                    Err(fault) => return Err(fault),
+                }
+            }
+        }
         let mut period = json!({});
-        for (name, given) in [("operator_url", &self.operator), ("from", &self.from), ("until", &self.until)] {
+        for (name, given) in [("from", &self.from), ("until", &self.until)] {
             if let Some(given) = given {
                 period[name] = json!(given);
             }
         }
-        let statement = self.at.desk()?.post("/api/statements", &period).await?;
-        self.at.say(&statement, |statement| {
-            println!("statement {}", text(statement, "/id"));
-            println!("period    {} until {}", when(&text(statement, "/from")), when(&text(statement, "/until")));
-            println!("contracts {}", statement["contracts"]);
-            for id in statement["unexplained"].as_array().into_iter().flatten() {
-                println!("          {} stands under your recorder, and nothing here explains it", text(id, ""));
+        let mut made = match desk.post("/api/statements", &period).await {
+            Ok(statement) => statement,
+            // What had to be done is done: the chain has grown by nothing that could be stated.
+            Err(fault) if !earlier.is_empty() && nothing_new(&fault) => json!({}),
+            Err(fault) => return Err(fault),
+        };
+        if let (Some(id), Some(operator)) = (made["id"].as_str(), &self.operator) {
+            made = send(&desk, id, operator).await?;
+        }
+        made["earlier"] = earlier.into();
+        self.at.say(&made, |made| {
+            for statement in made["earlier"].as_array().into_iter().flatten() {
+                println!("sent now, stated earlier:");
+                print_statement(statement);
+                println!();
             }
-            if statement["audit"].is_object() {
-                println!("due       {}", totals(&statement["audit"]));
-                println!("problems  {}", statement["audit"]["problems"]);
+            if made["id"].is_string() {
+                print_statement(made);
             } else {
-                println!("not sent; --operator URL sends it");
+                println!("{NOTHING_NEW} since");
             }
         })
+    }
+}
+
+/// An operator has read a statement and does not take it: sending it again helps nobody.
+#[derive(Debug, thiserror::Error)]
+#[error("statement {id} was refused and stays here, see `countersign state-fees --list`: {why}")]
+struct TurnedDown {
+    id: String,
+    why: String,
+}
+
+/// How the node begins to tell what an operator made of a statement that it has read.
+const READ_AND_REFUSED: &str = "the operator answered 422";
+
+fn nothing_new(fault: &anyhow::Error) -> bool {
+    fault.downcast_ref::<Declined>().is_some_and(|declined| declined.message.starts_with(NOTHING_NEW))
+}
+
+/// Sends a kept statement; whoever does not get through learns that it is kept.
+async fn send(desk: &Desk, id: &str, operator: &str) -> Result<Value> {
+    let sent = desk.post(&format!("/api/statements/{id}/send"), &json!({ "operator_url": operator })).await;
+    sent.map_err(|fault| match fault.downcast_ref::<Declined>() {
+        Some(declined) if declined.message.contains(READ_AND_REFUSED) => {
+            TurnedDown { id: id.to_owned(), why: declined.message.clone() }.into()
+        }
+        Some(declined) if declined.status == StatusCode::BAD_GATEWAY => {
+            let kept = format!("statement {id} is kept, and not sent");
+            let again = "`countersign state-fees --operator URL` sends it before it states anything new";
+            Later(format!("{}\n  {kept}; {again}", declined.message)).into()
+        }
+        _ => fault,
+    })
+}
+
+fn one_statement<'a>(kept: &'a Value, given: &str) -> Result<&'a Value> {
+    let fits = |one: &&Value| !given.is_empty() && one["id"].as_str().is_some_and(|id| id.starts_with(given));
+    match kept.as_array().into_iter().flatten().filter(fits).collect::<Vec<_>>()[..] {
+        [one] => Ok(one),
+        [] => {
+            Err(Usage(format!("no statement begins with `{given}`; `countersign state-fees --list` lists them")).into())
+        }
+        _ => Err(Usage(format!("several statements begin with `{given}`; write more of it")).into()),
+    }
+}
+
+fn print_statement(statement: &Value) {
+    println!("statement {}", text(statement, "/id"));
+    println!("period    {} until {}", when(&text(statement, "/from")), when(&text(statement, "/until")));
+    println!("contracts {}", statement["contracts"]);
+    for id in statement["unexplained"].as_array().into_iter().flatten() {
+        println!("          {} stands under your recorder, and nothing here explains it", text(id, ""));
+    }
+    if statement["audit"].is_object() {
+        println!("due       {}", totals(&statement["audit"]));
+        println!("problems  {}", statement["audit"]["problems"]);
+    } else {
+        let id = readable(&text(statement, "/id"), 10);
+        println!("not sent; it is kept, and sent by: countersign state-fees --send {id} --operator URL");
+    }
+}
+
+fn print_statements(statements: &Value) {
+    let mut rows = vec![head(&["Statement", "From", "Until", "Contracts", "Receipt", "Due"])];
+    rows.extend(statements.as_array().into_iter().flatten().map(|one| {
+        let sent = one["receipt"].is_string();
+        vec![
+            readable(&text(one, "/id"), 10),
+            when(&text(one, "/from")),
+            when(&text(one, "/until")),
+            one["contracts"].to_string(),
+            if sent { "yes" } else { "no: not sent" }.into(),
+            if sent { totals(&one["audit"]) } else { String::new() },
+        ]
+    }));
+    if rows.len() == 1 {
+        println!("nothing was stated yet");
+    } else {
+        table(&rows);
     }
 }
 
@@ -76,7 +197,7 @@ impl Audits {
             let mut rows = vec![head(&["Audit", "From", "Until", "Fees", "Problems", "Due", "Provider"])];
             rows.extend(audits.as_array().into_iter().flatten().map(|audit| {
                 vec![
-                    audit_table::readable(&text(audit, "/id"), 10),
+                    readable(&text(audit, "/id"), 10),
                     when(&text(audit, "/from")),
                     when(&text(audit, "/until")),
                     audit["entries"].to_string(),

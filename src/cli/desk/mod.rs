@@ -17,6 +17,7 @@ mod people;
 mod proofs;
 mod propose;
 mod ready;
+mod receipts;
 mod rolls;
 mod rounds;
 mod show;
@@ -77,6 +78,7 @@ pub enum Command {
     Contracts(held::Contracts),
     Download(contracts::Download),
     Fetch(fetch::Fetch),
+    Receipts(receipts::Receipts),
     End(contracts::End),
     Withdraw(contracts::Withdraw),
     Mediation(mediation::Mediation),
@@ -128,6 +130,7 @@ impl Command {
             Self::Contracts(command) => command.run().await,
             Self::Download(command) => command.run().await,
             Self::Fetch(command) => command.run().await,
+            Self::Receipts(command) => command.run().await,
             Self::End(command) => command.run().await,
             Self::Withdraw(command) => command.run().await,
             Self::Mediation(command) => command.run().await,
@@ -227,8 +230,20 @@ pub(super) fn what_next(fault: anyhow::Error) -> anyhow::Error {
             let which = "a wallet, a gate, an operator and a mediator answer to different ones, and `dsp` and `transfer` need a table [dsp]; --home or --node names the node";
             return Usage(format!("this node does not answer to this command: {which}")).into();
         }
-        StatusCode::CONFLICT if declined.check.is_some() => {
+        StatusCode::NOT_FOUND if nobody_there(declined) => return Usage(NOT_MANAGEMENT.into()).into(),
+        StatusCode::CONFLICT if declined.check.as_deref().is_some_and(|check| check.starts_with("negotiation.")) => {
             "`countersign show ID`, of a plain one `countersign dsp show ID`, says where it stands; `countersign inbox` what is your turn"
+        }
+        StatusCode::CONFLICT if declined.check.as_deref() == Some("key.name") => {
+            "`countersign api-key list` names those that are there; `countersign api-key remove NAME` frees a name"
+        }
+        StatusCode::UNPROCESSABLE_ENTITY if declined.check.as_deref() == Some("offer.windows") => {
+            "--accept-within, --record-within and --valid-for say them here; what you leave out is as [wallet.windows] has it"
+        }
+        StatusCode::UNPROCESSABLE_ENTITY
+            if matches!(declined.check.as_deref(), Some("template.value" | "template.values")) =>
+        {
+            "--set NAME=VALUE gives a value; `countersign template show TEMPLATE` says what each is for"
         }
         StatusCode::UNPROCESSABLE_ENTITY if !own && declined.check.as_deref() == Some("participant.window") => {
             "the operator that vouches for it can admit it again; nothing can be signed with it until then"
@@ -251,6 +266,17 @@ pub(super) fn what_next(fault: anyhow::Error) -> anyhow::Error {
         _ => return fault,
     };
     anyhow::anyhow!("{declined}\n  {hint}")
+}
+
+/// What is said to whoever calls a node where the world calls it.
+const NOT_MANAGEMENT: &str = "no node is managed at this address: --node takes the one that `countersign serve` prints as \
+                              \"management\", and not the public one (running.json in the node's home has both)";
+
+/// Whether an answer comes from a listener that knows no management interface at all.
+fn nobody_there(declined: &Declined) -> bool {
+    declined.status == StatusCode::NOT_FOUND
+        && declined.check.is_none()
+        && declined.message.starts_with("the answer was 404")
 }
 
 /// The one negotiation that `given` means: the beginning of its id, of either side's pid, or of its contract's id.

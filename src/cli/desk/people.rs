@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use super::super::Usage;
 use super::super::calls::Desk;
 use super::papers::{another, expect, paper};
-use super::words::{called, head, table, text, when};
+use super::proofs::over;
+use super::words::{brief, called, head, table, text, when};
 use super::{At, read_text};
 
 /// Shows this node's own contact; adds, names, lists, confirms and forgets others'.
@@ -256,12 +257,45 @@ impl Join {
         let desk = self.at.desk()?;
         let mut joined = desk.post("/api/participant", &json!({ "credential": credential })).await?;
         joined["membership"] = desk.get("/api/self").await?["membership"].clone();
+        joined["ask_anew"] = resting_on_what_is_over(&desk.get("/api/negotiations").await?);
         self.at.say(&joined, |joined| {
             let until = super::words::until(&text(joined, "/membership/valid_until"));
             println!("{} is a member as {}", text(joined, "/did"), text(joined, "/membership/legal_name"));
             println!("  by {}; it ends {until}", text(joined, "/membership/operator"));
+            let anew: Vec<&Value> = joined["ask_anew"].as_array().into_iter().flatten().collect();
+            if !anew.is_empty() {
+                println!("What you asked for under the membership that is over has to be asked for anew:");
+            }
+            for view in anew {
+                let (id, whom) = (brief(&text(view, "/id")), called(view, "/counterparty_name", "/counterparty"));
+                let how = match view["state"].as_str() {
+                    Some("OFFERED") => format!("countersign counter {id}"),
+                    _ => format!(
+                        "countersign cancel {id} --reason …; countersign request --from '{whom}' --asset {}",
+                        text(view, "/asset")
+                    ),
+                };
+                println!("  {id}  of {whom}: {how}");
+            }
         })
     }
+}
+
+/// What this party has asked for and not signed yet, under a credential that is over.
+fn resting_on_what_is_over(views: &Value) -> Value {
+    let own = |view: &&Value| {
+        let parties = view["parties"].as_array().into_iter().flatten();
+        let own = parties.into_iter().find(|party| party["own"] == true);
+        own.is_some_and(|own| over(&text(own, "/valid_until")))
+    };
+    let asked = |view: &&Value| {
+        view["role"] == "consumer"
+            && view["proposal"].is_null()
+            && matches!(view["state"].as_str(), Some("REQUESTED" | "OFFERED"))
+    };
+    let found = views.as_array().into_iter().flatten().filter(asked).filter(own);
+    let names = ["id", "state", "counterparty", "counterparty_name", "asset"];
+    found.map(|view| names.iter().map(|name| ((*name).to_owned(), view[name].clone())).collect::<Value>()).collect()
 }
 
 #[cfg(test)]

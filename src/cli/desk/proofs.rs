@@ -1,5 +1,6 @@
 //! What of a contract is proven, by whose signature, and what is only somebody's word.
 
+use jiff::Timestamp;
 use serde_json::Value;
 
 use super::words::{money, text};
@@ -17,6 +18,11 @@ pub fn print(view: &Value) {
     }
 }
 
+/// Whether a time is past.
+pub fn over(time: &str) -> bool {
+    time.parse::<Timestamp>().is_ok_and(|at| at <= Timestamp::now())
+}
+
 fn parties(view: &Value) -> impl Iterator<Item = &Value> {
     view["parties"].as_array().into_iter().flatten()
 }
@@ -29,7 +35,12 @@ fn proven(view: &Value) -> Vec<String> {
             Some("operator") => {
                 let until = super::words::when(&text(party, "/valid_until"));
                 let by = text(party, "/proven_by");
-                proven.push(format!("The {role} is {name}: the operator {by} vouches for it until {until}."));
+                let said = match (over(&text(party, "/valid_until")), view["hash"].is_string()) {
+                    (false, _) => format!("vouches for it until {until}."),
+                    (true, false) => format!("vouched for it until {until}, and that is over."),
+                    (true, true) => format!("vouched for it until {until}: when both signed, and no more."),
+                };
+                proven.push(format!("The {role} is {name}: the operator {by} {said}"));
             }
             Some("pinned") => proven.push(format!("The {role}'s DID is one that your configuration pins.")),
             _ => {}
@@ -41,6 +52,13 @@ fn proven(view: &Value) -> Vec<String> {
         let by = text(offer, "/template_by");
         let by = if by.is_empty() { String::new() } else { format!(" that {by} approved") };
         proven.push(format!("Terms and fee are those of the template{by}, with the values of this offer."));
+    }
+    let proposal = &view["proposal"];
+    if proposal.is_object() {
+        proven.push("The provider signed the message that proposes these terms; it is no offer yet.".into());
+        let by = text(proposal, "/template_by");
+        let by = if by.is_empty() { String::new() } else { format!(" that {by} approved") };
+        proven.push(format!("Terms and fee are those of the template{by}, with the values of this proposal."));
     }
     if view["hash"].is_string() {
         proven
@@ -82,6 +100,9 @@ fn claimed(view: &Value) -> Vec<String> {
             claimed.push("That there will be a contract: nothing is recorded yet.".into());
         }
     }
+    if view["proposal"].is_object() {
+        claimed.push("That there will be an offer and a contract of it: nothing is offered yet.".into());
+    }
     claimed
 }
 
@@ -98,6 +119,16 @@ mod tests {
         assert!(proven(&view("operator"))[0].contains("Alice") && claimed(&view("operator")).is_empty());
         assert!(proven(&view("claimed")).is_empty() && claimed(&view("claimed"))[0].contains("Alice"));
         assert!(claimed(&view("absent"))[0].contains("no credential"));
+    }
+
+    #[test]
+    fn a_membership_that_is_over_is_said_to_be() {
+        let party =
+            |until: &str| json!({ "role": "consumer", "legal_name": "Bob", "proof": "operator", "valid_until": until });
+        let said = |until: &str, hash| proven(&json!({ "parties": [party(until)], "hash": hash })).remove(0);
+        assert!(said("2999-01-01T00:00:00Z", json!(null)).contains("vouches for it until 2999"));
+        assert!(said("2020-01-01T00:00:00Z", json!(null)).ends_with("and that is over."));
+        assert!(said("2020-01-01T00:00:00Z", json!("0x00")).ends_with("and no more."));
     }
 
     #[test]

@@ -4,6 +4,7 @@ use anyhow::Result;
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
+use super::super::Usage;
 use super::decisions::seconds;
 use super::listing::own;
 use super::people::known;
@@ -94,6 +95,11 @@ impl Counter {
         let view = found(&desk, &self.id).await?;
         let id = member(&view, "/id")?;
         let provides = view["role"] == "provider";
+        if !provides && view["state"] == "REQUESTED" {
+            let short = brief(&id);
+            let how = format!("countersign cancel {short} takes it back, and `countersign request` asks anew");
+            return Err(Usage(format!("your request in {short} waits for its answer: {how}")).into());
+        }
         let mut order = as_before(&view);
         if !provides {
             self.of_a_consumer(&mut order, &view, &member(&desk.get("/api/self").await?, "/did")?)?;

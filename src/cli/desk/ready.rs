@@ -8,8 +8,8 @@ use tokio::time::{Instant, sleep};
 
 use super::super::calls::{Declined, Desk, Silent};
 use super::super::{Later, Usage};
-use super::At;
 use super::words::{Progress, text, until};
+use super::{At, nobody_there};
 
 /// Says whether the node does its work, whose member it is and until when; exit code 3 says that it is not ready.
 ///
@@ -67,10 +67,10 @@ fn later(fault: &anyhow::Error) -> bool {
 async fn own(desk: &Desk) -> Result<Value> {
     match desk.get("/api/self").await {
         Ok(own) => Ok(own),
-        Err(fault) if fault.downcast_ref::<Declined>().is_some_and(|declined| declined.status.as_u16() == 404) => {
-            Ok(json!({}))
-        }
-        Err(fault) => Err(fault),
+        Err(fault) => match fault.downcast_ref::<Declined>() {
+            Some(declined) if declined.status.as_u16() == 404 && !nobody_there(declined) => Ok(json!({})),
+            _ => Err(fault),
+        },
     }
 }
 

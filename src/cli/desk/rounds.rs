@@ -20,7 +20,7 @@ pub fn print(view: &Value) {
             );
         }
     }
-    let Some(last) = rounds.last().filter(|_| !view["offer"].is_object()) else { return };
+    let Some(last) = rounds.last().filter(|_| view["offer"].is_null() && view["proposal"].is_null()) else { return };
     let terms: Vec<_> = last["terms"].as_object().into_iter().flatten().collect();
     if !terms.is_empty() {
         println!("\nOn the table: the {}'s {}", text(last, "/by"), text(last, "/kind"));

@@ -4,7 +4,9 @@ use anyhow::{Result, bail};
 use clap::Args;
 use serde_json::Value;
 
+use super::proofs::over;
 use super::ready::warn;
+use super::receipts::{fetched, receipts};
 use super::words::{brief, called, localized, money, text, until, when};
 use super::{At, found, member};
 
@@ -30,16 +32,20 @@ impl Show {
         let desk = self.at.desk()?;
         let mut view = found(&desk, &self.id).await?;
         if self.odrl {
-            if view["offer"].is_null() {
+            let said = if view["offer"].is_null() { &view["proposal"] } else { &view["offer"] };
+            if said.is_null() {
                 bail!("there is no offer yet, so there are no terms");
             }
-            println!("{}", serde_json::to_string_pretty(&view["offer"]["terms"])?);
+            println!("{}", serde_json::to_string_pretty(&said["terms"])?);
             return Ok(ExitCode::SUCCESS);
         }
         warn(&desk).await?;
         if view["entry"].is_object() || view["entry_despite_termination"].is_object() {
             let id = member(&view, "/id")?;
             view["standing"] = desk.get(&format!("/api/negotiations/{id}/standing")).await?["standing"].clone();
+        }
+        if view["role"] == "consumer" && view["entry"].is_object() {
+            view["receipts"] = receipts(&desk, &member(&view, "/offer/contract_id")?).await?;
         }
         self.at.say(&view, print_view)
     }
@@ -54,7 +60,11 @@ fn line(name: &str, value: &str) {
 fn print_view(view: &Value) {
     line("Negotiation", &text(view, "/id"));
     line("Contract", &text(view, "/offer/contract_id"));
-    line("State", &format!("{} — {}", text(view, "/state"), state_in_words(&text(view, "/state"))));
+    let proposed = view["proposal"].is_object();
+    let state = text(view, "/state");
+    let meaning =
+        if proposed { "the provider proposes terms, and nothing is offered yet" } else { state_in_words(&state) };
+    line("State", &format!("{state} — {meaning}"));
     if view["held_since"].is_string() && !matches!(view["state"].as_str(), Some("FINALIZED" | "TERMINATED")) {
         line(
             "Held",
@@ -65,20 +75,23 @@ fn print_view(view: &Value) {
     if view["standing"].is_object() {
         line("Standing", &super::held::standing_in_words(&view["standing"], &text(view, "/offer/ends")));
     }
+    line("Fetched", &fetched(&view["receipts"]));
     println!();
     for party in view["parties"].as_array().into_iter().flatten() {
         print_party(party);
     }
     if view["offer"].is_object() {
         print_offer(view);
+    } else if proposed {
+        print_terms(view, &view["proposal"]);
+        println!("\nTimes");
+        println!("  answer       {}", until(&text(view, "/proposal/answer_by")));
+        println!("\nThe provider proposes terms and has signed no offer yet: accepting asks for exactly these.");
+        println!("Its signed offer comes then, and whoever accepts that is bound.");
     } else {
         println!();
         line("Asset", &text(view, "/asset"));
-        if view["state"] == "OFFERED" {
-            println!("\nThe provider proposes terms and has signed no offer yet: accepting asks for exactly these.");
-        } else {
-            println!("\nThere is no offer on the table.");
-        }
+        println!("\nThere is no offer on the table.");
     }
     super::rounds::print(view);
     if view["entry"].is_object() {
@@ -101,6 +114,15 @@ fn print_view(view: &Value) {
         let on = text(decided, "/on");
         let on = if on.is_empty() { String::new() } else { format!(", on the offer {on}") };
         println!("  {}  decided here by {who}: {}{on}", when(&text(decided, "/at")), text(decided, "/act"));
+    }
+    let left = match view["standing"]["standing"].as_str() {
+        Some("ended") => Some("ENDED by its provider"),
+        Some("withdrawn") => Some("WITHDRAWN from by its consumer"),
+        _ => None,
+    };
+    if let Some(left) = left {
+        let (since, ground) = (text(view, "/standing/since"), text(view, "/standing/ground"));
+        println!("  {}  {left}: {ground}", when(&since));
     }
     if view["ending"].is_object() {
         println!("  ended by the {}: {}", text(view, "/ending/by"), ending_in_words(view));
@@ -150,6 +172,17 @@ fn print_party(party: &Value) {
 
 fn print_offer(view: &Value) {
     let offer = &view["offer"];
+    print_terms(view, offer);
+    println!("\nOffer        sha256 {}", text(offer, "/sha256"));
+    println!("\nTimes");
+    println!("  offered      {}", when(&text(offer, "/made")));
+    println!("  accept       {}", until(&text(offer, "/accept_by")));
+    println!("  record       {}", until(&text(offer, "/record_by")));
+    println!("  valid        {}", until(&text(offer, "/ends")));
+}
+
+/// What an offer or a proposal says.
+fn print_terms(view: &Value, offer: &Value) {
     let side = |did: &Value| {
         let party = view["parties"].as_array().into_iter().flatten().find(|party| party["did"] == *did);
         party.map_or_else(|| text(did, ""), |party| format!("the {}", text(party, "/role")))
@@ -176,12 +209,6 @@ fn print_offer(view: &Value) {
     for (number, sentence) in sentences.enumerate() {
         println!("  {}. {}", number + 1, localized(&text(sentence, "")));
     }
-    println!("\nOffer        sha256 {}", text(offer, "/sha256"));
-    println!("\nTimes");
-    println!("  offered      {}", when(&text(offer, "/made")));
-    println!("  accept       {}", until(&text(offer, "/accept_by")));
-    println!("  record       {}", until(&text(offer, "/record_by")));
-    println!("  valid        {}", until(&text(offer, "/ends")));
 }
 
 fn print_entry(name: &str, entry: &Value) {
@@ -236,8 +263,40 @@ fn print_next(view: &Value) {
         _ => format!("not your turn; countersign watch {id}"),
     };
     println!();
+    line("Note", &lapsed(view));
     line("Rule", &stuck(view.pointer("/due").unwrap_or(&Value::Null)));
     line("Next", &next);
+}
+
+/// What a membership that is over keeps from happening here; empty where nothing hangs on it.
+fn lapsed(view: &Value) -> String {
+    let (state, provides) = (text(view, "/state"), view["role"] == "provider");
+    if !matches!(state.as_str(), "REQUESTED" | "OFFERED") || view["proposal"].is_object() {
+        return String::new();
+    }
+    let parties = view["parties"].as_array().into_iter().flatten();
+    let Some(party) = parties.into_iter().find(|party| over(&text(party, "/valid_until"))) else {
+        return String::new();
+    };
+    let (whose, asks) = if party["own"] == true { ("your", "you ask") } else { ("its", "it asks") };
+    let id = brief(&text(view, "/id"));
+    match state.as_str() {
+        "REQUESTED" if provides && party["own"] != true => {
+            format!(
+                "no offer can be made: {whose} membership is over, and {asks} anew with a new one; countersign reject {id}"
+            )
+        }
+        "REQUESTED" if !provides && party["own"] == true => {
+            format!("this request rests on {whose} membership that is over: countersign cancel {id}, and ask anew")
+        }
+        "OFFERED" if provides => "this offer cannot be accepted: it rests on a membership that is over".into(),
+        "OFFERED" => {
+            format!(
+                "this offer cannot be accepted: it rests on a membership that is over; countersign counter {id} asks anew"
+            )
+        }
+        _ => String::new(),
+    }
 }
 
 /// Why the rule that should decide could not, so that a person has to; empty where that is not so.

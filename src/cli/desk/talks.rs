@@ -177,8 +177,10 @@ fn print_waiting(item: &Value) {
         return print_plain(item);
     }
     let id = brief(&text(item, "/negotiation"));
+    let proposed = item["decision"] == "accept" && item["offer_sha256"].is_null();
     let what = match item["decision"].as_str() {
         Some("offer") => "make an offer",
+        Some("accept") if proposed => "answer a proposal",
         Some("accept") => "accept an offer",
         Some("record") => "confirm that the contract is recorded",
         _ => "decide",
@@ -201,6 +203,9 @@ fn print_waiting(item: &Value) {
         Some(_) if !stuck.is_empty() => line("decides", &format!("a person: you, since the rule {stuck}")),
         Some(_) => line("decides", &format!("the rule “{}” of the configuration", text(item, "/rule"))),
         None => line("decides", "a person: you"),
+    }
+    if proposed {
+        line("note", "it binds nobody: accepting asks for exactly these terms, and the signed offer comes then");
     }
     if item["cancel_asked"].is_string() {
         line("note", &format!("the consumer asks to cancel: {}", text(item, "/cancel_asked")));

@@ -36,6 +36,7 @@ impl Serve {
         // Before anything else is opened, and until the end: one node a home.
         let _lock = home.seize()?;
         let configuration = home.configuration()?;
+        configuration.hold().with_context(|| format!("the configuration {}", home.path(CONFIGURATION).display()))?;
         if configuration.listen.public == configuration.listen.management && configuration.listen.public.port() != 0 {
             bail!("[listen] public and management need different ports: one is for the world, one for you");
         }

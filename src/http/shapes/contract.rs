@@ -1,6 +1,6 @@
 use utoipa::ToSchema;
 
-use super::{Asset, ContractId, Did, Money, Role, StateName, Time};
+use super::{Asset, ContractId, Did, Jws, Money, Role, StateName, Time};
 
 /// A contract with where it stands.
 #[derive(ToSchema)]
@@ -90,4 +90,24 @@ pub struct Presentation {
     core: String,
     /// `<issuer JWT>~D…~<KB-JWT>`.
     presentation: String,
+}
+
+/// A gate's receipt for a delivery.
+#[derive(ToSchema)]
+#[schema(as = DeliveryReceipt)]
+pub struct ReceiptView {
+    /// The gate that signed it.
+    gate: Did,
+    /// How many bytes were delivered.
+    #[schema(minimum = 0)]
+    bytes: u64,
+    /// Which of the asset's bytes these were; absent where it was the whole asset.
+    #[schema(nullable = false, example = "bytes=0-99")]
+    range: Option<String>,
+    /// When the delivery began.
+    from: Time,
+    /// When it was done.
+    to: Time,
+    /// The receipt, as the gate signed it.
+    receipt: Jws,
 }

@@ -5,7 +5,8 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::{
-    Account, Amount, Asset, ContractId, Decision, Did, Digest, Money, PartyView, RoundView, Time, Undelivered,
+    Account, Amount, Asset, ContractId, Decision, Did, Digest, Money, PartyView, ProposalView, RoundView, Time,
+    Undelivered,
 };
 
 /// Which side of the contract a party is on.
@@ -87,6 +88,8 @@ pub struct NegotiationView {
     held_since: Option<Time>,
     /// The offer that stands or was accepted.
     offer: Option<OfferView>,
+    /// The proposal that stands and waits for an answer: nobody is bound by it.
+    proposal: Option<ProposalView>,
     /// What was put on the table one after the other, and what changed each time.
     rounds: Vec<RoundView>,
     /// How many offers there were.
@@ -269,6 +272,10 @@ pub enum Act {
     Finalize,
     /// In plain mode: either side ended it.
     Terminate,
+    /// The provider ended the contract.
+    End,
+    /// The consumer withdrew from the contract.
+    Withdraw,
 }
 
 /// A decision that is this side's turn.

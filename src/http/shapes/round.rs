@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::{Did, Digest, Money, Role, Time};
+use super::{Asset, Did, Digest, Fee, Money, Role, Time};
 
 /// One side's turn: what it asked for, proposed or offered.
 #[derive(ToSchema)]
@@ -72,4 +72,35 @@ pub struct ProposalOrder {
     /// Seconds until it can be taken up.
     #[schema(minimum = 1)]
     answer_within: Option<i64>,
+}
+
+/// A proposal: what an offer of it would say, and no offer.
+#[derive(ToSchema)]
+#[schema(as = Proposal)]
+pub struct ProposalView {
+    /// Its id.
+    id: String,
+    /// Until when it can be answered.
+    answer_by: Time,
+    /// The template.
+    template: String,
+    /// What its operator calls it.
+    template_title: Option<String>,
+    /// Who approved it.
+    template_by: Option<Did>,
+    /// The asset.
+    asset: Asset,
+    /// The price.
+    price: Money,
+    /// The operator's fee.
+    fee: Fee,
+    /// Who would promise.
+    promisor: Did,
+    /// To whom.
+    promisee: Did,
+    /// The terms as sentences.
+    in_words: Vec<String>,
+    /// The terms as ODRL.
+    #[schema(value_type = Object)]
+    terms: Value,
 }

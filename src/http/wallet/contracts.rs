@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use super::Owner;
 use crate::credential::ContractId;
 use crate::http::Problem;
-use crate::http::api::{Answer, Api, Body, Id, Scope, answered};
+use crate::http::api::{Answer, Api, Body, Caller, Id, Scope, answered};
 use crate::http::shapes::{self, Jws, Nothing, Transaction};
 use crate::node::{self, Node};
 
@@ -22,6 +22,7 @@ pub(super) fn doors() -> Api<Arc<Node>> {
         .door(Scope::Decide, __path_withdraw, withdraw)
         .door(Scope::Decide, __path_present, present)
         .door(Scope::Decide, __path_keep_receipt, keep_receipt)
+        .door(Scope::Read, __path_receipts, receipts)
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -61,11 +62,12 @@ async fn standing(State(node): Owner, Id(id): Id) -> Answer {
     request_body = Ground,
     responses(
         (status = 200, description = "The transaction that ends it.", body = Transaction),
+        (status = 409, description = "It was ended already, or this party is its consumer."),
         (status = 502, description = "The chain refused it or cannot be reached."),
     ),
 )]
-async fn end(State(node): Owner, Id(id): Id, Body(ground): Body<Ground>) -> Answer {
-    let transaction = node.end_contract(&contract_id(&id)?, ground.reason).await?;
+async fn end(State(node): Owner, caller: Caller, Id(id): Id, Body(ground): Body<Ground>) -> Answer {
+    let transaction = node.end_contract(&contract_id(&id)?, ground.reason, caller.decider()).await?;
     answered(json!({ "transaction": transaction }))
 }
 
@@ -77,11 +79,12 @@ async fn end(State(node): Owner, Id(id): Id, Body(ground): Body<Ground>) -> Answ
     request_body = Ground,
     responses(
         (status = 200, description = "The transaction that withdraws.", body = Transaction),
+        (status = 409, description = "It was withdrawn from already, or this party is its provider."),
         (status = 502, description = "The chain refused it or cannot be reached."),
     ),
 )]
-async fn withdraw(State(node): Owner, Id(id): Id, Body(ground): Body<Ground>) -> Answer {
-    let transaction = node.withdraw(&contract_id(&id)?, ground.reason).await?;
+async fn withdraw(State(node): Owner, caller: Caller, Id(id): Id, Body(ground): Body<Ground>) -> Answer {
+    let transaction = node.withdraw(&contract_id(&id)?, ground.reason, caller.decider()).await?;
     answered(json!({ "transaction": transaction }))
 }
 
@@ -109,9 +112,24 @@ struct Receipt {
 #[utoipa::path(post, path = "/api/contracts/{id}/receipts", tag = "contracts",
     params(("id" = String, Path, description = "The contract's id.")),
     request_body = Receipt,
-    responses((status = 200, description = "It is kept.", body = Nothing)),
+    responses(
+        (status = 200, description = "It is kept.", body = Nothing),
+        (status = 422, description = "It is no receipt about this contract: `check` says why."),
+    ),
 )]
 async fn keep_receipt(State(node): Owner, Id(id): Id, Body(body): Body<Receipt>) -> Answer {
     node.keep_receipt(&contract_id(&id)?, &body.receipt).await?;
     answered(json!({}))
+}
+
+/// The gates' receipts for what was fetched under a contract, oldest delivery first
+#[utoipa::path(get, path = "/api/contracts/{id}/receipts", tag = "contracts",
+    params(("id" = String, Path, description = "The contract's id.")),
+    responses(
+        (status = 200, description = "The receipts.", body = Vec<shapes::ReceiptView>),
+        (status = 422, description = "That is no contract's id."),
+    ),
+)]
+async fn receipts(State(node): Owner, Id(id): Id) -> Answer {
+    answered(node.receipts(&contract_id(&id)?).await?)
 }

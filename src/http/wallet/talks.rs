@@ -14,7 +14,7 @@ use crate::credential::vocabulary;
 use crate::encoding::Digest;
 use crate::http::api::{Answer, Api, Body, Caller, Id, Raw, Scope, answered, created, read_json};
 use crate::http::shapes::{self, Named, NegotiationView, RefusedMessage, Undelivered, Waiting};
-use crate::node::{self, Node};
+use crate::node::{self, Node, Read};
 
 pub(super) fn doors() -> Api<Arc<Node>> {
     Api::new()
@@ -146,17 +146,26 @@ struct Consent {
     /// The offer that was read, as `offer.sha256` has it.
     #[schema(value_type = Option<shapes::Digest>)]
     offer_sha256: Option<Digest>,
+    /// The proposal that was read, as `proposal.id` has it.
+    proposal: Option<String>,
+}
+
+impl Consent {
+    fn read(self) -> Option<Read> {
+        self.offer_sha256.map(Read::Offer).or(self.proposal.map(Read::Proposal))
+    }
 }
 
 /// Accepts the offer on the table
 ///
 /// The consumer's decision: it is bound until `record_by`. A proposal, which carries no credential yet, is taken up: the
-/// offer that it promises follows, and is accepted in its turn. Whoever says which offer it has read accepts no other.
+/// offer that it promises follows, and is accepted in its turn. Whoever says which offer or proposal it has read accepts
+/// no other.
 #[utoipa::path(post, path = "/api/negotiations/{id}/accept", tag = "negotiations",
     params(("id" = String, Path, description = "This node's id of the negotiation.")),
     request_body = Option<Consent>,
     responses(
-        (status = 200, description = "The negotiation, accepted.", body = NegotiationView),
+        (status = 200, description = "The negotiation: ACCEPTED, or REQUESTED where a proposal was taken up.", body = NegotiationView),
         (status = 409, description = "There is no offer, or it is too late."),
         (status = 422, description = "The offer does not verify any more: `check` says why."),
     ),
@@ -164,7 +173,7 @@ struct Consent {
 async fn accept(State(node): Owner, caller: Caller, Id(id): Id, Raw(body): Raw) -> Answer {
     // A body that says nothing need not be there.
     let consent: Consent = if body.is_empty() { Consent::default() } else { read_json(&body)? };
-    node.accept(&id, consent.offer_sha256, caller.decider()).await?;
+    node.accept(&id, consent.read(), caller.decider()).await?;
     shown(&node, &id).await
 }
 

@@ -33,6 +33,9 @@ pub struct Invoice {
     /// Also write its page to a file, to read and print.
     #[arg(long, value_name = "FILE", conflicts_with = "preview")]
     html: Option<PathBuf>,
+    /// Write over the file if there is one.
+    #[arg(long)]
+    force: bool,
 }
 
 impl Invoice {
@@ -40,6 +43,8 @@ impl Invoice {
         let Some((from, until)) = self.period.said()? else {
             return Err(Usage("say which period: --month 2026-11, or --from and --until".into()).into());
         };
+        // Before anything is issued: a number is spent then.
+        spare(self.html.as_deref(), self.force)?;
         let desk = self.at.desk()?;
         let provider = provider(&desk, &self.provider).await?;
         let order = json!({ "provider": provider, "from": from, "until": until, "preview": self.preview });
@@ -80,10 +85,14 @@ pub struct Invoices {
     /// Write a table, one row for each fee; `-` is standard output.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["provider", "html"])]
     csv: Option<PathBuf>,
+    /// Write over the file if there is one.
+    #[arg(long)]
+    force: bool,
 }
 
 impl Invoices {
     pub(in super::super) async fn run(&self) -> Result<ExitCode> {
+        spare(self.html.as_deref().or(self.csv.as_deref()), self.force)?;
         let desk = self.at.desk()?;
         if let Some(file) = &self.csv {
             let path = match &self.number {
@@ -150,10 +159,14 @@ pub struct Credit {
     /// Also write its page to a file, to read and print.
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
+    /// Write over the file if there is one.
+    #[arg(long)]
+    force: bool,
 }
 
 impl Credit {
     pub(in super::super) async fn run(&self) -> Result<ExitCode> {
+        spare(self.html.as_deref(), self.force)?;
         let (desk, path) = (self.at.desk()?, path(&self.number)?);
         let invoice = desk.get(&path).await?;
         let lines: Vec<String> =
@@ -194,6 +207,16 @@ async fn write_page(desk: &Desk, booked: &Value, file: &Path) -> Result<()> {
         eprintln!("{label} is in {}", file.display());
     }
     Ok(())
+}
+
+/// Writes over nothing that somebody keeps, unless it is told to.
+fn spare(file: Option<&Path>, force: bool) -> Result<()> {
+    match file {
+        Some(file) if file.is_file() && !force => {
+            Err(Usage(format!("{} is there already; --force writes over it", file.display())).into())
+        }
+        _ => Ok(()),
+    }
 }
 
 fn write(file: &Path, text: &str) -> Result<()> {

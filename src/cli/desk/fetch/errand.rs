@@ -11,12 +11,15 @@ use serde_json::{Value, json};
 use tokio::time::sleep;
 use url::Url;
 
-use super::super::super::Usage;
 use super::super::super::calls::{Declined, Desk, GateCaller, Said, Token, declined, receipt_path};
-use super::Fetch;
+use super::super::super::{Later, Usage};
+use super::super::held::standing_in_words;
+use super::super::receipts::receipts;
+use super::super::words::text;
 use super::part::{Part, Piece};
-use super::refused::next;
+use super::refused::{next, passes, spent};
 use super::wanted::{Wanted, Witness};
+use super::{Fetch, left};
 use crate::encoding::Digest;
 use crate::gate::Receipt;
 
@@ -84,7 +87,7 @@ impl<'a> Errand<'a> {
             return Ok(None);
         }
         if !reply.status().is_success() {
-            return Err(self.refusal(&declined(reply).await));
+            return Err(self.refusal(&declined(reply).await).await);
         }
         let piece = if part.goes_on(&reply, &piece)? { piece } else { Piece::whole() };
         if piece.first() == 0 && part.bytes() > 0 {
@@ -109,8 +112,8 @@ impl<'a> Errand<'a> {
             self.token = Some(token);
             let reply = match reply {
                 Ok(reply) => reply,
-                Err(cause) if is_unreachable(&cause) => {
-                    let Some(wait) = waits.next() else { return Err(cause.context("the gate does not answer")) };
+                Err(cause) if cause.is::<Later>() => {
+                    let Some(wait) = waits.next() else { return Err(cause) };
                     patience("the gate does not answer", *wait).await;
                     continue;
                 }
@@ -131,7 +134,7 @@ impl<'a> Errand<'a> {
             if is_for_now(status) {
                 let Some(wait) = waits.next() else {
                     let free = if self.counted { "; a use is counted when data comes, so this cost none" } else { "" };
-                    bail!("the gate cannot deliver: {declined}\n  try again later{free}");
+                    return Err(Later(format!("the gate cannot deliver: {declined}\n  try again later{free}")).into());
                 };
                 patience(&declined.to_string(), named.map_or(*wait, |named| named.clamp(*wait, LONGEST))).await;
                 continue;
@@ -146,7 +149,7 @@ impl<'a> Errand<'a> {
                 (self.token, self.used) = (None, false);
                 continue;
             }
-            return Err(self.refusal(&declined));
+            return Err(self.refusal(&declined).await);
         }
     }
 
@@ -201,25 +204,48 @@ impl<'a> Errand<'a> {
         }
         match self.gate.answer(&answer).await? {
             Said::Token(token) => Ok(token),
-            Said::Denied { check, reason } => {
-                Err(anyhow!("the gate refuses: {check}: {reason}{}", next(&check, &self.view)))
-            }
+            Said::Denied { check, reason } => Err(self.refused(&check, &format!("{check}: {reason}"), false).await),
         }
     }
 
-    fn refusal(&self, declined: &Declined) -> anyhow::Error {
-        let next = declined.check.as_deref().map(|check| next(check, &self.view)).unwrap_or_default();
-        anyhow!("the gate refuses: {declined}{next}")
+    async fn refusal(&self, declined: &Declined) -> anyhow::Error {
+        let check = declined.check.as_deref().unwrap_or_default();
+        self.refused(check, &declined.to_string(), declined.status == StatusCode::TOO_MANY_REQUESTS).await
+    }
+
+    /// What the gate refused, what to do, and whether the same command may work later.
+    async fn refused(&self, check: &str, what: &str, passing: bool) -> anyhow::Error {
+        if check == "policy.constraint" {
+            let kept = receipts(&self.desk, &self.contract).await.ok();
+            let kept = kept.and_then(|kept| kept.as_array().map(Vec::len));
+            if let Some(said) = spent(check, &self.view, kept) {
+                return anyhow!(said);
+            }
+        }
+        let said = format!("the gate refuses: {what}{}", next(check, &self.view));
+        if passing || passes(check) { Later(said).into() } else { anyhow!(said) }
+    }
+
+    /// A download that broke off may have been cut, because its contract is over: then it does not go on.
+    pub(super) async fn broke_off(&self, part: &Part, cause: anyhow::Error) -> anyhow::Error {
+        let id = text(&self.view, "/id");
+        let held = self.desk.get(&format!("/api/negotiations/{id}/standing")).await.unwrap_or_default();
+        let standing = &held["standing"];
+        if cause.is::<Later>() && matches!(standing["standing"].as_str(), Some("ended" | "withdrawn" | "lapsed")) {
+            let why = standing_in_words(standing, "");
+            let (why, bytes, shown) = (why.trim_start_matches("no: "), part.bytes(), part.shown());
+            return anyhow!(
+                "the gate cut the download, since this contract is over: {why}\n  no more comes under it; the {bytes} bytes \
+                 in {shown} are not the whole asset"
+            );
+        }
+        cause.context(left(part, self.counted, "the download broke off"))
     }
 }
 
 /// Whether an answer is about this moment.
 fn is_for_now(status: StatusCode) -> bool {
     [StatusCode::BAD_GATEWAY, StatusCode::SERVICE_UNAVAILABLE, StatusCode::GATEWAY_TIMEOUT].contains(&status)
-}
-
-fn is_unreachable(cause: &anyhow::Error) -> bool {
-    cause.downcast_ref::<reqwest::Error>().is_some_and(reqwest::Error::is_connect)
 }
 
 async fn patience(why: &str, seconds: u64) {

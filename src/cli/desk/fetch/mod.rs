@@ -97,7 +97,7 @@ impl Fetch {
                         eprintln!("{}", left(&part, counted, "stopped"));
                         return Ok(ExitCode::from(INTERRUPTED));
                     }
-                    Err(cause) => return Err(cause.context(left(&part, counted, "the download broke off"))),
+                    Err(cause) => return Err(errand.broke_off(&part, cause).await),
                 }
                 promised = receipt.map(|at| (at, piece));
             }

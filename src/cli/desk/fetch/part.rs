@@ -11,7 +11,7 @@ use reqwest::header::{CONTENT_RANGE, ETAG, HeaderMap, HeaderValue, IF_RANGE, RAN
 use reqwest::{Response, StatusCode};
 use serde::{Deserialize, Serialize};
 
-use super::super::super::{Usage, asked_to_end};
+use super::super::super::{Later, Usage, asked_to_end};
 use super::wanted::Wanted;
 use crate::encoding::{Digest, Hasher};
 
@@ -82,7 +82,8 @@ impl Part {
             etag: None,
         };
         let was = fs::read(beside(&path, ".json")).ok().and_then(|text| serde_json::from_slice::<About>(&text).ok());
-        let begun = path.exists();
+        // An empty one is nothing: somebody was stopped before a byte came.
+        let begun = fs::metadata(&path).is_ok_and(|about| about.len() > 0);
         let same = was.as_ref().is_some_and(|was| About { etag: None, ..was.clone() } == about);
         if begun && !same && !force {
             let of = was.map_or_else(|| "something else".into(), |was| format!("contract {}", was.contract_id));
@@ -175,7 +176,7 @@ impl Part {
                 chunk = body.next() => chunk,
             };
             let Some(chunk) = chunk else { break };
-            let chunk = chunk.map_err(reqwest::Error::without_url)?;
+            let chunk = chunk.map_err(|cause| Later(format!("the connection broke ({})", innermost(&cause))))?;
             let bytes = self.bytes.saturating_add(u64::try_from(chunk.len()).unwrap_or(u64::MAX));
             if self.about.size.is_some_and(|size| bytes > size) {
                 self.restart()?;
@@ -188,7 +189,7 @@ impl Part {
             bar.set_position(bytes);
         }
         if let Some(size) = self.about.size.filter(|size| self.bytes < *size) {
-            bail!("{} of {size} bytes came", self.bytes);
+            return Err(Later(format!("{} of {size} bytes came", self.bytes)).into());
         }
         Ok(true)
     }
@@ -239,6 +240,20 @@ impl Part {
             .and_then(|()| fs::rename(&fresh, &path))
             .with_context(|| format!("cannot write {}", path.display()))
     }
+}
+
+impl Drop for Part {
+    /// A download that was refused has got nothing, and leaves nothing behind.
+    fn drop(&mut self) {
+        if self.file.metadata().is_ok_and(|about| about.len() == 0) {
+            self.throw_away();
+        }
+    }
+}
+
+/// What went wrong at the bottom: what stands above it says only that a body could not be read.
+fn innermost(fault: &(dyn std::error::Error + 'static)) -> String {
+    fault.source().map_or_else(|| fault.to_string(), innermost)
 }
 
 fn beside(path: &Path, ending: &str) -> PathBuf {
@@ -337,12 +352,17 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let target = dir.path().join("a.xodr");
         drop(open(&target, "one", false).unwrap());
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0, "nothing came, and nothing is left");
+        let begun = open(&target, "one", false).unwrap();
         fs::write(beside(&target, ".part"), b"<Open").unwrap();
+        drop(begun);
         assert_eq!(open(&target, "one", false).unwrap().bytes(), 5);
         let why = open(&target, "two", false).err().unwrap().to_string();
         assert!(why.contains("contract one") && why.contains("--force"), "{why}");
-        assert_eq!(open(&target, "two", true).unwrap().bytes(), 0);
+        let two = open(&target, "two", true).unwrap();
+        assert_eq!(two.bytes(), 0);
         fs::write(beside(&target, ".part"), b"more than the contract has").unwrap();
+        drop(two);
         assert_eq!(open(&target, "two", false).unwrap().bytes(), 0);
     }
 }

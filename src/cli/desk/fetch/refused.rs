@@ -41,17 +41,46 @@ pub(super) fn next(check: &str, view: &Value) -> String {
     format!("\n  {said}")
 }
 
+/// Whether a refusal by this check may pass without anybody's doing.
+pub(super) fn passes(check: &str) -> bool {
+    matches!(check, "gate.not-final" | "gate.chain.unreachable" | "gate.chain.disagreement" | "gate.head.stale")
+}
+
+/// What is said where the uses that the terms count are spent, `kept` of them with a receipt here; none where it may be
+/// another condition that does not hold.
+pub(super) fn spent(check: &str, view: &Value, kept: Option<usize>) -> Option<String> {
+    let (mut limit, mut others) = (None::<u64>, false);
+    atoms(&view["offer"]["terms"], &mut |left, operator, right| match (left, operator, right.as_u64()) {
+        ("count", "lteq", Some(most)) => limit = Some(limit.map_or(most, |limit| limit.min(most))),
+        _ => others = true,
+    });
+    let limit = limit.filter(|_| check == "policy.constraint")?;
+    let receipts = kept.and_then(|kept| u64::try_from(kept).ok());
+    if others && receipts.is_none_or(|receipts| receipts < limit) {
+        return None;
+    }
+    let all = match limit {
+        1 => "the one use of this contract is spent".to_owned(),
+        limit => format!("all {limit} uses of this contract are spent"),
+    };
+    let id = brief(&text(view, "/id"));
+    let receipts = receipts.map_or_else(String::new, |kept| {
+        format!("\n  {kept} of {limit} ended with a receipt that is kept here: countersign receipts {id}")
+    });
+    Some(format!("the gate refuses: {all} ({check}){receipts}\n  more uses need another contract: countersign request"))
+}
+
 /// Whether the terms count uses, so that each token costs one.
 pub(super) fn counts_uses(terms: &Value) -> bool {
     let mut counted = false;
-    atoms(terms, &mut |left, _| counted |= left == "count");
+    atoms(terms, &mut |left, _, _| counted |= left == "count");
     counted
 }
 
 /// The purposes that the terms name.
 fn purposes(terms: &Value) -> Vec<String> {
     let mut found = Vec::new();
-    atoms(terms, &mut |left, right| {
+    atoms(terms, &mut |left, _, right| {
         if left == "purpose" {
             let names = right.as_array().map_or(std::slice::from_ref(right), Vec::as_slice);
             found
@@ -63,15 +92,18 @@ fn purposes(terms: &Value) -> Vec<String> {
     found
 }
 
-/// Every atomic constraint: left operand without its prefix, right operand.
-fn atoms(terms: &Value, seen: &mut impl FnMut(&str, &Value)) {
+/// Every atomic constraint: left operand and operator without their prefix, right operand.
+fn atoms(terms: &Value, seen: &mut impl FnMut(&str, &str, &Value)) {
     match terms {
         Value::Array(parts) => parts.iter().for_each(|part| atoms(part, seen)),
         Value::Object(members) => {
-            let left = members.get("leftOperand").map(|left| left.get("@id").unwrap_or(left));
-            if let Some(left) = left.and_then(Value::as_str) {
-                let bare = left.strip_prefix("odrl:").unwrap_or(left);
-                seen(bare, members.get("rightOperand").unwrap_or(&Value::Null));
+            let bare = |name: &str| {
+                let named = members.get(name).map(|value| value.get("@id").unwrap_or(value)).and_then(Value::as_str);
+                named.map(|text| text.strip_prefix("odrl:").unwrap_or(text))
+            };
+            if let Some(left) = bare("leftOperand") {
+                let operator = bare("operator").unwrap_or_default();
+                seen(left, operator, members.get("rightOperand").unwrap_or(&Value::Null));
             }
             members.values().for_each(|part| atoms(part, seen));
         }
@@ -100,5 +132,24 @@ mod tests {
         assert_eq!(next("jws.signature", &view), "");
         assert!(counts_uses(&view["offer"]["terms"]));
         assert!(!counts_uses(&json!({ "permission": [{ "action": "use" }] })));
+    }
+
+    #[test]
+    fn uses_that_are_spent_are_said_to_be() {
+        let counted = json!({ "leftOperand": "odrl:count", "operator": { "@id": "odrl:lteq" }, "rightOperand": 3 });
+        let view = |more: &[Value]| {
+            let constraint: Vec<_> = [counted.clone()].into_iter().chain(more.iter().cloned()).collect();
+            json!({ "id": "urn:uuid:5b0f6a3e-0000", "offer": { "terms": { "permission": [{ "constraint": constraint }] } } })
+        };
+        let said = spent("policy.constraint", &view(&[]), Some(2)).unwrap();
+        assert!(said.contains("all 3 uses") && said.contains("2 of 3 ended with a receipt"), "{said}");
+        assert_eq!(spent("policy.undecidable", &view(&[]), Some(3)), None);
+        let before = json!({ "leftOperand": "dateTime", "operator": "lt", "rightOperand": "2026-01-01T00:00:00Z" });
+        assert_eq!(
+            spent("policy.constraint", &view(std::slice::from_ref(&before)), Some(2)),
+            None,
+            "it may be the other condition"
+        );
+        assert!(spent("policy.constraint", &view(&[before]), Some(3)).is_some());
     }
 }
