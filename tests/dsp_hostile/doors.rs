@@ -97,9 +97,14 @@ async fn busy(seconds: u32) -> (String, tokio::task::JoinHandle<Vec<Instant>>) {
         while calls.len() < 2 {
             let (mut stream, _) = listener.accept().await.unwrap();
             let mut asked = [0; 16_384];
-            let _ = stream.read(&mut asked).await;
-            calls.push(Instant::now());
+            let length = stream.read(&mut asked).await.unwrap_or_default();
+            // It has no catalog, and is asked for one first.
+            let post = asked[..length].starts_with(b"POST");
+            if post {
+                calls.push(Instant::now());
+            }
             let answer = match calls.len() {
+                _ if !post => "HTTP/1.1 404 Not Found\r\n".to_owned(),
                 1 => format!("HTTP/1.1 503 Busy\r\nRetry-After: {seconds}\r\n"),
                 _ => "HTTP/1.1 200 OK\r\n".to_owned(),
             };

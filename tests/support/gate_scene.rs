@@ -130,7 +130,7 @@ impl Scene {
 
     /// A restart does not wait for the first look at the chain; the stories do.
     pub async fn until_ready(&self) {
-        for _ in 0..200 {
+        for _ in 0..1000 {
             if self.get("/ready", None).await.status() == StatusCode::OK {
                 return;
             }

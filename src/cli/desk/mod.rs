@@ -224,13 +224,13 @@ pub(super) fn what_next(fault: anyhow::Error) -> anyhow::Error {
     let own = declined.message.contains("`countersign");
     let hint = match declined.status {
         StatusCode::UNAUTHORIZED => "the API key is another node's: check --home, or --node and --key-file",
+        StatusCode::NOT_FOUND if nobody_there(declined) => return Usage(NOT_MANAGEMENT.into()).into(),
         StatusCode::NOT_FOUND
             if declined.check.is_none() && declined.message.starts_with("there is nothing at this address") =>
         {
             let which = "a wallet, a gate, an operator and a mediator answer to different ones, and `dsp` and `transfer` need a table [dsp]; --home or --node names the node";
             return Usage(format!("this node does not answer to this command: {which}")).into();
         }
-        StatusCode::NOT_FOUND if nobody_there(declined) => return Usage(NOT_MANAGEMENT.into()).into(),
         StatusCode::CONFLICT if declined.check.as_deref().is_some_and(|check| check.starts_with("negotiation.")) => {
             "`countersign show ID`, of a plain one `countersign dsp show ID`, says where it stands; `countersign inbox` what is your turn"
         }
@@ -276,7 +276,8 @@ const NOT_MANAGEMENT: &str = "no node is managed at this address: --node takes t
 fn nobody_there(declined: &Declined) -> bool {
     declined.status == StatusCode::NOT_FOUND
         && declined.check.is_none()
-        && declined.message.starts_with("the answer was 404")
+        && (declined.message.starts_with("the answer was 404")
+            || declined.message == "there is nothing at this address")
 }
 
 /// The one negotiation that `given` means: the beginning of its id, of either side's pid, or of its contract's id.
