@@ -116,6 +116,15 @@ impl Scene {
         while Arc::strong_count(&gate) > 1 {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
+        drop(gate);
+        // Its connections close by themselves; the last one takes the write-ahead log away.
+        let journal = self.home.path().join("gate.db-wal");
+        for _ in 0..1000 {
+            if !journal.exists() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
     }
 
     pub async fn restart(&mut self) {
