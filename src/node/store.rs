@@ -108,7 +108,7 @@ pub trait Store: Send + Sync {
     async fn counted(&self, kind: &str, id: &str) -> Result<u64, StoreFault>;
 
     /// Keeps something that happened under a contract, unless it is kept already, and at most about `most` bytes of one
-    /// contract: the oldest goes, and is in the sum. What is first of its kind stays.
+    /// contract: the oldest goes, a bounded part of it at a time, and is in the sum. What is first of its kind stays.
     async fn keep_evidence(&self, evidence: &Evidence, most: u64) -> Result<(), StoreFault>;
     /// One piece of evidence.
     async fn evidence(&self, kind: EvidenceKind, id: &str) -> Result<Option<serde_json::Value>, StoreFault>;
@@ -120,7 +120,8 @@ pub trait Store: Send + Sync {
     ) -> Result<Option<(String, serde_json::Value)>, StoreFault>;
     /// Everything that ever happened under a contract, in numbers.
     async fn evidence_sum(&self, contract: &Digest) -> Result<Option<EvidenceSum>, StoreFault>;
-    /// Drops evidence from before a moment, so many pieces at a time; how many went.
+    /// Drops evidence from before a moment, and what of it is more than the store has room for; so much at a time. 0 once
+    /// nothing is left to go.
     async fn forget_evidence(&self, before: Timestamp) -> Result<u64, StoreFault>;
     /// Whether there is room for the next few writes, as far as that can be seen without writing.
     async fn room(&self) -> Result<(), StoreFault>;

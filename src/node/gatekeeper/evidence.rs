@@ -105,9 +105,9 @@ impl Gatekeeper {
         Ok(self.store.evidence(EvidenceKind::Delivery, id).await?)
     }
 
-    /// Drops what is older than it is kept.
+    /// Drops what is older than it is kept, and what there is no room for; bit by bit, so that nobody waits for it.
     pub(super) async fn forget(&self, now: Timestamp) -> Result<(), NodeFault> {
-        self.store.forget_evidence(self.settings.shares.kept_since(now)).await?;
+        while self.store.forget_evidence(self.settings.shares.kept_since(now)).await? > 0 {}
         Ok(())
     }
 
