@@ -241,6 +241,37 @@ async fn a_contract_has_so_many_good_tokens_and_no_more() {
 }
 
 #[tokio::test]
+async fn who_asks_for_many_tokens_at_once_has_no_more_of_them() {
+    let scene = Scene::with(|settings, _| settings.shares.tokens = 2).await;
+    let contract = scene.concluded(1, free());
+    let mut answers = Vec::new();
+    for _ in 0..20 {
+        answers.push(scene.answer(&contract).await);
+    }
+    let (mut granted, mut beyond) = (0, 0);
+    for said in futures::future::join_all(answers.iter().map(|answer| scene.send(answer))).await {
+        match said.status() {
+            StatusCode::OK => granted += 1,
+            StatusCode::TOO_MANY_REQUESTS => beyond += 1,
+            status => panic!("{status}"),
+        }
+    }
+    assert_eq!((granted, beyond), (2, 18));
+}
+
+#[tokio::test]
+async fn a_token_that_nobody_got_leaves_its_place_to_others() {
+    let scene = Scene::with(|settings, _| settings.shares.tokens = 2).await;
+    let contract = scene.concluded(1, free());
+    let answer = scene.answer(&contract).await;
+    assert_eq!(scene.send(&answer).await.status(), StatusCode::OK);
+    for _ in 0..3 {
+        assert_eq!(scene.denied(&answer).await, "gate.challenge.replayed");
+    }
+    scene.token(&contract).await;
+}
+
+#[tokio::test]
 async fn one_contract_does_not_fill_the_store_for_others() {
     let mut scene = Scene::new().await;
     scene.most = Some(2 << 20);

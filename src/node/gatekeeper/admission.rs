@@ -61,7 +61,7 @@ impl Gatekeeper {
         let known = self.known(&answer.core, &mut trail).await?;
         let recognised = recognise(answer, known, &self.policy, &self.challenges, now, &mut trail)?;
         let core = recognised.known.core.hash;
-        self.hold_tokens(&core, now)?;
+        let place = self.hold_tokens(&core, now)?;
         self.consume(&recognised).await?;
         // After the presentation, so that strangers have nothing kept here.
         if let Some(proof) = &proof {
@@ -86,8 +86,13 @@ impl Gatekeeper {
             let mut open = self.lock();
             let known = Arc::clone(&recognised.known);
             let contract = open.contracts.entry(core).or_insert_with(|| Contract::new(known, Standing::Open));
-            if let Standing::Shut(refusal) = &*contract.standing.borrow() {
-                return Err(refusal.clone().into());
+            let shut = match &*contract.standing.borrow() {
+                Standing::Shut(refusal) => Some(refusal.clone()),
+                _ => None,
+            };
+            place.take(&mut open);
+            if let Some(refusal) = shut {
+                return Err(refusal.into());
             }
             open.tokens.insert(id, kept);
         }

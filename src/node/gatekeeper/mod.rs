@@ -76,6 +76,8 @@ pub struct Gatekeeper {
 struct Open {
     contracts: HashMap<Digest, Contract>,
     tokens: HashMap<Digest, token::Token>,
+    /// How many tokens of each contract are being asked for.
+    reserved: HashMap<Digest, usize>,
     /// Running deliveries, with the token of each and the key that it is bound to.
     deliveries: HashMap<String, (Digest, Option<Thumbprint>)>,
     chain: chain::Reading,
@@ -174,6 +176,7 @@ impl Gatekeeper {
             open: Mutex::new(Open {
                 contracts: HashMap::new(),
                 tokens: HashMap::new(),
+                reserved: HashMap::new(),
                 deliveries: HashMap::new(),
                 chain: chain::Reading::none(),
             }),
