@@ -95,6 +95,9 @@ pub trait Store: Send + Sync {
     async fn put_once(&self, kind: &str, id: &str, value: &serde_json::Value) -> Result<bool, StoreFault>;
     /// Removes a document; `true` if it was there.
     async fn remove(&self, kind: &str, id: &str) -> Result<bool, StoreFault>;
+    /// Removes documents of a kind whose time is over at `now`: who are nothing but that time, or have it in `expires`; with
+    /// them what `along` has of the same ids. So many at a time; how many of the kind went, 0 once none is left.
+    async fn remove_run_out(&self, kind: &str, along: Option<&str>, now: Timestamp) -> Result<u64, StoreFault>;
     /// Keeps what a provider lists, findable by its words, in place of what it listed before.
     async fn shelve(&self, provider: &Did, goods: &[Good]) -> Result<(), StoreFault>;
     /// What providers list, by words that all have to be in it (or begin something in it), the fittest first; of one

@@ -218,6 +218,12 @@ impl Store for Sqlite {
         done(db, outcome).await
     }
 
+    async fn remove_run_out(&self, kind: &str, along: Option<&str>, now: Timestamp) -> Result<u64, StoreFault> {
+        let mut db = self.writing().await?;
+        let outcome = documents::remove_run_out(&mut db, kind, along, now).await?;
+        done(db, outcome).await
+    }
+
     async fn shelve(&self, provider: &Did, goods: &[Good]) -> Result<(), StoreFault> {
         let mut db = self.writing().await?;
         goods::shelve(&mut db, provider, goods).await?;
