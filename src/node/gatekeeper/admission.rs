@@ -74,7 +74,7 @@ impl Gatekeeper {
         let now = chance::now()?;
         let grant = self.begin_using(recognised.case(), [&finalised, &latest], now, &mut trail).await?;
         let token = encode(chance::random::<32>()?);
-        let expires = now.plus(self.settings.token_ttl).min(grant.exp).min(grant.until.unwrap_or(grant.exp));
+        let expires = now.plus(self.settings.token_life(&grant)).min(grant.exp).min(grant.until.unwrap_or(grant.exp));
         let id = Digest::of(&token);
         let presentation = Digest::of(&answer.presentation);
         let (key, purpose) = (proof.map(|proof| proof.key), answer.purpose.clone());
