@@ -13,6 +13,7 @@ use countersign::http;
 use countersign::node::{ForwardSettings, OwnContract, Portion, Proxy, Source, Standing, chance};
 use reqwest::{Response, StatusCode};
 use serde_json::{Value, json};
+use sqlx::Connection as _;
 use support::gate_scene::{DATA, Scene, check};
 use support::gate_world::{Contract, ScriptedChain, under};
 use tokio::net::TcpListener;
@@ -110,6 +111,16 @@ async fn a_transfers_download_ends_with_the_terms() {
     let (own, gate) = (OwnContract { core, asset, terms }, &scene.running.as_ref().unwrap().gate);
     let token = Digest::of("a transfer's token");
     let admitted = gate.opens(&own, "urn:uuid:transfer", token).await.unwrap();
+    // Nothing is used as long as nothing is delivered.
+    let begun = async || -> i64 {
+        let file = format!("sqlite://{}", scene.home.path().join("gate.db").display());
+        let mut db = sqlx::SqliteConnection::connect(&file).await.unwrap();
+        let count = "SELECT count(*) FROM documents WHERE kind = 'gate-first-use'";
+        sqlx::query_scalar(count).fetch_one(&mut db).await.unwrap()
+    };
+    assert_eq!(begun().await, 0);
+    gate.begins(&admitted).await.unwrap();
+    assert_eq!(begun().await, 1);
     let portion = Portion { part: None, range: None, vouched: true };
     let mut delivery = gate.begin(admitted, portion).unwrap();
     assert!(!delivery.standing.borrow().cuts());

@@ -4,7 +4,7 @@ use std::collections::hash_map::Entry;
 
 use serde_json::{Value, json};
 
-use super::{Gatekeeper, Open};
+use super::{Gatekeeper, Open, kind};
 use crate::check::Refusal;
 use crate::encoding::{Digest, Timestamp};
 use crate::gate::{Answer, checks};
@@ -116,7 +116,8 @@ impl Gatekeeper {
         Ok(Some(whole))
     }
 
-    /// Keeps that a transfer opened the gate.
+    /// Keeps that a transfer opened the gate; once, for it opens it with each of its downloads, and what is kept of that may
+    /// have gone meanwhile.
     pub(super) async fn keep_transfer(
         &self,
         core: Digest,
@@ -124,7 +125,12 @@ impl Gatekeeper {
         at: Timestamp,
         value: Value,
     ) -> Result<(), NodeFault> {
-        self.keep_evidence(EvidenceKind::Transfer, id.hex(), core, at, 0, value).await
+        if self.store.one(kind::OPENING, &id.hex()).await?.is_some() {
+            return Ok(());
+        }
+        self.keep_evidence(EvidenceKind::Transfer, id.hex(), core, at, 0, value).await?;
+        self.store.put_once(kind::OPENING, &id.hex(), &json!(at)).await?;
+        Ok(())
     }
 
     /// Keeps a delivery that ended.

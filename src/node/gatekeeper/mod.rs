@@ -47,6 +47,7 @@ mod kind {
     pub const SPENT_PART: &str = "gate-spent-part";
     pub const USES: &str = "gate-uses";
     pub const FIRST_USE: &str = "gate-first-use";
+    pub const OPENING: &str = "gate-opening";
 }
 
 /// The name of the key of challenges. A copy of a store has none, so that no challenge is answered in it a second time.
