@@ -183,6 +183,24 @@ fn the_nginx_configuration_says_whom_it_saw() {
     }
 }
 
+/// What a file says, in one line, without the marks of its comments.
+fn said(text: &str) -> String {
+    text.split_whitespace().filter(|word| *word != "#").collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn every_proxys_configuration_says_whom_the_gate_has_to_believe() {
+    let (envoy, traefik) = (include_str!("../deploy/envoy/data.yaml"), include_str!("../deploy/traefik/data.yml"));
+    for text in [include_str!("../deploy/nginx/data.conf"), envoy, traefik] {
+        let said = said(text);
+        assert!(said.contains("[listen] proxies = [\"127.0.0.1\"]. Without that line it holds this"), "{said}");
+        assert!(!said.contains("sees one caller"), "{said}");
+    }
+    // Each writes the address itself.
+    assert!(envoy.contains("use_remote_address: true") && !envoy.contains("xff_num_trusted_hops"));
+    assert!(!include_str!("../deploy/traefik/traefik.yml").contains("forwardedHeaders"));
+}
+
 #[tokio::test]
 async fn every_refusal_has_one_form() {
     let scene = Scene::new().await;

@@ -1,8 +1,11 @@
+use std::sync::Arc;
+use std::time::Duration;
+
 use serde_json::json;
 
 use super::{SealingKey, Sqlite};
 use crate::encoding::Timestamp;
-use crate::node::{BookStore as _, Issue, KeyRecord, KeyStore as _, Store as _, StoreFault};
+use crate::node::{BookStore as _, Issue, KeyRecord, KeyStore as _, Room, Store as _, StoreFault};
 
 fn seal() -> SealingKey {
     SealingKey::new(&[7; 32])
@@ -67,6 +70,24 @@ async fn what_ran_out_is_removed_at_once_and_nothing_else() {
     assert_eq!(ids("mark").await, ["good", "odd"]);
     assert_eq!((ids("token").await, ids("spent").await), (vec!["good".into()], vec!["good".into()]));
     assert_eq!(ids("other").await.len(), 2);
+}
+
+#[tokio::test]
+async fn whoever_hangs_up_while_a_store_is_tried_has_it_tried_once() {
+    let home = tempfile::tempdir().unwrap();
+    let store = Arc::new(Sqlite::open(&home.path().join("node.db"), seal()).await.unwrap());
+    let room = Room::of(store.clone());
+    let changes =
+        async || -> i64 { sqlx::query_scalar("SELECT total_changes()").fetch_one(&store.writer).await.unwrap() };
+    let before = changes().await;
+    let busy = store.writing().await.unwrap();
+    for _ in 0..3 {
+        assert!(tokio::time::timeout(Duration::from_millis(50), room.hold()).await.is_err(), "it waits for the store");
+    }
+    drop(busy);
+    room.hold().await.unwrap();
+    // Something was put and removed, once.
+    assert_eq!(changes().await, before + 2);
 }
 
 fn line(n: u8) -> serde_json::Value {
