@@ -119,6 +119,13 @@ async fn a_transfers_download_ends_with_the_terms() {
         sqlx::query_scalar(count).fetch_one(&mut db).await.unwrap()
     };
     assert_eq!(begun().await, 0);
+    // It is one opening, whatever is kept of it.
+    let file = format!("sqlite://{}", scene.home.path().join("gate.db").display());
+    let mut db = sqlx::SqliteConnection::connect(&file).await.unwrap();
+    let gone = sqlx::query("DELETE FROM gate_evidence WHERE kind = 'transfer'").execute(&mut db).await.unwrap();
+    assert_eq!(gone.rows_affected(), 1);
+    gate.opens(&own, "urn:uuid:transfer", token).await.unwrap();
+    assert_eq!(gate.sum_of(&contract.core.hash).await.unwrap().unwrap().openings, 1);
     gate.begins(&admitted).await.unwrap();
     assert_eq!(begun().await, 1);
     let portion = Portion { part: None, range: None, vouched: true };
