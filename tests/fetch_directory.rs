@@ -189,21 +189,23 @@ async fn a_hostile_list_writes_nothing() {
     }
 }
 
+/// Puts a file into the directory that takes its time.
+fn large(settings: &mut GateSettings, data: &Path) {
+    File::create(data.join("large.bin")).unwrap().set_len(LARGE).unwrap();
+    let (mut whole, zeros) = (Hasher::default(), vec![0; 1024 * 1024]);
+    (0..LARGE / zeros.len() as u64).for_each(|_| whole.update(&zeros));
+    let large = Listed { path: "large.bin".into(), sha256: whole.finish().hex()[2..].to_owned() };
+    let sums = Sums::read(&fs::read(data.join(SUMS)).unwrap()).unwrap();
+    let text = Sums::of(sums.files().chain([large])).unwrap().text();
+    fs::write(data.join(SUMS), &text).unwrap();
+    let asset = &mut settings.assets[0];
+    asset.sha256 = Digest::of(&text).hex()[2..].to_owned();
+    (asset.source, asset.media_type) = (Source::Directory(data.to_owned()), DIRECTORY.to_owned());
+}
+
 #[tokio::test]
 async fn an_interrupted_file_goes_on_where_it_was() {
-    let story = Story::new(free(), |settings, data| {
-        File::create(data.join("large.bin")).unwrap().set_len(LARGE).unwrap();
-        let (mut whole, zeros) = (Hasher::default(), vec![0; 1024 * 1024]);
-        (0..LARGE / zeros.len() as u64).for_each(|_| whole.update(&zeros));
-        let large = Listed { path: "large.bin".into(), sha256: whole.finish().hex()[2..].to_owned() };
-        let sums = Sums::read(&fs::read(data.join(SUMS)).unwrap()).unwrap();
-        let text = Sums::of(sums.files().chain([large])).unwrap().text();
-        fs::write(data.join(SUMS), &text).unwrap();
-        let asset = &mut settings.assets[0];
-        asset.sha256 = Digest::of(&text).hex()[2..].to_owned();
-        (asset.source, asset.media_type) = (Source::Directory(data.to_owned()), DIRECTORY.to_owned());
-    })
-    .await;
+    let story = Story::new(free(), large).await;
     let child = story.fetch(&[]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let coming = story.path("junction/.countersign-fetch.part");
     let kept = || fs::metadata(&coming).map_or(0, |about| about.len());
@@ -255,4 +257,33 @@ async fn a_contract_that_ends_says_so_and_what_came_stays() {
     let why = story.fails(&[], 1).await;
     assert!(why.contains("force.ended") && why.contains("this contract is over"), "{why}");
     assert!(story.path("junction/empty").exists());
+}
+
+#[tokio::test]
+async fn a_contract_that_ends_midway_leaves_nobody_to_go_on() {
+    let story = Story::new(free(), large).await;
+    let child = story.fetch(&[]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let coming = story.path("junction/.countersign-fetch.part");
+    while fs::metadata(&coming).map_or(0, |about| about.len()) < 4 * 1024 * 1024
+        || !story.path("junction/empty").exists()
+    {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+        assert!(!story.path("junction/large.bin").exists(), "it was too fast to be cut");
+    }
+    story.wallet.learns(json!({ "standing": "ended", "since": "2026-11-20T10:00:00Z", "ground": "breach" }));
+    let id = story.wallet.contract.core.claims.contract_id;
+    story.scene.chain.script().ended.insert(id, ScriptedChain::mark(110, story.scene.world.now));
+    let output = child.wait_with_output().await.unwrap();
+    let why = said(&output);
+    assert_eq!(output.status.code(), Some(1), "{why}");
+    assert!(why.contains("this contract is over: its provider ended it") && why.contains("1 of 4 files"), "{why}");
+    assert!(!why.contains("goes on from there"), "{why}");
+}
+
+#[tokio::test]
+async fn a_gate_whose_tokens_are_out_is_waited_for() {
+    let story = Story::new(free(), |settings, _| (settings.shares.tokens, settings.token_ttl) = (1, 8)).await;
+    story.scene.token(&story.wallet.contract).await;
+    let output = story.fetch(&[]).output().await.unwrap();
+    assert!(output.status.success() && said(&output).contains("asks for patience"), "{}", said(&output));
 }

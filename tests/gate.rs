@@ -328,17 +328,17 @@ async fn a_purpose_is_declared_and_one_that_cannot_be_said_is_refused() {
 #[tokio::test]
 async fn elapsed_time_runs_from_the_first_use_through_a_restart() {
     let mut scene = Scene::new().await;
-    let contract = scene.concluded(1, under("elapsedTime", "lteq", json!("PT3S")));
+    let contract = scene.concluded(1, under("elapsedTime", "lteq", json!("PT10S")));
     // Nothing runs before the first use.
-    tokio::time::sleep(Duration::from_millis(3200)).await;
+    tokio::time::sleep(Duration::from_millis(10_200)).await;
     assert_eq!(scene.send(&scene.answer(&contract).await).await.status(), StatusCode::OK);
     scene.restart().await;
     assert_eq!(scene.send(&scene.answer(&contract).await).await.status(), StatusCode::OK);
-    tokio::time::sleep(Duration::from_millis(4200)).await;
+    tokio::time::sleep(Duration::from_millis(11_200)).await;
     assert_eq!(scene.denied(&scene.answer(&contract).await).await, "policy.constraint");
     scene.restart().await;
     assert_eq!(scene.denied(&scene.answer(&contract).await).await, "policy.constraint");
     // Another contract of the same terms has a time of its own.
-    let other = scene.concluded(2, under("elapsedTime", "lteq", json!("PT3S")));
+    let other = scene.concluded(2, under("elapsedTime", "lteq", json!("PT10S")));
     assert_eq!(scene.send(&scene.answer(&other).await).await.status(), StatusCode::OK);
 }

@@ -10,10 +10,10 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use countersign::encoding::Digest;
+use countersign::encoding::{Digest, Timestamp};
 use countersign::gate::{ByteRange, Listed, Receipt, SUMS, Sums, checks};
 use countersign::http;
-use countersign::node::{ForwardSettings, GateSettings, Proxy};
+use countersign::node::{ForwardSettings, GateSettings, Proxy, chance};
 use reqwest::{Method, Response, StatusCode};
 use serde_json::json;
 use support::gate_scene::{Scene, check, link};
@@ -53,6 +53,21 @@ async fn unsigned(scene: &Scene, answer: Response, token: &str) -> String {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     panic!("it never ended");
+}
+
+#[tokio::test]
+async fn one_use_of_a_directory_has_the_longest_time_that_a_token_has() {
+    let scene = Scene::with(|settings, home| drop(tiles(settings, home))).await;
+    let lasts = async |number: u8, permission: serde_json::Value| {
+        let answer = scene.answer(&scene.concluded(number, permission)).await;
+        let granted: serde_json::Value = scene.send(&answer).await.json().await.unwrap();
+        let expires = Timestamp::parse_rfc3339(granted["expires"].as_str().unwrap()).unwrap();
+        expires.seconds() - chance::now().unwrap().seconds()
+    };
+    let counted = lasts(1, under("count", "lteq", json!(1))).await;
+    assert!((3500..=3600).contains(&counted), "{counted}");
+    let free = lasts(2, free()).await;
+    assert!((200..=300).contains(&free), "{free}");
 }
 
 #[tokio::test]

@@ -13,8 +13,9 @@ use countersign::identity::{SecretKey, Signer as _};
 use countersign::node::chance;
 use reqwest::{Method, Response, StatusCode};
 use serde_json::{Value, json};
+use sqlx::{Connection as _, SqliteConnection};
 use support::gate_scene::{DATA, Scene, check, link};
-use support::gate_world::{Contract, free, key, under};
+use support::gate_world::{Contract, ScriptedChain, free, key, under};
 
 const URL: &str = "https://data.example/assets/junction";
 
@@ -288,4 +289,43 @@ async fn a_gate_that_asks_for_nonces_takes_its_own_alone() {
     let data = own.send(Method::GET, "/assets/junction", &format!("DPoP {token}"), &[&proof]).await;
     assert_eq!(data.status(), StatusCode::OK);
     assert_ne!(nonce(&data), second);
+}
+
+#[tokio::test]
+async fn however_many_proofs_ran_out_they_are_cleared_away_while_the_chain_is_watched() {
+    let mut scene = Scene::new().await;
+    let contract = scene.concluded(1, free());
+    scene.stop().await;
+    let file = format!("sqlite://{}", scene.home.path().join("gate.db").display());
+    let mut db = SqliteConnection::connect(&file).await.unwrap();
+    let many = "INSERT INTO documents (kind, id, value)
+        WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 100000)
+        SELECT 'gate-proof', 'proof ' || n, '1700000000' FROM n";
+    sqlx::query(many).execute(&mut db).await.unwrap();
+    scene.open_again().await;
+    let token = scene.token(&contract).await;
+    // What runs while the contract ends is cut, and that may be this one.
+    let ask = async || {
+        let answer =
+            scene.client.get(format!("{}/assets/junction", scene.origin)).bearer_auth(&token).send().await.ok()?;
+        let status = answer.status();
+        answer.bytes().await.ok()?;
+        Some(status)
+    };
+    assert_eq!(ask().await, Some(StatusCode::OK));
+    scene.chain.script().ended.insert(contract.core.claims.contract_id, ScriptedChain::mark(110, scene.world.now));
+    let (mut shut, mut left) = (false, 1);
+    for _ in 0..1000 {
+        shut = shut || ask().await == Some(StatusCode::FORBIDDEN);
+        left = sqlx::query_scalar("SELECT count(*) FROM documents WHERE kind = 'gate-proof'")
+            .fetch_one(&mut db)
+            .await
+            .unwrap();
+        if shut && left == 0 {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    assert!(shut, "the end of a contract was not seen");
+    assert_eq!(left, 0);
 }

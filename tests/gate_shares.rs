@@ -183,6 +183,24 @@ fn the_nginx_configuration_says_whom_it_saw() {
     }
 }
 
+/// What a file says, in one line, without the marks of its comments.
+fn said(text: &str) -> String {
+    text.split_whitespace().filter(|word| *word != "#").collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn every_proxys_configuration_says_whom_the_gate_has_to_believe() {
+    let (envoy, traefik) = (include_str!("../deploy/envoy/data.yaml"), include_str!("../deploy/traefik/data.yml"));
+    for text in [include_str!("../deploy/nginx/data.conf"), envoy, traefik] {
+        let said = said(text);
+        assert!(said.contains("[listen] proxies = [\"127.0.0.1\"]. Without that line it holds this"), "{said}");
+        assert!(!said.contains("sees one caller"), "{said}");
+    }
+    // Each writes the address itself.
+    assert!(envoy.contains("use_remote_address: true") && !envoy.contains("xff_num_trusted_hops"));
+    assert!(!include_str!("../deploy/traefik/traefik.yml").contains("forwardedHeaders"));
+}
+
 #[tokio::test]
 async fn every_refusal_has_one_form() {
     let scene = Scene::new().await;
@@ -238,6 +256,37 @@ async fn a_contract_has_so_many_good_tokens_and_no_more() {
     for token in tokens {
         assert_eq!(scene.get("/assets/junction", Some(&token)).await.status(), StatusCode::OK, "they are good");
     }
+}
+
+#[tokio::test]
+async fn who_asks_for_many_tokens_at_once_has_no_more_of_them() {
+    let scene = Scene::with(|settings, _| settings.shares.tokens = 2).await;
+    let contract = scene.concluded(1, free());
+    let mut answers = Vec::new();
+    for _ in 0..20 {
+        answers.push(scene.answer(&contract).await);
+    }
+    let (mut granted, mut beyond) = (0, 0);
+    for said in futures::future::join_all(answers.iter().map(|answer| scene.send(answer))).await {
+        match said.status() {
+            StatusCode::OK => granted += 1,
+            StatusCode::TOO_MANY_REQUESTS => beyond += 1,
+            status => panic!("{status}"),
+        }
+    }
+    assert_eq!((granted, beyond), (2, 18));
+}
+
+#[tokio::test]
+async fn a_token_that_nobody_got_leaves_its_place_to_others() {
+    let scene = Scene::with(|settings, _| settings.shares.tokens = 2).await;
+    let contract = scene.concluded(1, free());
+    let answer = scene.answer(&contract).await;
+    assert_eq!(scene.send(&answer).await.status(), StatusCode::OK);
+    for _ in 0..3 {
+        assert_eq!(scene.denied(&answer).await, "gate.challenge.replayed");
+    }
+    scene.token(&contract).await;
 }
 
 #[tokio::test]

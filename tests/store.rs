@@ -218,10 +218,13 @@ async fn what_a_gate_kept_before_is_taken_over_with_its_sums() {
     let mut db = SqliteConnection::connect(&format!("sqlite://{}", path.display())).await.unwrap();
     let core = Digest::of("core");
     // As an older version left it.
-    sqlx::raw_sql("DROP TABLE gate_evidence; DROP TABLE gate_sums; DELETE FROM _sqlx_migrations WHERE version = 42;")
-        .execute(&mut db)
-        .await
-        .unwrap();
+    sqlx::raw_sql(
+        "DROP TABLE gate_evidence; DROP TABLE gate_sums; DROP TABLE gate_total;
+         DELETE FROM _sqlx_migrations WHERE version >= 42;",
+    )
+    .execute(&mut db)
+    .await
+    .unwrap();
     let presented = |at: i64| json!({ "core": core, "presentation": "a~b~c", "purpose": null, "at": at });
     let delivered = json!({ "core": core, "bytes": 7, "to": "2026-11-26T00:00:00Z", "receipt": "r" });
     for (kind, id, value) in [

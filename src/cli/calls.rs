@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use reqwest::header::{AUTHORIZATION, HeaderMap};
+use reqwest::header::{AUTHORIZATION, HeaderMap, RETRY_AFTER};
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
@@ -185,7 +185,15 @@ pub struct Token {
 /// What a gate said to an answer.
 pub enum Said {
     Token(Token),
-    Denied { check: String, reason: String },
+    /// Too much at a time; how many seconds it asks for.
+    Slowed {
+        wait: u64,
+        declined: Declined,
+    },
+    Denied {
+        check: String,
+        reason: String,
+    },
 }
 
 /// What came of a download.
@@ -228,6 +236,9 @@ impl GateCaller {
             let text = body["token"].as_str().context("no token in the gate's answer")?.to_owned();
             let bound = body["token_type"].as_str().is_some_and(|kind| kind.eq_ignore_ascii_case("DPoP"));
             return Ok(Said::Token(Token { text, bound }));
+        }
+        if reply.status() == StatusCode::TOO_MANY_REQUESTS {
+            return Ok(Said::Slowed { wait: retry_after(&reply).unwrap_or(1), declined: declined(reply).await });
         }
         let (check, reason) = denial(reply).await?;
         Ok(Said::Denied { check, reason })
@@ -324,6 +335,11 @@ impl Holder {
 pub fn receipt_path(reply: &Response) -> Result<String> {
     let link = reply.headers().get("link").and_then(|link| link.to_str().ok()).unwrap_or_default();
     Ok(link.split(['<', '>']).nth(1).context("the gate names no receipt")?.to_owned())
+}
+
+/// For how many seconds an answer asks.
+pub fn retry_after(reply: &Response) -> Option<u64> {
+    reply.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok())
 }
 
 /// An answer's text, which somebody else could make endless.

@@ -27,7 +27,8 @@ use crate::node::chance;
 /// SOURCE is a file, a directory, or the http(s) URL of a server behind the gate. The gate takes it over when it is
 /// started again. A file and what a URL sends are measured (size and SHA-256). A directory is named by the SHA-256 of its
 /// file SHA256SUMS, as sha256sum writes it: written if there is none, and held against the files if there is. The gate
-/// serves the files that are named there, and whoever fetches them holds each to its line.
+/// serves the files that are named there, and whoever fetches them holds each to its line. Where terms count uses, one use is
+/// the whole directory once, for which there is an hour: what takes longer costs another use.
 ///
 /// Example: countersign guard --home ./gate junction.xodr --title "Motorway junction" > junction.json
 #[derive(Debug, Args)]

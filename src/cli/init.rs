@@ -268,7 +268,7 @@ live = 4
 # poll_ms = 2000
 # How old the newest final block may be, in seconds; an older one opens nothing.
 # max_head_age = 600
-# How long a challenge can be answered and a token be used, in seconds.
+# How long a challenge can be answered and a token be used, in seconds; an hour where it is one use of a whole directory.
 # challenge_ttl = 120
 # token_ttl = 300
 # Whether every token is bound to a key of its caller (DPoP, RFC 9449), and whether proofs answer a nonce of this gate.

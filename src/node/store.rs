@@ -95,6 +95,9 @@ pub trait Store: Send + Sync {
     async fn put_once(&self, kind: &str, id: &str, value: &serde_json::Value) -> Result<bool, StoreFault>;
     /// Removes a document; `true` if it was there.
     async fn remove(&self, kind: &str, id: &str) -> Result<bool, StoreFault>;
+    /// Removes documents of a kind whose time is over at `now`: who are nothing but that time, or have it in `expires`; with
+    /// them what `along` has of the same ids. So many at a time; how many of the kind went, 0 once none is left.
+    async fn remove_run_out(&self, kind: &str, along: Option<&str>, now: Timestamp) -> Result<u64, StoreFault>;
     /// Keeps what a provider lists, findable by its words, in place of what it listed before.
     async fn shelve(&self, provider: &Did, goods: &[Good]) -> Result<(), StoreFault>;
     /// What providers list, by words that all have to be in it (or begin something in it), the fittest first; of one
@@ -108,7 +111,7 @@ pub trait Store: Send + Sync {
     async fn counted(&self, kind: &str, id: &str) -> Result<u64, StoreFault>;
 
     /// Keeps something that happened under a contract, unless it is kept already, and at most about `most` bytes of one
-    /// contract: the oldest goes, and is in the sum. What is first of its kind stays.
+    /// contract: the oldest goes, a bounded part of it at a time, and is in the sum. What is first of its kind stays.
     async fn keep_evidence(&self, evidence: &Evidence, most: u64) -> Result<(), StoreFault>;
     /// One piece of evidence.
     async fn evidence(&self, kind: EvidenceKind, id: &str) -> Result<Option<serde_json::Value>, StoreFault>;
@@ -120,7 +123,8 @@ pub trait Store: Send + Sync {
     ) -> Result<Option<(String, serde_json::Value)>, StoreFault>;
     /// Everything that ever happened under a contract, in numbers.
     async fn evidence_sum(&self, contract: &Digest) -> Result<Option<EvidenceSum>, StoreFault>;
-    /// Drops evidence from before a moment, so many pieces at a time; how many went.
+    /// Drops evidence from before a moment, and what of it is more than the store has room for; so much at a time. 0 once
+    /// nothing is left to go.
     async fn forget_evidence(&self, before: Timestamp) -> Result<u64, StoreFault>;
     /// Whether there is room for the next few writes, as far as that can be seen without writing.
     async fn room(&self) -> Result<(), StoreFault>;

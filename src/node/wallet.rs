@@ -7,7 +7,7 @@ use super::{Node, NodeFault, StoreFault, chance, kind};
 use crate::check::Refusal;
 use crate::credential::{ContractId, NINE, present, rfc3339};
 use crate::encoding::{Digest, Timestamp};
-use crate::gate::{ByteRange, Receipt, checks};
+use crate::gate::{ByteRange, Listed, Receipt, checks};
 use crate::identity::{Did, Jws};
 use crate::negotiation::Role;
 
@@ -38,7 +38,10 @@ pub struct ReceiptView {
     pub gate: Did,
     /// How many bytes were delivered.
     pub bytes: u64,
-    /// Which of the asset's bytes these were; absent where it was the whole asset.
+    /// Which file of a directory it was; absent where it was the asset itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub part: Option<Listed>,
+    /// Which bytes of it these were; absent where it was the whole of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub range: Option<ByteRange>,
     /// When the delivery began.
@@ -106,7 +109,31 @@ impl ReceiptView {
     fn read(text: &str) -> Result<(Self, String), Refusal> {
         let receipt: Receipt = serde_json::from_value(Jws::parse(text)?.claims()?.into())
             .map_err(|cause| checks::RECEIPT_CLAIMS.refuse(cause.to_string()))?;
-        let Receipt { iss, core_sha256, bytes, range, from, to, .. } = receipt;
-        Ok((Self { gate: iss, bytes, range, from, to, receipt: text.to_owned() }, core_sha256))
+        let Receipt { iss, core_sha256, bytes, part, range, from, to, .. } = receipt;
+        Ok((Self { gate: iss, bytes, part, range, from, to, receipt: text.to_owned() }, core_sha256))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::encoding::encode;
+
+    #[test]
+    fn a_receipt_says_which_file_it_is_about() {
+        let part = json!({ "path": "south/b.csv", "sha256": "9f".repeat(32) });
+        let kid = "did:web:gate.example#key";
+        let header = json!({ "alg": "ES256", "kid": kid, "typ": "countersign-receipt+jwt" });
+        let claims = |part: Option<&Value>| {
+            let mut claims = json!({
+                "iss": "did:web:gate.example", "core_sha256": "core", "asset_sha256": "00".repeat(32), "bytes": 5,
+                "from": 1_790_000_000, "to": 1_790_000_001,
+            });
+            part.into_iter().for_each(|part| claims["part"] = part.clone());
+            format!("{}.{}.{}", encode(header.to_string()), encode(claims.to_string()), encode([1; 64]))
+        };
+        let shown = |text: &str| json!(ReceiptView::read(text).unwrap().0);
+        assert_eq!(shown(&claims(Some(&part)))["part"], part);
+        assert_eq!(shown(&claims(None)).get("part"), None);
     }
 }

@@ -3,6 +3,9 @@ use std::collections::BTreeSet;
 use super::{Atomic, Constraint, Facts, Policy, RightOperand};
 use crate::encoding::Timestamp;
 
+/// How many pairs of a moment and a number of uses are judged.
+const MOST: usize = 2048;
+
 /// How far a use that is permitted reaches.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Leeway {
@@ -40,11 +43,14 @@ impl Policy {
         let until = later().find(|moment| !holds(*moment, facts.uses));
         let horizon = facts.now.plus(within);
         let end = until.map_or(horizon, |until| until.min(horizon));
-        let uses = std::iter::once(facts.now)
-            .chain(later().take_while(|moment| *moment < end))
-            .filter_map(|moment| numbers.range(facts.uses.saturating_add(1)..).find(|uses| !holds(moment, **uses)))
-            .min()
-            .copied();
+        let judged: Vec<Timestamp> =
+            std::iter::once(facts.now).chain(later().take_while(|moment| *moment < end)).collect();
+        let more = || numbers.range(facts.uses.saturating_add(1)..);
+        let uses = match judged.len().saturating_mul(more().count()) {
+            0..=MOST => judged.iter().filter_map(|moment| more().find(|uses| !holds(*moment, **uses))).min().copied(),
+            // Nobody's terms are like that, and judging them takes too long: no use beyond the next number that they name.
+            _ => more().next().copied(),
+        };
         Leeway { until, uses }
     }
 }
@@ -141,5 +147,19 @@ mod tests {
         assert_eq!(uses(falls.clone(), &Facts { uses: 3, ..noon() }), (Some("2026-06-01T12:30:00Z".into()), Some(5)));
         let earlier = Facts { now: noon().now.plus(-DAY), ..noon() };
         assert_eq!(uses(falls, &earlier), (None, Some(5)));
+    }
+
+    #[test]
+    fn terms_that_would_take_long_to_judge_leave_no_use_beyond_their_next_number() {
+        let alternative = |n: i64| {
+            let from = noon().now.plus(n).rfc3339();
+            json!({ "or": [when("count", "lteq", 1000 + n), when("dateTime", "gteq", from)] })
+        };
+        let many: Vec<_> = (1..=80).map(alternative).collect();
+        let begun = std::time::Instant::now();
+        assert_eq!(leeway(json!(many), None, &noon()).1, Some(1000));
+        assert!(begun.elapsed() < std::time::Duration::from_secs(10));
+        let few: Vec<_> = (1..=20).map(alternative).collect();
+        assert_eq!(leeway(json!(few), None, &noon()).1, Some(1001));
     }
 }

@@ -7,6 +7,7 @@ use zeroize::Zeroizing;
 
 use super::SealingKey;
 use super::damage::{Place, damaged, fault};
+use crate::encoding::Timestamp;
 use crate::node::{Spending, Spent, StoreFault};
 
 pub(super) async fn put(db: &mut SqliteConnection, kind: &str, id: &str, value: &Value) -> Result<(), StoreFault> {
@@ -87,6 +88,36 @@ pub(super) async fn remove(db: &mut SqliteConnection, kind: &str, id: &str) -> R
         .await
         .map_err(fault)?;
     Ok(removed.rows_affected() == 1)
+}
+
+/// How many documents are removed at a time.
+const AT_ONCE: i64 = 1024;
+
+pub(super) async fn remove_run_out(
+    db: &mut SqliteConnection,
+    kind: &str,
+    along: Option<&str>,
+    now: Timestamp,
+) -> Result<u64, StoreFault> {
+    let gone: Vec<String> = query_scalar(
+        "DELETE FROM documents WHERE kind = ?1 AND id IN
+            (SELECT id FROM documents WHERE kind = ?1 AND
+                CASE WHEN value GLOB '[0-9]*' THEN CAST(value AS INTEGER) ELSE unixepoch(value ->> '$.expires') END <= ?2
+             LIMIT ?3)
+         RETURNING id",
+    )
+    .bind(kind)
+    .bind(now.seconds())
+    .bind(AT_ONCE)
+    .fetch_all(&mut *db)
+    .await
+    .map_err(fault)?;
+    if let Some(along) = along {
+        for id in &gone {
+            remove(db, along, id).await?;
+        }
+    }
+    Ok(gone.len() as u64)
 }
 
 pub(super) async fn count(

@@ -14,6 +14,11 @@ const ROW: i64 = 400;
 /// How many rows are looked at, or go, at a time.
 const AT_ONCE: i64 = 64;
 const MANY: i64 = 4096;
+/// How many bytes go at least where there are too many, when a piece comes; how many of one contract, before it is looked
+/// anew who has the most; and how many when there is time.
+const TURN: i64 = 64 << 10;
+const OF_ONE: i64 = 16 << 10;
+pub(super) const AT_LEISURE: i64 = 1 << 20;
 
 const fn name(kind: EvidenceKind) -> &'static str {
     match kind {
@@ -68,23 +73,31 @@ pub(super) async fn keep(
     .fetch_one(&mut *db)
     .await
     .map_err(fault)?;
-    make_room(db, &contract, held.saturating_sub(number(most))).await?;
-    let Some(all) = all else { return Ok(()) };
-    loop {
-        let total: i64 =
-            query_scalar("SELECT coalesce(sum(held), 0) FROM gate_sums").fetch_one(&mut *db).await.map_err(fault)?;
-        let over = total.saturating_sub(number(all));
-        if over <= 0 {
-            return Ok(());
-        }
-        let fullest: String = query_scalar("SELECT contract FROM gate_sums ORDER BY held DESC LIMIT 1")
-            .fetch_one(&mut *db)
-            .await
-            .map_err(fault)?;
-        if make_room(db, &fullest, over.min(size)).await? == 0 {
-            return Ok(());
-        }
+    // More than comes goes, so that a store which is too full gets emptier; and not all at once, so that nobody waits for it.
+    let turn = size.saturating_mul(2).max(TURN);
+    make_room(db, &contract, held.saturating_sub(number(most)).min(turn)).await?;
+    if let Some(all) = all {
+        make_room_of_all(db, all, turn).await?;
     }
+    Ok(())
+}
+
+/// Drops what of all contracts together is beyond `all` bytes, at most about `turn` bytes of it: always from whoever has the
+/// most then, the oldest first. How many bytes were freed.
+pub(super) async fn make_room_of_all(db: &mut SqliteConnection, all: u64, turn: i64) -> Result<i64, StoreFault> {
+    let total: i64 = query_scalar("SELECT held FROM gate_total").fetch_one(&mut *db).await.map_err(fault)?;
+    let over = total.saturating_sub(number(all)).min(turn);
+    let mut freed = 0;
+    while freed < over {
+        let fullest: Option<String> =
+            query_scalar("SELECT contract FROM gate_sums WHERE held > 0 ORDER BY held DESC LIMIT 1")
+                .fetch_optional(&mut *db)
+                .await
+                .map_err(fault)?;
+        let Some(fullest) = fullest else { break };
+        freed += make_room(db, &fullest, (over - freed).min(OF_ONE)).await?;
+    }
+    Ok(freed)
 }
 
 /// Drops the oldest pieces of a contract until at least `over` bytes are free; how many were freed.
@@ -108,7 +121,9 @@ async fn make_room(db: &mut SqliteConnection, contract: &str, over: i64) -> Resu
             freed += place.read::<i64>("size")?;
         }
         if freed == before {
-            break;
+            // There is nothing of it any more, whatever its sum says.
+            lighten(db, contract, i64::MAX).await?;
+            return Ok(freed);
         }
         query("DELETE FROM gate_evidence WHERE contract = ? AND stays = 0 AND number <= ?")
             .bind(contract)
@@ -214,4 +229,66 @@ pub(super) async fn forget(db: &mut SqliteConnection, before: Timestamp) -> Resu
 
 fn number(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::encoding::{Digest, Timestamp};
+    use crate::node::{Evidence, EvidenceKind, Store as _};
+    use crate::store::{InboxLimits, SealingKey, Sqlite};
+
+    async fn number(store: &Sqlite, what: &'static str) -> i64 {
+        sqlx::query_scalar(what).fetch_one(&store.writer).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_store_with_far_too_much_is_emptied_bit_by_bit() {
+        let home = tempfile::tempdir().unwrap();
+        let open = async |most| {
+            let path = home.path().join("gate.db");
+            Sqlite::open_within(&path, SealingKey::new(&[7; 32]), InboxLimits::default(), most).await.unwrap()
+        };
+        let now = Timestamp::from_seconds(1_790_000_000).unwrap();
+        let piece = |contract: &str, id: String| Evidence {
+            kind: EvidenceKind::Delivery,
+            id,
+            contract: Digest::of(contract),
+            at: now,
+            bytes: 1,
+            value: json!("x".repeat(500)),
+        };
+        let store = open(None).await;
+        store.keep_evidence(&piece("little", "little".into()), u64::MAX).await.unwrap();
+        store.keep_evidence(&piece("much", "much".into()), u64::MAX).await.unwrap();
+        let many = "INSERT INTO gate_evidence (kind, id, contract, at, size, stays, value)
+            WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 6000)
+            SELECT kind, id || n, contract, at, size, stays, value FROM gate_evidence, n WHERE id = 'much'";
+        sqlx::query(many).execute(&store.writer).await.unwrap();
+        sqlx::query("UPDATE gate_sums SET held = held * 6001, deliveries = 6001 WHERE held IN (SELECT size FROM gate_evidence WHERE id = 'much') AND contract = (SELECT contract FROM gate_evidence WHERE id = 'much')")
+            .execute(&store.writer).await.unwrap();
+        store.close().await;
+
+        // What it may take now is less than what it has.
+        let most = 4 << 20;
+        let store = open(Some(most)).await;
+        let pieces = "SELECT count(*) FROM gate_evidence";
+        let mut before = number(&store, pieces).await;
+        assert_eq!(before, 6002);
+        for turn in 0..5 {
+            store.keep_evidence(&piece("other", format!("other {turn}")), u64::MAX).await.unwrap();
+            let after = number(&store, pieces).await;
+            assert!((2..=256).contains(&(before - after)), "{before} {after}");
+            before = after;
+        }
+        // The rest goes when there is time.
+        while store.forget_evidence(now.plus(-1)).await.unwrap() > 0 {}
+        let held = number(&store, "SELECT sum(size) FROM gate_evidence").await;
+        assert!(held <= 2 << 20 && held > (2 << 20) - (64 << 10), "{held}");
+        assert_eq!(number(&store, "SELECT held FROM gate_total").await, held);
+        assert_eq!(number(&store, "SELECT sum(held) FROM gate_sums").await, held);
+        assert!(store.evidence(EvidenceKind::Delivery, "little").await.unwrap().is_some(), "others' stays");
+        assert_eq!(store.evidence_sum(&Digest::of("much")).await.unwrap().unwrap().deliveries, 6001);
+    }
 }

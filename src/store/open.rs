@@ -157,6 +157,7 @@ fn migrations() -> Migrator {
     let plain_desk = include_str!("migrations/0040_plain_desk.sql").into_sql_str();
     let tokens = include_str!("migrations/0041_tokens.sql").into_sql_str();
     let evidence = include_str!("migrations/0042_gate_evidence.sql").into_sql_str();
+    let total = include_str!("migrations/0043_gate_total.sql").into_sql_str();
     Migrator::with_migrations(vec![
         Migration::new(1, "ground".into(), MigrationType::Simple, ground, false),
         Migration::new(5, "books".into(), MigrationType::Simple, books, false),
@@ -170,6 +171,7 @@ fn migrations() -> Migrator {
         Migration::new(40, "plain desk".into(), MigrationType::Simple, plain_desk, false),
         Migration::new(41, "tokens".into(), MigrationType::Simple, tokens, false),
         Migration::new(42, "gate evidence".into(), MigrationType::Simple, evidence, false),
+        Migration::new(43, "gate total".into(), MigrationType::Simple, total, false),
     ])
 }
 

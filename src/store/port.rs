@@ -28,6 +28,11 @@ impl Sqlite {
         }
         self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(fault)
     }
+
+    /// How many bytes of evidence there may be: half of the file is for everything else.
+    fn for_evidence(&self) -> Option<u64> {
+        self.most.map(|most| most / 2)
+    }
 }
 
 pub(super) async fn done<T>(transaction: Transaction<'static, Database>, outcome: T) -> Result<T, StoreFault> {
@@ -213,6 +218,12 @@ impl Store for Sqlite {
         done(db, outcome).await
     }
 
+    async fn remove_run_out(&self, kind: &str, along: Option<&str>, now: Timestamp) -> Result<u64, StoreFault> {
+        let mut db = self.writing().await?;
+        let outcome = documents::remove_run_out(&mut db, kind, along, now).await?;
+        done(db, outcome).await
+    }
+
     async fn shelve(&self, provider: &Did, goods: &[Good]) -> Result<(), StoreFault> {
         let mut db = self.writing().await?;
         goods::shelve(&mut db, provider, goods).await?;
@@ -244,8 +255,7 @@ impl Store for Sqlite {
 
     async fn keep_evidence(&self, evidence: &Evidence, most: u64) -> Result<(), StoreFault> {
         let mut db = self.writing().await?;
-        // Half of the file is for everything else.
-        evidence::keep(&mut db, evidence, most, self.most.map(|most| most / 2)).await?;
+        evidence::keep(&mut db, evidence, most, self.for_evidence()).await?;
         done(db, ()).await
     }
 
@@ -267,7 +277,10 @@ impl Store for Sqlite {
 
     async fn forget_evidence(&self, before: Timestamp) -> Result<u64, StoreFault> {
         let mut db = self.writing().await?;
-        let outcome = evidence::forget(&mut db, before).await?;
+        let mut outcome = evidence::forget(&mut db, before).await?;
+        if let Some(all) = self.for_evidence() {
+            outcome += u64::from(evidence::make_room_of_all(&mut db, all, evidence::AT_LEISURE).await? > 0);
+        }
         done(db, outcome).await
     }
 

@@ -1,7 +1,11 @@
+use std::sync::Arc;
+use std::time::Duration;
+
 use serde_json::json;
 
 use super::{SealingKey, Sqlite};
-use crate::node::{BookStore as _, Issue, KeyRecord, KeyStore as _, Store as _, StoreFault};
+use crate::encoding::Timestamp;
+use crate::node::{BookStore as _, Issue, KeyRecord, KeyStore as _, Room, Store as _, StoreFault};
 
 fn seal() -> SealingKey {
     SealingKey::new(&[7; 32])
@@ -44,6 +48,46 @@ async fn a_write_that_is_given_up_halfway_leaves_nothing() {
     assert_eq!(store.one("asset", "a").await.unwrap(), None);
     store.put("asset", "b", &json!(2)).await.unwrap();
     assert_eq!(store.all("asset").await.unwrap(), [("b".into(), json!(2))]);
+}
+
+#[tokio::test]
+async fn what_ran_out_is_removed_at_once_and_nothing_else() {
+    let home = tempfile::tempdir().unwrap();
+    let store = Sqlite::open(&home.path().join("node.db"), seal()).await.unwrap();
+    let now = Timestamp::from_seconds(1_790_000_000).unwrap();
+    for (id, at) in [("over", now), ("good", now.plus(1))] {
+        store.put("mark", id, &json!(at)).await.unwrap();
+        store.put("other", id, &json!(at)).await.unwrap();
+        store.put("token", id, &json!({ "expires": at.rfc3339() })).await.unwrap();
+        store.put("spent", id, &json!("core")).await.unwrap();
+    }
+    store.put("mark", "odd", &json!("no time")).await.unwrap();
+    assert_eq!(store.remove_run_out("mark", None, now).await.unwrap(), 1);
+    assert_eq!(store.remove_run_out("mark", None, now).await.unwrap(), 0);
+    assert_eq!(store.remove_run_out("token", Some("spent"), now).await.unwrap(), 1);
+    let ids =
+        async |kind: &str| -> Vec<String> { store.all(kind).await.unwrap().into_iter().map(|(id, _)| id).collect() };
+    assert_eq!(ids("mark").await, ["good", "odd"]);
+    assert_eq!((ids("token").await, ids("spent").await), (vec!["good".into()], vec!["good".into()]));
+    assert_eq!(ids("other").await.len(), 2);
+}
+
+#[tokio::test]
+async fn whoever_hangs_up_while_a_store_is_tried_has_it_tried_once() {
+    let home = tempfile::tempdir().unwrap();
+    let store = Arc::new(Sqlite::open(&home.path().join("node.db"), seal()).await.unwrap());
+    let room = Room::of(store.clone());
+    let changes =
+        async || -> i64 { sqlx::query_scalar("SELECT total_changes()").fetch_one(&store.writer).await.unwrap() };
+    let before = changes().await;
+    let busy = store.writing().await.unwrap();
+    for _ in 0..3 {
+        assert!(tokio::time::timeout(Duration::from_millis(50), room.hold()).await.is_err(), "it waits for the store");
+    }
+    drop(busy);
+    room.hold().await.unwrap();
+    // Something was put and removed, once.
+    assert_eq!(changes().await, before + 2);
 }
 
 fn line(n: u8) -> serde_json::Value {

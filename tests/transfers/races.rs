@@ -79,17 +79,22 @@ async fn an_unsigned_agreements_time_runs_from_the_first_download_and_cuts_what_
     let scene = Scene::new().await;
     let world = world(Plan::default(), Plan::default()).await;
     world.provider.desk.guarded_by(&scene.running.as_ref().unwrap().gate);
-    let span = json!([{"leftOperand": "elapsedTime", "operator": "lt", "rightOperand": "PT3S"}]);
+    let span = json!([{"leftOperand": "elapsedTime", "operator": "lt", "rightOperand": "PT8S"}]);
     world.provider.agreed.0.lock().unwrap()[0].terms["permission"][0]["constraint"] = span;
     let id = world.consumer.desk.request(AGREEMENT, None).await.unwrap().id;
     until(&world.consumer, &id, StateName::Started).await;
     let token = world.consumer.desk.address(&id).await.unwrap().token.unwrap();
     // Nothing runs before the first download.
-    tokio::time::sleep(Duration::from_millis(3200)).await;
+    tokio::time::sleep(Duration::from_millis(8200)).await;
+    let asked = world.provider.desk.open(&token, ASSET).await.unwrap().unwrap();
+    assert_eq!(asked.agreement, format!("agreement {} {AGREEMENT}", world.provider.agreed.0.lock().unwrap()[0].peer));
+    // Nor where nothing came of one.
+    tokio::time::sleep(Duration::from_millis(8200)).await;
     let mut opened = world.provider.desk.open(&token, ASSET).await.unwrap().unwrap();
+    world.provider.desk.begin(&opened).await.unwrap();
     assert!(!opened.standing.borrow().cuts());
     let ended =
-        tokio::time::timeout(Duration::from_secs(6), opened.standing.wait_for(countersign::node::Standing::cuts));
+        tokio::time::timeout(Duration::from_secs(20), opened.standing.wait_for(countersign::node::Standing::cuts));
     assert!(ended.await.expect("what ran was not cut").is_ok());
     assert_eq!(refused(world.provider.desk.open(&token, ASSET).await).id(), "policy.constraint");
 }

@@ -18,6 +18,7 @@ use crate::encoding::{decode, encode};
 async fn must_be_refused(town: &Town, tell: &Teller, case: &'static str, answer: &Value) -> Result<Refused> {
     match town.gate_calls.answer(answer).await? {
         Said::Token(_) => bail!("the gate opened for the case {case}"),
+        Said::Slowed { declined, .. } => bail!("the gate asks for patience: {declined}"),
         Said::Denied { check, reason } => {
             tell.refused(case, &check, &reason);
             Ok(Refused { case, check, reason })
@@ -87,6 +88,7 @@ pub async fn ended(town: &Town, tell: &Teller, file: &Value, purpose: &str) -> R
     let id = file["contract_id"].as_str().unwrap_or_default();
     let token = match town.gate_calls.answer(&present(town, id, Some(purpose)).await?).await? {
         Said::Token(token) => token,
+        Said::Slowed { declined, .. } => bail!("the gate asks for patience: {declined}"),
         Said::Denied { check, reason } => bail!("the gate refused a contract in force: {check}: {reason}"),
     };
     let done = town.provider.desk.post(&format!("/api/contracts/{id}/end"), &json!({ "reason": 1 })).await?;

@@ -264,6 +264,7 @@ pub async fn download(town: &Town, tell: &Teller, file: &Value, purpose: Option<
     let answer = present(town, &id, purpose).await?;
     let token = match town.gate_calls.answer(&answer).await? {
         Said::Token(token) => token,
+        Said::Slowed { declined, .. } => bail!("the gate asks for patience: {declined}"),
         Said::Denied { check, reason } => bail!("the gate refused a valid contract: {check}: {reason}"),
     };
     tell.step("gate", "opens: presentation, signatures, entry at finality and terms hold");

@@ -14,7 +14,7 @@ use axum::response::{IntoResponse as _, Response};
 use subtle::ConstantTimeEq as _;
 
 use super::denial::{Denial, carried, nonce};
-use super::transfer::by_transfer;
+use super::transfer::{begin, by_transfer};
 use crate::check::Refusal;
 use crate::encoding::Digest;
 use crate::gate::{checks, of_origin, one_reading};
@@ -78,6 +78,9 @@ async fn ask(State(door): State<Door>, request: Request) -> Result<Response, Den
         .ok_or_else(|| refused(checks::ASSET_GUARDED.refuse(format!("nothing is guarded at {}", asked.path))))?;
     let carried = carried(asked.method, asked.path, &head.headers);
     if let Some(opened) = by_transfer(door.transfers.as_ref(), &carried, &asset.id).await.map_err(denied)? {
+        if asked.method == "GET" {
+            begin(door.transfers.as_ref(), &opened).await.map_err(denied)?;
+        }
         return Ok(opened.contract.as_ref().map_or_else(|| unsigned(&asset.id), allowed));
     }
     let admitted = gatekeeper.check(&carried, &asset.id).await.map_err(denied)?;

@@ -31,6 +31,14 @@ pub(super) async fn by_transfer(
     }
 }
 
+/// Begins the first use of what a transfer opened, if there was none.
+pub(super) async fn begin(transfers: Option<&Arc<Transfers>>, opened: &Opened) -> Result<(), NodeFault> {
+    match transfers {
+        Some(transfers) => transfers.begin(opened).await,
+        None => Ok(()),
+    }
+}
+
 impl Gate {
     /// Delivers what is wanted; it is cut when the transfer is no longer STARTED, and when its contract opens the gate no
     /// longer.
@@ -41,15 +49,17 @@ impl Gate {
         caller: Option<IpAddr>,
         line: Option<Line>,
     ) -> Result<Response, Denial> {
-        // By whichever of its transfers a contract is used, it has one share.
-        let core = opened.contract.as_ref().map(|contract| contract.grant.core.b64u());
-        let place = self.places.take(core.as_deref().unwrap_or(&opened.transfer), caller)?;
+        // By whichever of its transfers a contract or an agreement is used, it has one share.
+        let place = self.places.take(&opened.agreement, caller)?;
         let found = self.sources.open(wanted).await?;
+        if !wanted.head && found.status.is_success() {
+            begin(self.transfers.as_ref(), &opened).await.map_err(|fault| Denial::of(fault, &self.gatekeeper))?;
+        }
         let mut response = Response::builder().status(found.status).header(header::CACHE_CONTROL, "private, no-store");
         for (name, value) in &found.headers {
             response = response.header(name, value);
         }
-        let Opened { transfer, standing, contract } = opened;
+        let Opened { transfer, standing, contract, .. } = opened;
         let body = match contract {
             _ if wanted.head || !found.status.is_success() => Body::empty(),
             Some(admitted) => {

@@ -101,7 +101,10 @@ pub struct ReceiptView {
     /// How many bytes were delivered.
     #[schema(minimum = 0)]
     bytes: u64,
-    /// Which of the asset's bytes these were; absent where it was the whole asset.
+    /// Which file of a directory it was; absent where it was the asset itself.
+    #[schema(nullable = false)]
+    part: Option<ListedFile>,
+    /// Which bytes of it these were; absent where it was the whole of it.
     #[schema(nullable = false, example = "bytes=0-99")]
     range: Option<String>,
     /// When the delivery began.
@@ -110,4 +113,14 @@ pub struct ReceiptView {
     to: Time,
     /// The receipt, as the gate signed it.
     receipt: Jws,
+}
+
+/// A file of a directory, as its `SHA256SUMS` lists it.
+#[derive(ToSchema)]
+pub struct ListedFile {
+    /// Where it is below the directory.
+    #[schema(example = "south/b.csv")]
+    path: String,
+    /// SHA-256 of its bytes, 64 lowercase hexadecimal digits.
+    sha256: String,
 }

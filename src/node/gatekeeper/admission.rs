@@ -61,7 +61,7 @@ impl Gatekeeper {
         let known = self.known(&answer.core, &mut trail).await?;
         let recognised = recognise(answer, known, &self.policy, &self.challenges, now, &mut trail)?;
         let core = recognised.known.core.hash;
-        self.hold_tokens(&core, now)?;
+        let place = self.hold_tokens(&core, now)?;
         self.consume(&recognised).await?;
         // After the presentation, so that strangers have nothing kept here.
         if let Some(proof) = &proof {
@@ -74,7 +74,7 @@ impl Gatekeeper {
         let now = chance::now()?;
         let grant = self.begin_using(recognised.case(), [&finalised, &latest], now, &mut trail).await?;
         let token = encode(chance::random::<32>()?);
-        let expires = now.plus(self.settings.token_ttl).min(grant.exp).min(grant.until.unwrap_or(grant.exp));
+        let expires = now.plus(self.settings.token_life(&grant)).min(grant.exp).min(grant.until.unwrap_or(grant.exp));
         let id = Digest::of(&token);
         let presentation = Digest::of(&answer.presentation);
         let (key, purpose) = (proof.map(|proof| proof.key), answer.purpose.clone());
@@ -86,8 +86,13 @@ impl Gatekeeper {
             let mut open = self.lock();
             let known = Arc::clone(&recognised.known);
             let contract = open.contracts.entry(core).or_insert_with(|| Contract::new(known, Standing::Open));
-            if let Standing::Shut(refusal) = &*contract.standing.borrow() {
-                return Err(refusal.clone().into());
+            let shut = match &*contract.standing.borrow() {
+                Standing::Shut(refusal) => Some(refusal.clone()),
+                _ => None,
+            };
+            place.take(&mut open);
+            if let Some(refusal) = shut {
+                return Err(refusal.into());
             }
             open.tokens.insert(id, kept);
         }

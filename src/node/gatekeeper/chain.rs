@@ -8,8 +8,7 @@ use serde_json::json;
 use tracing::{error, info, warn};
 
 use super::admission::unreadable;
-use super::token::Token;
-use super::{Contract, GateSettings, Gatekeeper, Open, Standing, kind, read};
+use super::{Contract, GateSettings, Gatekeeper, Open, Standing, kind};
 use crate::check::{Check, Refusal, Trail};
 use crate::credential::{Sighting, checks as credentials, in_force};
 use crate::encoding::{Digest, Timestamp};
@@ -20,8 +19,9 @@ use crate::node::{Depth, NodeFault, chance};
 const AT_ONCE: usize = 8;
 /// How often the clock is held against the chain.
 const CLOCK: Duration = Duration::from_secs(5);
-/// How often what ran out is cleared away, in seconds.
-const CLEARING: i64 = 60;
+/// How often what ran out is cleared away; and how soon it is tried again where the chain cannot be relied on.
+const CLEARING: Duration = Duration::from_secs(60);
+const UNSURE: Duration = Duration::from_millis(500);
 
 /// How the chain was read last.
 pub(super) struct Reading {
@@ -30,12 +30,11 @@ pub(super) struct Reading {
     good: Option<Timestamp>,
     /// Time of the finalised head then.
     head: Option<Timestamp>,
-    cleared: Option<Timestamp>,
 }
 
 impl Reading {
     pub(super) const fn none() -> Self {
-        Self { fault: None, good: None, head: None, cleared: None }
+        Self { fault: None, good: None, head: None }
     }
 
     /// Whether tokens can be honoured by what is known of the chain.
@@ -65,20 +64,38 @@ fn is_final(check: &Check) -> bool {
 }
 
 impl Gatekeeper {
-    /// Reads the chain again and again until `stop`.
+    /// Reads the chain again and again until `stop`, and clears away what ran out meanwhile.
     pub async fn run(self: Arc<Self>, stop: impl Future<Output = ()> + Send) {
-        let mut stop = std::pin::pin!(stop);
         let mut clock = tokio::task::JoinSet::new();
         clock.spawn(Arc::clone(&self.timepiece).run(CLOCK));
+        // Beside each other: however much there is to clear away, the chain is read.
+        tokio::select! {
+            () = stop => {}
+            () = self.watch() => {}
+            () = self.tidy() => {}
+        }
+    }
+
+    async fn watch(&self) {
         loop {
-            tokio::select! {
-                () = &mut stop => return,
-                () = self.poll() => {}
-            }
-            tokio::select! {
-                () = &mut stop => return,
-                () = tokio::time::sleep(Duration::from_millis(self.settings.poll_ms)) => {}
-            }
+            self.poll().await;
+            tokio::time::sleep(Duration::from_millis(self.settings.poll_ms)).await;
+        }
+    }
+
+    async fn tidy(&self) {
+        loop {
+            // By a clock that the chain confirms: what is cleared away too early could be used again.
+            let pause = match self.ready() {
+                Ok(()) => {
+                    if let Err(fault) = self.clear().await {
+                        error!(%fault, "what ran out could not be cleared away");
+                    }
+                    CLEARING
+                }
+                Err(_) => UNSURE,
+            };
+            tokio::time::sleep(pause).await;
         }
     }
 
@@ -132,16 +149,12 @@ impl Gatekeeper {
             return Err(refusal.into());
         }
         let now = chance::now()?;
-        let clear = {
-            let mut open = self.lock();
-            if open.chain.fault.take().is_some() || open.chain.good.is_none() {
-                info!(finalised = head.number, "the chain is read");
-            }
-            (open.chain.good, open.chain.head) = (Some(now), Some(head.time));
-            let due = open.chain.cleared.is_none_or(|last| last.plus(CLEARING) <= now);
-            due.then(|| open.chain.cleared = Some(now)).is_some()
-        };
-        if clear { self.clear(now).await } else { Ok(()) }
+        let mut open = self.lock();
+        if open.chain.fault.take().is_some() || open.chain.good.is_none() {
+            info!(finalised = head.number, "the chain is read");
+        }
+        (open.chain.good, open.chain.head) = (Some(now), Some(head.time));
+        Ok(())
     }
 
     /// Contracts with tokens or deliveries; the others are forgotten, they are read again when somebody answers.
@@ -224,23 +237,13 @@ impl Gatekeeper {
     }
 
     /// Clears away used challenges, used proofs, tokens that ran out, and what is older than it is kept.
-    async fn clear(&self, now: Timestamp) -> Result<(), NodeFault> {
+    async fn clear(&self) -> Result<(), NodeFault> {
+        let now = chance::now()?;
         self.forget(now).await?;
         for kind in [kind::NONCE, kind::PROOF, kind::SPENT_PART] {
-            for (id, value) in self.store.all(kind).await? {
-                let expires: Timestamp = read(kind, &id, value)?;
-                if expires <= now {
-                    self.store.remove(kind, &id).await?;
-                }
-            }
+            while self.store.remove_run_out(kind, None, now).await? > 0 {}
         }
-        for (id, value) in self.store.all(kind::TOKEN).await? {
-            let token: Token = read(kind::TOKEN, &id, value)?;
-            if token.expires <= now {
-                self.store.remove(kind::TOKEN, &id).await?;
-                self.store.remove(kind::SPENT, &id).await?;
-            }
-        }
+        while self.store.remove_run_out(kind::TOKEN, Some(kind::SPENT), now).await? > 0 {}
         Ok(())
     }
 }

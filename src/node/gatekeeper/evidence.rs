@@ -1,12 +1,46 @@
 //! What a gate keeps of what happened under a contract, and for how long (`protocol.md` 8).
 
+use std::collections::hash_map::Entry;
+
 use serde_json::{Value, json};
 
-use super::Gatekeeper;
+use super::{Gatekeeper, Open, kind};
 use crate::check::Refusal;
 use crate::encoding::{Digest, Timestamp};
 use crate::gate::{Answer, checks};
 use crate::node::{Evidence, EvidenceKind, EvidenceSum, NodeFault, StoreFault};
+
+/// A place among a contract's good tokens, for one that is asked for; given back if none comes of it.
+pub(super) struct Reserved<'a> {
+    gate: &'a Gatekeeper,
+    core: Digest,
+    taken: bool,
+}
+
+impl Reserved<'_> {
+    /// The token is there, and counts itself from now on.
+    pub(super) fn take(mut self, open: &mut Open) {
+        self.taken = true;
+        self.give_back(open);
+    }
+
+    fn give_back(&self, open: &mut Open) {
+        if let Entry::Occupied(mut reserved) = open.reserved.entry(self.core) {
+            match reserved.get_mut() {
+                0 | 1 => drop(reserved.remove()),
+                many => *many -= 1,
+            }
+        }
+    }
+}
+
+impl Drop for Reserved<'_> {
+    fn drop(&mut self) {
+        if !self.taken {
+            self.give_back(&mut self.gate.lock());
+        }
+    }
+}
 
 impl Gatekeeper {
     /// What happened under a contract here since its first presentation, what is not kept any more included.
@@ -17,14 +51,19 @@ impl Gatekeeper {
         Ok(self.store.evidence_sum(core).await?)
     }
 
-    /// Holds a contract to its share of good tokens; before anything of its answer is kept or counted.
-    pub(super) fn hold_tokens(&self, core: &Digest, now: Timestamp) -> Result<(), Refusal> {
+    /// Holds a contract to its share of good tokens, before anything of its answer is kept or counted; what is asked for at
+    /// the same time counts as well, as long as the answer holds what comes back.
+    pub(super) fn hold_tokens(&self, core: &Digest, now: Timestamp) -> Result<Reserved<'_>, Refusal> {
         let share = self.settings.shares.tokens;
+        let mut open = self.lock();
         let good = |token: &&super::token::Token| token.grant.core == *core && now < token.expires;
-        let held = self.lock().tokens.values().filter(good).count();
+        let asked_for = open.reserved.get(core).copied().unwrap_or_default();
+        let held = open.tokens.values().filter(good).count().saturating_add(asked_for);
         checks::SHARE_TOKENS.hold(held < share, || {
             format!("{held} tokens of this contract are good, its share is {share}: use one of them, or wait until they run out")
-        })
+        })?;
+        open.reserved.insert(*core, asked_for.saturating_add(1));
+        Ok(Reserved { gate: self, core: *core, taken: false })
     }
 
     /// Keeps a presentation that opened the gate. All presentations of a contract that disclose the same differ in their
@@ -77,7 +116,8 @@ impl Gatekeeper {
         Ok(Some(whole))
     }
 
-    /// Keeps that a transfer opened the gate.
+    /// Keeps that a transfer opened the gate; once, for it opens it with each of its downloads, and what is kept of that may
+    /// have gone meanwhile.
     pub(super) async fn keep_transfer(
         &self,
         core: Digest,
@@ -85,7 +125,12 @@ impl Gatekeeper {
         at: Timestamp,
         value: Value,
     ) -> Result<(), NodeFault> {
-        self.keep_evidence(EvidenceKind::Transfer, id.hex(), core, at, 0, value).await
+        if self.store.one(kind::OPENING, &id.hex()).await?.is_some() {
+            return Ok(());
+        }
+        self.keep_evidence(EvidenceKind::Transfer, id.hex(), core, at, 0, value).await?;
+        self.store.put_once(kind::OPENING, &id.hex(), &json!(at)).await?;
+        Ok(())
     }
 
     /// Keeps a delivery that ended.
@@ -105,9 +150,9 @@ impl Gatekeeper {
         Ok(self.store.evidence(EvidenceKind::Delivery, id).await?)
     }
 
-    /// Drops what is older than it is kept.
+    /// Drops what is older than it is kept, and what there is no room for; bit by bit, so that nobody waits for it.
     pub(super) async fn forget(&self, now: Timestamp) -> Result<(), NodeFault> {
-        self.store.forget_evidence(self.settings.shares.kept_since(now)).await?;
+        while self.store.forget_evidence(self.settings.shares.kept_since(now)).await? > 0 {}
         Ok(())
     }
 

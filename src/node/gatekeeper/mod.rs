@@ -47,6 +47,7 @@ mod kind {
     pub const SPENT_PART: &str = "gate-spent-part";
     pub const USES: &str = "gate-uses";
     pub const FIRST_USE: &str = "gate-first-use";
+    pub const OPENING: &str = "gate-opening";
 }
 
 /// The name of the key of challenges. A copy of a store has none, so that no challenge is answered in it a second time.
@@ -76,6 +77,8 @@ pub struct Gatekeeper {
 struct Open {
     contracts: HashMap<Digest, Contract>,
     tokens: HashMap<Digest, token::Token>,
+    /// How many tokens of each contract are being asked for.
+    reserved: HashMap<Digest, usize>,
     /// Running deliveries, with the token of each and the key that it is bound to.
     deliveries: HashMap<String, (Digest, Option<Thumbprint>)>,
     chain: chain::Reading,
@@ -174,6 +177,7 @@ impl Gatekeeper {
             open: Mutex::new(Open {
                 contracts: HashMap::new(),
                 tokens: HashMap::new(),
+                reserved: HashMap::new(),
                 deliveries: HashMap::new(),
                 chain: chain::Reading::none(),
             }),

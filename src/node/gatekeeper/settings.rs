@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Shares;
 use crate::credential::{Account, RegistryUrn};
-use crate::gate::{GatePolicy, GuardedAsset, MAX_TOKEN_TTL, path_below};
+use crate::gate::{GatePolicy, Grant, GuardedAsset, MAX_TOKEN_TTL, path_below};
 use crate::identity::{Did, Method};
 use crate::node::NodeFault;
 
@@ -127,6 +127,16 @@ impl ServedAsset {
 const OWN: [&str; 5] = ["/challenge", "/token", "/receipts", "/health", "/ready"];
 
 impl GateSettings {
+    /// For how many seconds a token is good. One that counts as a use and opens a directory serves each of its files, so that
+    /// it has as long as any token can have.
+    pub(super) fn token_life(&self, grant: &Grant) -> i64 {
+        let of_it = |asset: &&ServedAsset| asset.id == grant.asset && matches!(asset.source, Source::Directory(_));
+        match grant.counts_uses && self.assets.iter().find(of_it).is_some() {
+            true => MAX_TOKEN_TTL,
+            false => self.token_ttl,
+        }
+    }
+
     const fn poll() -> u64 {
         2000
     }

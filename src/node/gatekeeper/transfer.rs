@@ -33,16 +33,16 @@ impl Gatekeeper {
     /// # Errors
     /// `Refused`: `transfer.counted`, and what else denies it.
     pub async fn would_open(&self, contract: &OwnContract) -> Result<(), NodeFault> {
-        self.own(contract, false).await.map(|_| ())
+        self.own(contract).await.map(|_| ())
     }
 
     /// The same, and opens the data to `token`, which `transfer` gave out: what is delivered is receipted under both, and
-    /// cut when the contract is shut.
+    /// cut when the contract is shut. Its first use begins with the first delivery: see [`Gatekeeper::begins`].
     ///
     /// # Errors
     /// As [`Gatekeeper::would_open`].
     pub async fn opens(&self, contract: &OwnContract, transfer: &str, token: Digest) -> Result<Admitted, NodeFault> {
-        let (known, grant) = self.own(contract, true).await?;
+        let (known, grant) = self.own(contract).await?;
         let presentation = Digest::of(format!("transfer {transfer}"));
         let now = chance::now()?;
         let opened = json!({ "core": grant.core, "transfer": transfer, "at": now });
@@ -73,7 +73,16 @@ impl Gatekeeper {
         Ok(kept.map(|at| read(kind::FIRST_USE, &id, at)).transpose()?)
     }
 
-    async fn own(&self, contract: &OwnContract, uses: bool) -> Result<(Arc<Known>, Grant), NodeFault> {
+    /// Keeps when the contract was used first: now, unless it was before.
+    ///
+    /// # Errors
+    /// When there is no time, or the store fails.
+    pub async fn begins(&self, admitted: &Admitted) -> Result<(), NodeFault> {
+        self.store.put_once(kind::FIRST_USE, &admitted.grant.core.hex(), &json!(chance::now()?)).await?;
+        Ok(())
+    }
+
+    async fn own(&self, contract: &OwnContract) -> Result<(Arc<Known>, Grant), NodeFault> {
         self.timepiece.right().await?;
         let mut trail = Trail::default();
         let known = self.known(&contract.core, &mut trail).await?;
@@ -91,11 +100,8 @@ impl Gatekeeper {
         let (finalised, latest) = self.look(&known).await?;
         let (case, seen) = (Case { known: &known, asset, terms: &terms, purpose: None }, [&finalised, &latest]);
         let now = chance::now()?;
-        // Before there is a token nothing is used: the first use is the first download.
-        let grant = match uses {
-            true => self.begin_using(case, seen, now, &mut trail).await?,
-            false => self.weigh(case, seen, now, &mut trail).await?.0,
-        };
+        // Nothing is used yet: the first use is the first download.
+        let (grant, _) = self.weigh(case, seen, now, &mut trail).await?;
         Ok((known, grant))
     }
 }

@@ -24,6 +24,8 @@ pub struct Opened {
     pub standing: watch::Receiver<Standing>,
     /// The contract that it is delivered under, and receipted for; none where nobody signed one.
     pub contract: Option<Admitted>,
+    /// What it is delivered under, by the name that it has here: whichever of its transfers opens it, it has one share.
+    pub agreement: String,
 }
 
 impl Transfers {
@@ -38,7 +40,7 @@ impl Transfers {
         let url = self.endpoint(agreement)?;
         match &agreement.contract {
             Some(contract) => self.gate()?.would_open(contract).await?,
-            None => drop(self.permits(agreement, false).await?),
+            None => drop(self.permits(agreement).await?),
         }
         Ok(url)
     }
@@ -53,8 +55,8 @@ impl Transfers {
     }
 
     /// Holds an unsigned agreement to what the configuration and its terms permit; until when, where they name an end.
-    /// What `uses` it begins its first use, if there was none.
-    async fn permits(&self, agreement: &StandingAgreement, uses: bool) -> Result<Option<Timestamp>, NodeFault> {
+    /// What runs from its first use runs from now, as long as there was none.
+    async fn permits(&self, agreement: &StandingAgreement) -> Result<Option<Timestamp>, NodeFault> {
         let named = self.settings.plain_for.contains(&agreement.peer);
         checks::PLAIN.hold(named, || format!("`{}` is not named", agreement.peer))?;
         let terms = Policy::parse(&in_context(&agreement.terms))?;
@@ -62,23 +64,27 @@ impl Transfers {
         checks::COUNTED.hold(!terms.counts_uses(), || "the terms count uses".into())?;
         // Without a gate nothing is delivered, so that nothing is used.
         let gate = self.gate.get();
-        let name = format!("agreement {} {}", agreement.peer, agreement.id);
         let now = chance::now()?;
-        let facts =
-            |first_use| Facts { first_use, ..Facts::at(gate.map_or(now, |gate| moment(gate.timepiece(), now))) };
-        let used = async |begins| match gate {
-            Some(gate) => gate.first_use(&name, begins).await,
-            None => Ok(None),
+        let first_use = match gate {
+            Some(gate) => gate.first_use(&name(agreement), None).await?,
+            None => None,
         };
-        let known = facts(used(None).await?);
-        terms.permits("use", &known)?;
-        if !uses || known.first_use.is_some() {
-            return Ok(terms.leeway("use", &known, 0).until);
+        let facts = Facts { first_use, ..Facts::at(gate.map_or(now, |gate| moment(gate.timepiece(), now))) };
+        terms.permits("use", &facts)?;
+        Ok(terms.leeway("use", &facts, 0).until)
+    }
+
+    /// Keeps when what a download uses was used first: now, unless it was before. After all that can fail, and before the
+    /// first byte goes out.
+    ///
+    /// # Errors
+    /// When there is no time, or the store fails.
+    pub async fn begin(&self, opened: &Opened) -> Result<(), NodeFault> {
+        let Some(gate) = self.gate.get() else { return Ok(()) };
+        match &opened.contract {
+            Some(admitted) => gate.begins(admitted).await,
+            None => gate.first_use(&opened.agreement, Some(chance::now()?)).await.map(drop),
         }
-        // Another download may have been the first meanwhile.
-        let begun = facts(used(Some(now)).await?);
-        terms.permits("use", &begun)?;
-        Ok(terms.leeway("use", &begun, 0).until)
     }
 
     /// What a bearer token opens, if it is the token of a transfer of `asset`; `None` where it is no transfer's.
@@ -108,7 +114,7 @@ impl Transfers {
         let contract = match &agreement.contract {
             Some(contract) => Some(self.gate()?.opens(contract, id, token).await?),
             None => {
-                ends_at = self.permits(&agreement, true).await?;
+                ends_at = self.permits(&agreement).await?;
                 None
             }
         };
@@ -121,7 +127,11 @@ impl Transfers {
             Some(gate) => ends(receiver, ends_at, gate.timepiece()),
             None => receiver,
         };
-        Ok(Opened { transfer: id.to_owned(), standing, contract })
+        let agreement = match &contract {
+            Some(admitted) => admitted.grant.core.b64u(),
+            None => name(&agreement),
+        };
+        Ok(Opened { transfer: id.to_owned(), standing, contract, agreement })
     }
 
     /// Tells running downloads how their transfer stands now.
@@ -146,6 +156,11 @@ impl Transfers {
         // Nobody panics while holding it; if somebody did, the map is still whole.
         self.standing.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
+}
+
+/// What an agreement that nobody signed is called at the gate.
+fn name(agreement: &StandingAgreement) -> String {
+    format!("agreement {} {}", agreement.peer, agreement.id)
 }
 
 /// Terms within a message have the message's context, which is that of the Dataspace Protocol.

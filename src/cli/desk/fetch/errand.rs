@@ -5,16 +5,16 @@ use std::io::{IsTerminal as _, Write as _};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail};
-use reqwest::header::{HeaderMap, RETRY_AFTER};
+use reqwest::header::HeaderMap;
 use reqwest::{Response, StatusCode};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 use url::Url;
 
-use super::super::super::calls::{Declined, Desk, GateCaller, Said, Token, declined, receipt_path};
+use super::super::super::calls::{Declined, Desk, GateCaller, Said, Token, declined, receipt_path, retry_after};
 use super::super::super::{Later, Usage};
 use super::super::held::standing_in_words;
-use super::super::receipts::receipts;
+use super::super::receipts::{receipts, whole};
 use super::super::words::text;
 use super::part::{Part, Piece};
 use super::refused::{next, passes, spent};
@@ -124,7 +124,7 @@ impl<'a> Errand<'a> {
                 self.used |= status.is_success();
                 return Ok(reply);
             }
-            let named = reply.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+            let named = retry_after(&reply);
             let declined = declined(reply).await;
             if status == StatusCode::TOO_MANY_REQUESTS && slowed < SLOWED {
                 slowed += 1;
@@ -195,16 +195,30 @@ impl<'a> Errand<'a> {
         if answer.trim().eq_ignore_ascii_case("y") { Ok(()) } else { bail!("nothing was asked for; {shown} stays") }
     }
 
-    /// Challenge, presentation, token.
+    /// Challenge, presentation, token. A gate that asks for patience is asked again.
     async fn ask_for_a_token(&self) -> Result<Token> {
-        let challenge = self.gate.challenge().await.context("the gate gives no challenge")?;
-        let mut answer = self.desk.post(&format!("/api/contracts/{}/presentation", self.contract), &challenge).await?;
-        if let Some(purpose) = &self.fetch.purpose {
-            answer["purpose"] = json!(purpose);
-        }
-        match self.gate.answer(&answer).await? {
-            Said::Token(token) => Ok(token),
-            Said::Denied { check, reason } => Err(self.refused(&check, &format!("{check}: {reason}"), false).await),
+        let mut slowed = 0;
+        loop {
+            let challenge = self.gate.challenge().await.context("the gate gives no challenge")?;
+            let presented = format!("/api/contracts/{}/presentation", self.contract);
+            let mut answer = self.desk.post(&presented, &challenge).await?;
+            if let Some(purpose) = &self.fetch.purpose {
+                answer["purpose"] = json!(purpose);
+            }
+            match self.gate.answer(&answer).await? {
+                Said::Token(token) => return Ok(token),
+                Said::Slowed { wait, declined } if slowed < SLOWED => {
+                    if slowed == 0 {
+                        eprintln!("the gate asks for patience ({declined}); waiting");
+                    }
+                    slowed += 1;
+                    sleep(Duration::from_secs(wait.clamp(1, LONGEST))).await;
+                }
+                Said::Slowed { declined, .. } => return Err(self.refusal(&declined).await),
+                Said::Denied { check, reason } => {
+                    return Err(self.refused(&check, &format!("{check}: {reason}"), false).await);
+                }
+            }
         }
     }
 
@@ -217,7 +231,7 @@ impl<'a> Errand<'a> {
     async fn refused(&self, check: &str, what: &str, passing: bool) -> anyhow::Error {
         if check == "policy.constraint" {
             let kept = receipts(&self.desk, &self.contract).await.ok();
-            let kept = kept.and_then(|kept| kept.as_array().map(Vec::len));
+            let kept = kept.map(|kept| whole(&kept));
             if let Some(said) = spent(check, &self.view, kept) {
                 return anyhow!(said);
             }
@@ -226,14 +240,21 @@ impl<'a> Errand<'a> {
         if passing || passes(check) { Later(said).into() } else { anyhow!(said) }
     }
 
-    /// A download that broke off may have been cut, because its contract is over: then it does not go on.
-    pub(super) async fn broke_off(&self, part: &Part, cause: anyhow::Error) -> anyhow::Error {
+    /// Why no more comes under the contract, if it is over.
+    pub(super) async fn over(&self) -> Option<String> {
         let id = text(&self.view, "/id");
         let held = self.desk.get(&format!("/api/negotiations/{id}/standing")).await.unwrap_or_default();
         let standing = &held["standing"];
-        if cause.is::<Later>() && matches!(standing["standing"].as_str(), Some("ended" | "withdrawn" | "lapsed")) {
-            let why = standing_in_words(standing, "");
-            let (why, bytes, shown) = (why.trim_start_matches("no: "), part.bytes(), part.shown());
+        let over = matches!(standing["standing"].as_str(), Some("ended" | "withdrawn" | "lapsed"));
+        over.then(|| standing_in_words(standing, "").trim_start_matches("no: ").to_owned())
+    }
+
+    /// A download that broke off may have been cut, because its contract is over: then it does not go on.
+    pub(super) async fn broke_off(&self, part: &Part, cause: anyhow::Error) -> anyhow::Error {
+        if cause.is::<Later>()
+            && let Some(why) = self.over().await
+        {
+            let (bytes, shown) = (part.bytes(), part.shown());
             return anyhow!(
                 "the gate cut the download, since this contract is over: {why}\n  no more comes under it; the {bytes} bytes \
                  in {shown} are not the whole asset"

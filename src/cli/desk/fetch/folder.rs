@@ -7,13 +7,13 @@ use std::io::{ErrorKind, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
 
 use super::super::super::audit_table::readable;
 use super::super::super::calls::receipt_path;
-use super::super::super::{Usage, asked_to_end};
+use super::super::super::{Later, Usage, asked_to_end};
 use super::super::words::{Progress, brief};
 use super::errand::{Coming, Errand};
 use super::part::{Part, Piece};
@@ -61,8 +61,16 @@ pub(super) async fn run(fetch: &Fetch, mut errand: Errand<'_>, wanted: &Wanted, 
             eprintln!("{}", folder.left(&done, errand.counted, "stopped"));
             return Ok(ExitCode::from(INTERRUPTED));
         }
-        Some(Err(cause)) if done.fetched > 0 => {
-            return Err(cause.context(folder.left(&done, errand.counted, "the download broke off")));
+        Some(Err(cause)) if done.fetched > 0 || cause.is::<Later>() => {
+            return Err(match errand.over().await {
+                Some(why) => {
+                    let said = format!("this contract is over: {why}\n  {}", folder.remains(&done));
+                    // Trying again later is no better then.
+                    if cause.is::<Later>() { anyhow!(said) } else { cause.context(said) }
+                }
+                None if done.fetched > 0 => cause.context(folder.left(&done, errand.counted, "the download broke off")),
+                None => cause,
+            });
         }
         Some(ended) => ended?,
     }
@@ -248,6 +256,14 @@ impl<'a> Folder<'a> {
             done.gate = Some(signed.iss.to_string());
         }
         Ok(())
+    }
+
+    /// What is there of what comes no more.
+    fn remains(&self, done: &Done) -> String {
+        match done.files {
+            0 => "no more comes under it; nothing was kept".into(),
+            files => format!("no more comes under it; {} of {files} files are in {}", done.there, self.dir.display()),
+        }
     }
 
     fn left(&self, done: &Done, counted: bool, why: &str) -> String {
