@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Node, NodeFault, chance, checks, kind};
 use crate::encoding::Timestamp;
@@ -33,6 +33,16 @@ impl Said {
         fresh
     }
 
+    /// The same, said anew: whoever is given it by hand believes it whatever word of this party was heard before.
+    pub(super) fn anew(&self, fresh: Contact) -> Contact {
+        let mut said = self.lock();
+        let iat = said.as_ref().map_or(fresh.iat, |before| {
+            let least = if before.says(&fresh) { before.iat } else { before.iat.plus(1) };
+            fresh.iat.max(least)
+        });
+        said.insert(Contact { iat, ..fresh }).clone()
+    }
+
     /// Takes up what was said before this node was last stopped.
     fn recall(&self, kept: &Contact) {
         let mut said = self.lock();
@@ -53,11 +63,11 @@ impl Said {
 impl Node {
     /// Tells everybody with whom something is open where this node is reached, if that is not where it was before.
     ///
-    /// A crash in between tells some of them twice.
+    /// What is about to be said is kept first: whoever was told before a crash is told of the next change as well, and
+    /// some are told the same twice.
     pub(super) async fn say_where(&self) -> Result<(), NodeFault> {
-        let kept = self.store.one(kind::OWN_CONTACT, self.did().as_str()).await?;
-        let kept: Option<Contact> = kept.and_then(|kept| serde_json::from_value(kept).ok());
-        if let Some(kept) = &kept {
+        let kept = self.store.one(kind::OWN_CONTACT, self.did().as_str()).await?.and_then(read);
+        if let Some((kept, _)) = &kept {
             self.said.recall(kept);
         }
         let own = match self.own_contact() {
@@ -66,10 +76,11 @@ impl Node {
             Err(NodeFault::Unready(_) | NodeFault::Key(_)) => return Ok(()),
             Err(fault) => return Err(fault),
         };
-        if kept.as_ref() == Some(&own) {
+        if kept.as_ref().is_some_and(|(kept, told)| *told && *kept == own) {
             return Ok(());
         }
-        if kept.is_none_or(|kept| !kept.says(&own)) {
+        if kept.is_none_or(|(kept, told)| !told || !kept.says(&own)) {
+            self.keep_said(&own, false).await?;
             for peer in self.store.counterparties(chance::now()?.plus(-LATELY)).await? {
                 // Who is reached by no envelope is told by none.
                 if matches!(self.reach(&peer).await, Ok(Some(_))) {
@@ -78,7 +89,13 @@ impl Node {
                 }
             }
         }
-        Ok(self.store.put(kind::OWN_CONTACT, self.did().as_str(), &json!(own)).await?)
+        self.keep_said(&own, true).await
+    }
+
+    async fn keep_said(&self, own: &Contact, told: bool) -> Result<(), NodeFault> {
+        let mut kept = json!(own);
+        kept["told"] = told.into();
+        Ok(self.store.put(kind::OWN_CONTACT, self.did().as_str(), &kept).await?)
     }
 
     /// Hears where somebody is reached now, and says the same of this node.
@@ -131,6 +148,12 @@ impl Node {
     }
 }
 
+/// What was said, and whether everybody was told; a row that does not speak of that was written once they were.
+fn read(mut kept: Value) -> Option<(Contact, bool)> {
+    let told = kept.as_object_mut().and_then(|kept| kept.remove("told")).and_then(|told| told.as_bool());
+    Some((serde_json::from_value(kept).ok()?, told.unwrap_or(true)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -155,6 +178,16 @@ mod tests {
         assert_eq!(said.now(contact("http://b/", 5)).iat, at(6), "within one second");
         assert_eq!(said.now(contact("http://a/", 1)).iat, at(7), "the clock was set back");
         assert_eq!(said.now(contact("http://b/", 20)).iat, at(20));
+    }
+
+    #[test]
+    fn what_is_given_by_hand_is_no_older_than_now_nor_than_what_was_said() {
+        let said = Said::default();
+        assert_eq!(said.now(contact("http://a/", 5)).iat, at(5));
+        assert_eq!(said.anew(contact("http://a/", 9)).iat, at(9));
+        assert_eq!(said.now(contact("http://a/", 12)).iat, at(9), "the same as was given");
+        assert_eq!(said.anew(contact("http://a/", 2)).iat, at(9), "the clock was set back");
+        assert_eq!(said.anew(contact("http://b/", 3)).iat, at(10));
     }
 
     #[test]
