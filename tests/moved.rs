@@ -11,7 +11,6 @@ use countersign::identity::{SecretKey, Signer as _};
 use countersign::inbox::{self, AgreementKey, Attachment, Contact, Message, agreement_keys_of};
 use countersign::node::{chance, checks};
 use serde_json::{Value, json};
-use sqlx::Connection as _;
 use wallets::{ASSET, Street, Wallet, free_port, program};
 
 fn until(what: &str, mut look: impl FnMut() -> bool) {
@@ -129,16 +128,6 @@ fn two_that_moved_at_once_are_told_what_to_do_and_one_invitation_is_enough() {
     assert_eq!(consumer.get("/api/undelivered"), json!([]));
 }
 
-/// A statement of SQL in the store of a wallet that does not run.
-fn alter(wallet: &Wallet, statement: &'static str) {
-    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(wallet.home.join("store.sqlite"));
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
-        let mut store = sqlx::SqliteConnection::connect_with(&options).await.unwrap();
-        sqlx::raw_sql(statement).execute(&mut store).await.unwrap();
-        store.close().await.unwrap();
-    });
-}
-
 #[test]
 fn a_wallet_that_dies_while_it_says_where_it_is_and_goes_back_is_found_again() {
     let mut street = Street::open("");
@@ -147,8 +136,7 @@ fn a_wallet_that_dies_while_it_says_where_it_is_and_goes_back_is_found_again() {
     let (first, home) = ([provider.public, provider.management()], inbox_of(provider));
     provider.move_to(free_port(), free_port());
     // Once it has told somebody, nothing more is kept: as if it died there.
-    alter(
-        provider,
+    provider.alter(
         "CREATE TRIGGER dies BEFORE UPDATE ON documents WHEN NEW.kind = 'own-contact'
              AND coalesce(json_extract(NEW.value, '$.told'), 1) BEGIN SELECT RAISE(ABORT, 'killed'); END",
     );
@@ -156,7 +144,7 @@ fn a_wallet_that_dies_while_it_says_where_it_is_and_goes_back_is_found_again() {
     let away = inbox_of(provider);
     until("the consumer's hearing", || contact(consumer, &provider.did)["inbox"] == away);
     provider.move_to(first[0], first[1]);
-    alter(provider, "DROP TRIGGER dies");
+    provider.alter("DROP TRIGGER dies");
     provider.start();
     until("its being found again", || contact(consumer, &provider.did)["inbox"] == home);
 }
