@@ -4,6 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Value, json};
 
+use super::contacts::changes;
 use super::{Node, NodeFault, chance, checks, kind};
 use crate::encoding::Timestamp;
 use crate::identity::{Did, Method};
@@ -82,8 +83,8 @@ impl Node {
         if kept.is_none_or(|(kept, told)| !told || !kept.says(&own)) {
             self.keep_said(&own, false).await?;
             for peer in self.store.counterparties(chance::now()?.plus(-LATELY)).await? {
-                // Who is reached by no envelope is told by none.
-                if matches!(self.reach(&peer).await, Ok(Some(_))) {
+                // Who is reached by no envelope is told by none; who cannot be looked up now, once that is possible.
+                if !matches!(self.reach(&peer).await, Ok(None)) {
                     tracing::info!(to = %peer, url = own.url, "saying where this wallet is reached now");
                     self.post(&self.whereabouts(&peer, None)?, None).await?;
                 }
@@ -125,11 +126,22 @@ impl Node {
 
     /// Sends what waits for `did` to where it is reached now; not again within ten seconds after `changed`.
     pub(super) async fn send_after(&self, did: &Did, changed: Option<Timestamp>) -> Result<(), NodeFault> {
-        let now = chance::now()?;
-        let from = changed.map_or(now, |changed| now.max(changed.plus(AT_MOST_EVERY)));
+        let from = not_before(chance::now()?, changed);
         self.store.hasten(did, from).await?;
         self.bells.outbox.notify_one();
         Ok(())
+    }
+
+    /// When what went to where `did` has just moved away from is sent again: no more often than [`Node::send_after`] does.
+    pub(super) async fn again_after_move(&self, did: &Did) -> Result<Timestamp, NodeFault> {
+        let changes = if did.method() == Method::Web {
+            self.directory.known(did).map(|known| known.changes).unwrap_or_default()
+        } else {
+            self.store.one(kind::CONTACT, did.as_str()).await?.map(|kept| changes(&kept)).unwrap_or_default()
+        };
+        // The last one is the move itself.
+        let before = changes.iter().rev().nth(1).map(|change| change.at);
+        Ok(not_before(chance::now()?, before))
     }
 
     /// A message that says where this node is reached; the answer to one, where it is one.
@@ -146,6 +158,10 @@ impl Node {
         let thread = answers.map_or_else(|| id.clone(), |asked| asked.id.clone());
         self.unrelated("contact", id, to, &thread, json!({}), attachments.into_iter().collect())
     }
+}
+
+fn not_before(now: Timestamp, changed: Option<Timestamp>) -> Timestamp {
+    changed.map_or(now, |changed| now.max(changed.plus(AT_MOST_EVERY)))
 }
 
 /// What was said, and whether everybody was told; a row that does not speak of that was written once they were.
@@ -178,6 +194,13 @@ mod tests {
         assert_eq!(said.now(contact("http://b/", 5)).iat, at(6), "within one second");
         assert_eq!(said.now(contact("http://a/", 1)).iat, at(7), "the clock was set back");
         assert_eq!(said.now(contact("http://b/", 20)).iat, at(20));
+    }
+
+    #[test]
+    fn who_moves_about_is_sent_something_once_in_ten_seconds() {
+        assert_eq!(not_before(at(5), None), at(5), "the first move");
+        assert_eq!(not_before(at(5), Some(at(2))), at(12));
+        assert_eq!(not_before(at(15), Some(at(2))), at(15));
     }
 
     #[test]
