@@ -73,7 +73,8 @@ fn a_wallet_on_any_free_port_keeps_its_own_and_is_found_again_where_that_is_take
     assert_eq!((known["changes"].as_array().unwrap().len(), &known["confirmed"]), (1, &json!(false)), "{known}");
 
     // An old word of it, by whatever way, changes nothing.
-    consumer.post("/api/contacts", &json!({ "contact": before["contact"] }));
+    let (status, refused) = consumer.call("POST", "/api/contacts", Some(&json!({ "contact": before["contact"] })));
+    assert_eq!((status, &refused["error"]["check"]), (422, &json!(checks::NEWEST.id())), "{refused}");
     assert_eq!(contact(consumer, &provider.did)["inbox"], now);
     accept(consumer, &id);
     provider.reach("ACCEPTED");
@@ -125,6 +126,56 @@ fn two_that_moved_at_once_are_told_what_to_do_and_one_invitation_is_enough() {
         wallet.reach("FINALIZED");
     }
     assert_eq!(consumer.get("/api/undelivered"), json!([]));
+}
+
+#[test]
+fn a_wallet_that_dies_while_it_says_where_it_is_and_goes_back_is_found_again() {
+    let mut street = Street::open("");
+    let (provider, consumer) = (&mut street.provider, &mut street.consumer);
+    offered(provider, consumer);
+    let (first, home) = ([provider.public, provider.management()], inbox_of(provider));
+    provider.move_to(free_port(), free_port());
+    // Once it has told somebody, nothing more is kept: as if it died there.
+    provider.alter(
+        "CREATE TRIGGER dies BEFORE UPDATE ON documents WHEN NEW.kind = 'own-contact'
+             AND coalesce(json_extract(NEW.value, '$.told'), 1) BEGIN SELECT RAISE(ABORT, 'killed'); END",
+    );
+    provider.start();
+    let away = inbox_of(provider);
+    until("the consumer's hearing", || contact(consumer, &provider.did)["inbox"] == away);
+    provider.move_to(first[0], first[1]);
+    provider.alter("DROP TRIGGER dies");
+    provider.start();
+    until("its being found again", || contact(consumer, &provider.did)["inbox"] == home);
+}
+
+#[test]
+fn an_invitation_says_it_anew_to_whoever_has_heard_what_its_maker_does_not_remember() {
+    let mut street = Street::open("");
+    let (provider, consumer) = (&mut street.provider, &mut street.consumer);
+    offered(provider, consumer);
+    let home = inbox_of(provider);
+    provider.process = None;
+    let before = tempfile::tempdir().unwrap();
+    let copy = |from: &std::path::Path, to: &std::path::Path| {
+        for file in std::fs::read_dir(from).unwrap().map(|file| file.unwrap().path()) {
+            if file.is_file() {
+                std::fs::copy(&file, to.join(file.file_name().unwrap())).unwrap();
+            }
+        }
+    };
+    copy(&provider.home, before.path());
+    provider.move_to(free_port(), free_port());
+    provider.start();
+    let away = inbox_of(provider);
+    until("the consumer's hearing", || contact(consumer, &provider.did)["inbox"] == away);
+    // Its files are those of before again, and it does not know that it was elsewhere.
+    provider.process = None;
+    copy(before.path(), &provider.home);
+    provider.start();
+    let invited = provider.post("/api/invitations", &json!({}))["link"].clone();
+    printed(consumer, &["contact", "add", invited.as_str().unwrap()]);
+    assert_eq!(contact(consumer, &provider.did)["inbox"], home);
 }
 
 #[test]

@@ -177,6 +177,25 @@ fn what_is_not_cataloged_is_turned_away_unless_the_owner_wants_it() {
 }
 
 #[test]
+fn a_catalog_that_never_came_is_asked_for_again_when_there_is_something_to_decide() {
+    let mut street = Street::open_with("reject", "");
+    let (alice, bob) = (&street.provider, &mut street.consumer);
+    alice.post("/api/contacts", &json!({ "contact": bob.get("/api/self")["contact"] }));
+    // Bob's wallet asked once, and gave the question up: of two releases.
+    bob.process = None;
+    bob.alter(
+        "INSERT INTO documents (kind, id, value) SELECT 'shelf', id, '{\"asked\": \"urn:uuid:1\"}' FROM documents
+             WHERE kind = 'contact';
+         INSERT INTO documents (kind, id, value)
+             SELECT 'catalog-asked', id, json_object('at', unixepoch() - 172800) FROM documents WHERE kind = 'contact'",
+    );
+    bob.start();
+    alice.post("/api/proposals", &json!({ "consumer": bob.did, "asset": ASSET }));
+    let usual = until(bob, "as cataloged", |view| view["cataloged"] == true);
+    assert_eq!(usual["state"], "OFFERED", "waits for a person");
+}
+
+#[test]
 fn a_rule_grants_what_is_not_cataloged_where_it_says_so() {
     let floor = r#"{ amount = "300.00", currency = "EUR" }"#;
     let rule = format!(

@@ -1,12 +1,13 @@
 //! Whether what is on the table is what the provider's catalog says, and what becomes of it where it is not.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{Listing, Node, NodeFault, chance, kind};
+use crate::encoding::Timestamp;
 use crate::identity::{Did, Jws};
 use crate::negotiation::{Command, Decider, Input, Negotiation, OfferPaper, Role, Round, State};
 use crate::policy::{Blanks, Template};
@@ -24,24 +25,34 @@ pub enum Uncataloged {
     Rules,
 }
 
-/// Providers of whom it is known that their catalog was seen or asked for.
+/// Until when nobody needs to look whether a provider's catalog has to be asked for.
 #[derive(Default)]
-pub(super) struct Shelves(Mutex<HashSet<Did>>);
+pub(super) struct Shelves(Mutex<HashMap<Did, Timestamp>>);
 
 /// How many providers are remembered; the store knows of all.
 const MOST: usize = 10_000;
 /// How many seconds a proposal waits for the catalog that it may be part of.
 const CATALOG_COMES: i64 = 60;
+/// How many seconds after a question without an answer the next one is asked: a question is given up some day.
+const ASKED_AGAIN: i64 = 24 * 3600;
+/// How many seconds after a question that could not be asked it is tried again.
+const TRIED_AGAIN: i64 = 10;
 
 impl Shelves {
-    /// Whether this provider is new here; it is known from then on.
-    fn learn(&self, provider: &Did) -> bool {
+    /// Whether it is time to look.
+    fn due(&self, provider: &Did, now: Timestamp) -> bool {
         // Plain values cannot be left half-written by a panic elsewhere.
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // Nothing is put off for longer than this: what is, was noted by a clock that was ahead.
+        known.get(provider).is_none_or(|until| *until <= now || *until > now.plus(ASKED_AGAIN))
+    }
+
+    fn put_off(&self, provider: &Did, until: Timestamp) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= MOST {
             known.clear();
         }
-        known.insert(provider.clone())
+        known.insert(provider.clone(), until);
     }
 }
 
@@ -52,15 +63,35 @@ impl Node {
         let opening = negotiation.opening();
         let over = matches!(negotiation.state(), State::Terminated(..)) || negotiation.countersigned().is_some();
         let provider = opening.provider();
-        if opening.role != Role::Consumer || over || !self.shelves.learn(provider) {
+        let now = chance::now()?;
+        if opening.role != Role::Consumer || over || !self.shelves.due(provider, now) {
             return Ok(());
         }
-        if self.store.one(kind::SHELF, provider.as_str()).await?.is_some() || self.reach(provider).await?.is_none() {
-            return Ok(());
+        // What fails below is tried again, and not with every look at the negotiation.
+        self.shelves.put_off(provider, now.plus(TRIED_AGAIN));
+        let again = self.ask_for_unseen(provider, now).await?;
+        self.shelves.put_off(provider, again);
+        Ok(())
+    }
+
+    /// Asks for a catalog that was never seen, nor asked for within a day; when to look again.
+    async fn ask_for_unseen(&self, provider: &Did, now: Timestamp) -> Result<Timestamp, NodeFault> {
+        if self.shelf(provider).await?.is_some() {
+            return Ok(now.plus(ASKED_AGAIN));
         }
-        // The question is repeated until it is answered, so that it is asked once.
-        let asked = self.ask_for_catalog(provider).await?;
-        Ok(self.store.put(kind::SHELF, provider.as_str(), &json!({ "provider": provider, "asked": asked })).await?)
+        let kept = self.store.one(kind::CATALOG_ASKED, provider.as_str()).await?;
+        let asked = kept.and_then(|kept| kept.get("at")?.as_i64()).and_then(|at| Timestamp::from_seconds(at).ok());
+        // The question is repeated until it is answered or given up.
+        if let Some(asked) = asked.filter(|asked| *asked <= now && now < asked.plus(ASKED_AGAIN)) {
+            return Ok(asked.plus(ASKED_AGAIN));
+        }
+        if self.reach(provider).await?.is_none() {
+            return Ok(now.plus(TRIED_AGAIN));
+        }
+        self.ask_for_catalog(provider).await?;
+        // Beside the shelf: a catalog that has come meanwhile stays.
+        self.store.put(kind::CATALOG_ASKED, provider.as_str(), &json!({ "at": now.seconds() })).await?;
+        Ok(now.plus(ASKED_AGAIN))
     }
 
     /// Whether what is on the table says what the provider's catalog says; `None` for a consumer that has not seen one.

@@ -9,6 +9,7 @@ crate::checks! {
     RATE = "message.rate": "a sender sends no more than its share";
     NAME = "contact.name": "a contact's name is 1 to 64 letters that mean one contact, and neither a DID nor an option";
     INTRODUCTION = "contact.introduction": "somebody else becomes a contact by exactly one of a signed contact, an invitation and a did:web";
+    NEWEST = "contact.newest": "a contact that somebody adds by hand says nothing else than what its party has said later";
     ACQUAINTED = "contact.known": "a message about where its sender is reached now is heard of a contact; whoever negotiates here is one";
     REACH = "contact.reach": "a did:web party's document names a DIDComm inbox, and a key to seal messages for";
     KEY_NAME = "key.name": "a key to the management interface has a name of its own and a scope";

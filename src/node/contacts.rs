@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::acquaint::agreement_keys;
-use super::{Acquaintance, Alteration, Node, NodeFault, chance, kind};
+use super::{Acquaintance, Alteration, Node, NodeFault, chance, checks, kind};
 use crate::check::Trail;
 use crate::encoding::Timestamp;
 use crate::identity::{Did, DidUrl, Jws, Method, Unverified, Verified};
@@ -66,11 +66,24 @@ impl Node {
         Ok(self.own_contact()?.sign(&*self.signer)?)
     }
 
+    /// The same with the time of now, for an invitation: it is believed by whoever has heard anything else before, also
+    /// what this node does not remember to have said.
+    pub(super) fn contact_anew(&self) -> Result<String, NodeFault> {
+        let own = self.said.anew(self.present_contact()?);
+        // It is kept there.
+        self.bells.moved.notify_one();
+        Ok(own.sign(&*self.signer)?)
+    }
+
     /// Where this node is reached, as it says itself.
     pub(super) fn own_contact(&self) -> Result<Contact, NodeFault> {
+        Ok(self.said.now(self.present_contact()?))
+    }
+
+    fn present_contact(&self) -> Result<Contact, NodeFault> {
         let key = self.agreement.first().ok_or_else(|| NodeFault::Key("no key agreement key".into()))?.public();
         let (url, routing) = self.reached_at()?;
-        Ok(self.said.now(Contact { did: self.did().clone(), url, key, iat: chance::now()?, routing }))
+        Ok(Contact { did: self.did().clone(), url, key, iat: chance::now()?, routing })
     }
 
     /// Adds a contact; a newer one of the same DID takes the place of an older.
@@ -82,6 +95,25 @@ impl Node {
         let contact = self.read_contact(&new.contact)?;
         self.keep_contact(&contact, &new.contact).await?;
         Ok(contact.did.clone())
+    }
+
+    /// Refuses a contact that would change nothing, since its party has said something else later: whoever adds it must
+    /// not take it for added.
+    pub(super) async fn hold_newest(&self, contact: &str) -> Result<(), NodeFault> {
+        let contact = self.read_contact(contact)?;
+        if contact.did.method() == Method::Web {
+            return Ok(());
+        }
+        let Some(known) = self.contact_of(&contact.did).await? else { return Ok(()) };
+        let takes = known.iat < contact.iat || known.says(&contact);
+        Ok(checks::NEWEST.hold(takes, || {
+            format!(
+                "it says {}, and on {} this party said {}; ask it for a new invitation (countersign invite)",
+                contact.url,
+                known.iat.rfc3339(),
+                known.url,
+            )
+        })?)
     }
 
     /// Looks up whoever signed a contact that the owner turns to; one that does not read is refused when it is verified.

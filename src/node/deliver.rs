@@ -45,18 +45,18 @@ impl Node {
         };
         let longest = if outgoing.attempts < PATIENCE { LONGEST_PAUSE } else { RARELY };
         let went = sent.as_ref().ok().and_then(|sent| sent.reach.as_ref());
+        let (moved, now) = (
+            went.is_some() && self.reach(&outgoing.to).await.is_ok_and(|now| now.is_some() && now.as_ref() != went),
+            chance::now()?,
+        );
         let pause = match &sent {
-            // What went to where the recipient has just moved away from waits for nothing.
-            _ if went.is_some()
-                && self.reach(&outgoing.to).await.is_ok_and(|now| now.is_some() && now.as_ref() != went) =>
-            {
-                0
-            }
+            // What went to where the recipient has just moved away from waits for nothing but the recipient's moving about.
+            _ if moved => self.again_after_move(&outgoing.to).await?.seconds() - now.seconds(),
             Ok(Sent { outcome: Ok(Taken::ByMediator), .. }) => MEDIATED,
             _ => (1_i64 << outgoing.attempts.min(10)).min(longest),
         };
         let sent = sent.and_then(|sent| sent.outcome);
-        let again = Some(chance::now()?.plus(pause));
+        let again = Some(now.plus(pause));
         let next = match (&sent, outgoing.wants_answer) {
             (_, true) if outgoing.negotiation.is_none() && outgoing.attempts >= QUESTION_TRIES => None,
             (_, true) => again,

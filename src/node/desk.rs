@@ -243,14 +243,22 @@ impl Node {
         contract: &ContractId,
         role: Role,
     ) -> Result<(Negotiation, Countersigned), NodeFault> {
+        let fits = |negotiation: Negotiation| {
+            let countersigned = negotiation.countersigned()?.clone();
+            let found = countersigned.core.contract_id == *contract && negotiation.opening().role == role;
+            found.then_some((negotiation, countersigned))
+        };
+        // Whoever accepted knows where, without reading everything again that was ever negotiated.
+        let claim = self.store.one(kind::CONTRACT, &contract.to_string()).await?;
+        if role == Role::Consumer
+            && let Some(id) = claim.as_ref().and_then(|claim| claim.get("negotiation")?.as_str())
+            && let Some(found) = fits(self.negotiation(id).await?)
+        {
+            return Ok(found);
+        }
         for id in self.store.negotiations(&[]).await? {
-            let negotiation = self.negotiation(&id).await?;
-            if let Some(countersigned) = negotiation.countersigned()
-                && countersigned.core.contract_id == *contract
-                && negotiation.opening().role == role
-            {
-                let countersigned = countersigned.clone();
-                return Ok((negotiation, countersigned));
+            if let Some(found) = fits(self.negotiation(&id).await?) {
+                return Ok(found);
             }
         }
         Err(NodeFault::unknown("contract", contract.to_string()))

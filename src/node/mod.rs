@@ -123,6 +123,7 @@ pub(crate) mod kind {
     pub const STANDING: &str = "standing";
     pub const CATALOG: &str = "catalog";
     pub const SHELF: &str = "shelf";
+    pub const CATALOG_ASKED: &str = "catalog-asked";
     pub const RECEIPT: &str = "receipt";
     pub const LEFT: &str = "left";
     pub const STATEMENT: &str = "statement";

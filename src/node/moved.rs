@@ -2,8 +2,9 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
+use super::contacts::changes;
 use super::{Node, NodeFault, chance, checks, kind};
 use crate::encoding::Timestamp;
 use crate::identity::{Did, Method};
@@ -33,6 +34,16 @@ impl Said {
         fresh
     }
 
+    /// The same, said anew: whoever is given it by hand believes it whatever word of this party was heard before.
+    pub(super) fn anew(&self, fresh: Contact) -> Contact {
+        let mut said = self.lock();
+        let iat = said.as_ref().map_or(fresh.iat, |before| {
+            let least = if before.says(&fresh) { before.iat } else { before.iat.plus(1) };
+            fresh.iat.max(least)
+        });
+        said.insert(Contact { iat, ..fresh }).clone()
+    }
+
     /// Takes up what was said before this node was last stopped.
     fn recall(&self, kept: &Contact) {
         let mut said = self.lock();
@@ -53,11 +64,11 @@ impl Said {
 impl Node {
     /// Tells everybody with whom something is open where this node is reached, if that is not where it was before.
     ///
-    /// A crash in between tells some of them twice.
+    /// What is about to be said is kept first: whoever was told before a crash is told of the next change as well, and
+    /// some are told the same twice.
     pub(super) async fn say_where(&self) -> Result<(), NodeFault> {
-        let kept = self.store.one(kind::OWN_CONTACT, self.did().as_str()).await?;
-        let kept: Option<Contact> = kept.and_then(|kept| serde_json::from_value(kept).ok());
-        if let Some(kept) = &kept {
+        let kept = self.store.one(kind::OWN_CONTACT, self.did().as_str()).await?.and_then(read);
+        if let Some((kept, _)) = &kept {
             self.said.recall(kept);
         }
         let own = match self.own_contact() {
@@ -66,19 +77,26 @@ impl Node {
             Err(NodeFault::Unready(_) | NodeFault::Key(_)) => return Ok(()),
             Err(fault) => return Err(fault),
         };
-        if kept.as_ref() == Some(&own) {
+        if kept.as_ref().is_some_and(|(kept, told)| *told && *kept == own) {
             return Ok(());
         }
-        if kept.is_none_or(|kept| !kept.says(&own)) {
+        if kept.is_none_or(|(kept, told)| !told || !kept.says(&own)) {
+            self.keep_said(&own, false).await?;
             for peer in self.store.counterparties(chance::now()?.plus(-LATELY)).await? {
-                // Who is reached by no envelope is told by none.
-                if matches!(self.reach(&peer).await, Ok(Some(_))) {
+                // Who is reached by no envelope is told by none; who cannot be looked up now, once that is possible.
+                if !matches!(self.reach(&peer).await, Ok(None)) {
                     tracing::info!(to = %peer, url = own.url, "saying where this wallet is reached now");
                     self.post(&self.whereabouts(&peer, None)?, None).await?;
                 }
             }
         }
-        Ok(self.store.put(kind::OWN_CONTACT, self.did().as_str(), &json!(own)).await?)
+        self.keep_said(&own, true).await
+    }
+
+    async fn keep_said(&self, own: &Contact, told: bool) -> Result<(), NodeFault> {
+        let mut kept = json!(own);
+        kept["told"] = told.into();
+        Ok(self.store.put(kind::OWN_CONTACT, self.did().as_str(), &kept).await?)
     }
 
     /// Hears where somebody is reached now, and says the same of this node.
@@ -108,11 +126,22 @@ impl Node {
 
     /// Sends what waits for `did` to where it is reached now; not again within ten seconds after `changed`.
     pub(super) async fn send_after(&self, did: &Did, changed: Option<Timestamp>) -> Result<(), NodeFault> {
-        let now = chance::now()?;
-        let from = changed.map_or(now, |changed| now.max(changed.plus(AT_MOST_EVERY)));
+        let from = not_before(chance::now()?, changed);
         self.store.hasten(did, from).await?;
         self.bells.outbox.notify_one();
         Ok(())
+    }
+
+    /// When what went to where `did` has just moved away from is sent again: no more often than [`Node::send_after`] does.
+    pub(super) async fn again_after_move(&self, did: &Did) -> Result<Timestamp, NodeFault> {
+        let changes = if did.method() == Method::Web {
+            self.directory.known(did).map(|known| known.changes).unwrap_or_default()
+        } else {
+            self.store.one(kind::CONTACT, did.as_str()).await?.map(|kept| changes(&kept)).unwrap_or_default()
+        };
+        // The last one is the move itself.
+        let before = changes.iter().rev().nth(1).map(|change| change.at);
+        Ok(not_before(chance::now()?, before))
     }
 
     /// A message that says where this node is reached; the answer to one, where it is one.
@@ -129,6 +158,16 @@ impl Node {
         let thread = answers.map_or_else(|| id.clone(), |asked| asked.id.clone());
         self.unrelated("contact", id, to, &thread, json!({}), attachments.into_iter().collect())
     }
+}
+
+fn not_before(now: Timestamp, changed: Option<Timestamp>) -> Timestamp {
+    changed.map_or(now, |changed| now.max(changed.plus(AT_MOST_EVERY)))
+}
+
+/// What was said, and whether everybody was told; a row that does not speak of that was written once they were.
+fn read(mut kept: Value) -> Option<(Contact, bool)> {
+    let told = kept.as_object_mut().and_then(|kept| kept.remove("told")).and_then(|told| told.as_bool());
+    Some((serde_json::from_value(kept).ok()?, told.unwrap_or(true)))
 }
 
 #[cfg(test)]
@@ -155,6 +194,23 @@ mod tests {
         assert_eq!(said.now(contact("http://b/", 5)).iat, at(6), "within one second");
         assert_eq!(said.now(contact("http://a/", 1)).iat, at(7), "the clock was set back");
         assert_eq!(said.now(contact("http://b/", 20)).iat, at(20));
+    }
+
+    #[test]
+    fn who_moves_about_is_sent_something_once_in_ten_seconds() {
+        assert_eq!(not_before(at(5), None), at(5), "the first move");
+        assert_eq!(not_before(at(5), Some(at(2))), at(12));
+        assert_eq!(not_before(at(15), Some(at(2))), at(15));
+    }
+
+    #[test]
+    fn what_is_given_by_hand_is_no_older_than_now_nor_than_what_was_said() {
+        let said = Said::default();
+        assert_eq!(said.now(contact("http://a/", 5)).iat, at(5));
+        assert_eq!(said.anew(contact("http://a/", 9)).iat, at(9));
+        assert_eq!(said.now(contact("http://a/", 12)).iat, at(9), "the same as was given");
+        assert_eq!(said.anew(contact("http://a/", 2)).iat, at(9), "the clock was set back");
+        assert_eq!(said.anew(contact("http://b/", 3)).iat, at(10));
     }
 
     #[test]

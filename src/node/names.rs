@@ -93,7 +93,7 @@ impl Node {
             goal: goal.map(str::to_owned),
             created: Some(now),
             expires: Some(now.plus(lasts)),
-            contact: self.contact()?,
+            contact: self.contact_anew()?,
         };
         // Whoever opens the link in a browser is told what it is, where this node is reached over https.
         let base = self.settings.inbox_url.strip_suffix("/inbox").filter(|base| base.starts_with("https://"));
@@ -109,7 +109,7 @@ impl Node {
     /// Takes somebody among the contacts, by a signed contact, an invitation or a did:web.
     ///
     /// # Errors
-    /// `contact.introduction`, `contact.name`; `invitation.*`, `inbox.contact*`, `jws.*` when it is not what it claims
+    /// `contact.introduction`, `contact.name`, `contact.newest`; `invitation.*`, `inbox.contact*`, `jws.*` when it is not what it claims
     /// to be.
     pub async fn meet(&self, introduction: &Introduction) -> Result<Met, NodeFault> {
         if let Some(name) = &introduction.name {
@@ -149,7 +149,10 @@ impl Node {
             _ => contact,
         };
         match contact {
-            Some(contact) => drop(self.add_contact(&NewContact { contact }).await?),
+            Some(contact) => {
+                self.hold_newest(&contact).await?;
+                drop(self.add_contact(&NewContact { contact }).await?);
+            }
             None => self.know_web(&did).await?,
         }
         if let Some(name) = &introduction.name {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Node, NodeFault, StoreFault, chance, kind};
+use super::{Node, NodeFault, chance, kind};
 use crate::check::Refusal;
 use crate::credential::{ContractId, NINE, present, rfc3339};
 use crate::encoding::{Digest, Timestamp};
@@ -87,7 +87,7 @@ impl Node {
         Ok(self.store.put(kind::RECEIPT, &id, &json!({ "receipt": receipt })).await?)
     }
 
-    /// The receipts kept with a contract, the oldest delivery first.
+    /// The receipts kept with a contract, the oldest delivery first; one that does not read is left out.
     ///
     /// # Errors
     /// `Unknown` for a contract that this party does not consume.
@@ -96,8 +96,11 @@ impl Node {
         let mut receipts = Vec::new();
         for (id, kept) in self.store.all_under(kind::RECEIPT, &format!("{contract}:")).await? {
             let text = kept.get("receipt").and_then(Value::as_str).unwrap_or_default();
-            let read = ReceiptView::read(text);
-            receipts.push(read.map_err(|cause| StoreFault::Damaged(format!("receipt {id}: {cause}")))?.0);
+            match ReceiptView::read(text) {
+                Ok((receipt, _)) => receipts.push(receipt),
+                // It was kept before receipts were held to what they say, and must not hide the others.
+                Err(refusal) => tracing::warn!(receipt = id, %refusal, "a kept receipt does not read and is left out"),
+            }
         }
         receipts.sort_by_key(|receipt| (receipt.from, receipt.to));
         Ok(receipts)

@@ -102,6 +102,16 @@ fn it_states_its_fees_although_the_operator_is_away(town: &Town, period: &[&str]
         let output = town.run("alice", &["state-fees"]);
         String::from_utf8_lossy(&output.stdout).contains("countersign state-fees --send ").then_some(())
     });
+    // Somebody who takes no statements at all: it is said of each, and nothing is lost.
+    let own = town.json("alice", &["contact", "show"]);
+    let elsewhere = part(&own, "/inbox").strip_suffix("/inbox").unwrap();
+    let refused = town.run("alice", &["state-fees", "--operator", elsewhere, "--json"]);
+    let said: serde_json::Value = serde_json::from_slice(&refused.stdout).unwrap();
+    assert_eq!(refused.status.code(), Some(1), "{said}");
+    assert!(part(&said, "/refused/0/why").contains("the operator answered 4"), "{said}");
+    let kept = town.json("alice", &["state-fees", "--list"]);
+    let id = part(&said, "/refused/0/id");
+    assert!(kept.as_array().unwrap().iter().any(|one| one["id"] == id && one["receipt"].is_null()), "{kept}");
 }
 
 /// The accountant writes down who invoices; the operator's node takes it over when it is started again.

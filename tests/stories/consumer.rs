@@ -3,6 +3,7 @@
 use std::fs;
 
 use serde_json::Value;
+use sqlx::Connection as _;
 
 use super::town::{ASSET, ASSET_SHA256, Town, brief, part};
 
@@ -148,6 +149,19 @@ fn it_fetches_and_withdraws(town: &Town, id: &str) {
     assert_eq!(part(&kept, "/0/receipt"), part(&fetched, "/receipt"));
     assert_eq!(part(&town.json("bob", &["show", id]), "/receipts/0/receipt"), part(&fetched, "/receipt"));
     town.fails("alice", &["receipts", &contract], 2);
+
+    // One that does not read, of a former release, hides neither the others nor the contract.
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(town.path("bob/store.sqlite"));
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+        let mut store = sqlx::SqliteConnection::connect_with(&options).await.unwrap();
+        let copied =
+            "INSERT INTO documents (kind, id, value) SELECT kind, id || 'x', '{\"receipt\": \"none\"}' FROM documents
+            WHERE kind = 'receipt'";
+        sqlx::raw_sql(copied).execute(&mut store).await.unwrap();
+        store.close().await.unwrap();
+    });
+    assert_eq!(town.json("bob", &["receipts", id]), kept);
+    town.tells("bob", &["show", id], &["Fetched      once, last on "]);
     // The withdrawal account is new and has no coins: the wallet's recorder account pays for what it signs.
     town.tells("bob", &["withdraw", &contract, "--reason", "key-compromised"], &["is withdrawn from"]);
     let words = ["its consumer withdrew on", "(key compromised)"];

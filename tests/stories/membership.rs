@@ -74,7 +74,11 @@ fn a_membership_that_lapses_is_warned_about_and_then_refused_on_both_sides() {
     // Nothing is lost: with a new credential it goes on, and the rule decides.
     town.admit("bob", &[]);
     // The request stays what it was: whoever asked with what is over is told to ask anew.
-    town.tells("bob", &["join", "bob.member"], &["has to be asked for anew", "countersign cancel ", "--from 'alice'"]);
+    town.tells(
+        "bob",
+        &["join", "bob.member"],
+        &["has to be asked for anew", "countersign cancel ", "--from alice --asset "],
+    );
     town.tells("bob", &["show", "latest"], &["this request rests on your membership that is over"]);
     assert!(town.fails("bob", &["counter", "latest", "--price", "1.00 EUR"], 2).contains("countersign cancel"));
     assert!(town.fails("alice", &["offer", "latest"], 1).contains("it has to ask anew"));

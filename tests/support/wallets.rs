@@ -9,6 +9,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use sqlx::Connection as _;
 
 #[path = "passphrase.rs"]
 mod passphrase;
@@ -143,6 +144,16 @@ impl Wallet {
             let moved =
                 |text: String, (old, new)| text.replace(&format!("127.0.0.1:{old}\""), &format!("127.0.0.1:{new}\""));
             old.into_iter().zip(new).fold(text, moved)
+        });
+    }
+
+    /// A statement of SQL in the store of a node that does not run.
+    pub fn alter(&self, statement: &'static str) {
+        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(self.home.join("store.sqlite"));
+        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+            let mut store = sqlx::SqliteConnection::connect_with(&options).await.unwrap();
+            sqlx::raw_sql(statement).execute(&mut store).await.unwrap();
+            store.close().await.unwrap();
         });
     }
 

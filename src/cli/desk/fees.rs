@@ -56,14 +56,13 @@ impl StateFees {
             return self.at.say(&sent, print_statement);
         }
         let unsent = kept.as_array().into_iter().flatten().filter(|one| one["receipt"].is_null());
-        let mut earlier = Vec::new();
+        let (mut earlier, mut refused) = (Vec::new(), Vec::new());
         if let Some(operator) = &self.operator {
             for statement in unsent {
                 match send(&desk, &member(statement, "/id")?, operator).await {
                     Ok(sent) => earlier.push(sent),
                     // What an operator does not take must not hold up what it would.
-                    Err(fault) if fault.is::<TurnedDown>() => eprintln!("{fault}"),
-                    Err(fault) => return Err(fault),
+                    Err(fault) => refused.push(turned_down(fault)?),
                 }
             }
         }
@@ -76,14 +75,21 @@ impl StateFees {
         let mut made = match desk.post("/api/statements", &period).await {
             Ok(statement) => statement,
             // What had to be done is done: the chain has grown by nothing that could be stated.
-            Err(fault) if !earlier.is_empty() && nothing_new(&fault) => json!({}),
+            Err(fault) if !(earlier.is_empty() && refused.is_empty()) && nothing_new(&fault) => json!({}),
             Err(fault) => return Err(fault),
         };
         if let (Some(id), Some(operator)) = (made["id"].as_str(), &self.operator) {
-            made = send(&desk, id, operator).await?;
+            match send(&desk, id, operator).await {
+                Ok(sent) => made = sent,
+                Err(fault) => refused.push(turned_down(fault)?),
+            }
         }
         made["earlier"] = earlier.into();
-        self.at.say(&made, |made| {
+        let failed = !refused.is_empty();
+        if failed {
+            made["refused"] = refused.into();
+        }
+        let said = self.at.say(&made, |made| {
             for statement in made["earlier"].as_array().into_iter().flatten() {
                 println!("sent now, stated earlier:");
                 print_statement(statement);
@@ -94,11 +100,12 @@ impl StateFees {
             } else {
                 println!("{NOTHING_NEW} since");
             }
-        })
+        })?;
+        Ok(if failed { ExitCode::FAILURE } else { said })
     }
 }
 
-/// An operator has read a statement and does not take it: sending it again helps nobody.
+/// An operator does not take a statement: sending it again helps nobody.
 #[derive(Debug, thiserror::Error)]
 #[error("statement {id} was refused and stays here, see `countersign state-fees --list`: {why}")]
 struct TurnedDown {
@@ -106,8 +113,22 @@ struct TurnedDown {
     why: String,
 }
 
-/// How the node begins to tell what an operator made of a statement that it has read.
-const READ_AND_REFUSED: &str = "the operator answered 422";
+/// How the node begins to tell what an operator answered instead of a receipt.
+const ANSWERED: &str = "the operator answered ";
+
+/// Whether an operator has refused for good, by what the node tells: the same statement is refused again, whatever is
+/// the matter with it. Too slow and too many (408, 429) are over some time.
+fn for_good(message: &str) -> bool {
+    let status = message.split_once(ANSWERED).and_then(|(_, answer)| answer.get(..3)?.parse::<u16>().ok());
+    status.is_some_and(|status| (400..500).contains(&status) && ![408, 429].contains(&status))
+}
+
+/// What was turned down, said and as JSON; anything else that went wrong goes on.
+fn turned_down(fault: anyhow::Error) -> Result<Value> {
+    let TurnedDown { id, why } = fault.downcast::<TurnedDown>()?;
+    eprintln!("{}", TurnedDown { id: id.clone(), why: why.clone() });
+    Ok(json!({ "id": id, "why": why }))
+}
 
 fn nothing_new(fault: &anyhow::Error) -> bool {
     fault.downcast_ref::<Declined>().is_some_and(|declined| declined.message.starts_with(NOTHING_NEW))
@@ -117,7 +138,7 @@ fn nothing_new(fault: &anyhow::Error) -> bool {
 async fn send(desk: &Desk, id: &str, operator: &str) -> Result<Value> {
     let sent = desk.post(&format!("/api/statements/{id}/send"), &json!({ "operator_url": operator })).await;
     sent.map_err(|fault| match fault.downcast_ref::<Declined>() {
-        Some(declined) if declined.message.contains(READ_AND_REFUSED) => {
+        Some(declined) if for_good(&declined.message) => {
             TurnedDown { id: id.to_owned(), why: declined.message.clone() }.into()
         }
         Some(declined) if declined.status == StatusCode::BAD_GATEWAY => {
@@ -241,5 +262,21 @@ impl Audit {
         member(&audited, "/receipt")?;
         let audit = serde_json::from_value(audited["audit"].clone()).context("the node's answer is no audit")?;
         self.at.say(&audited, |_| print!("{}", audit_table::table(&audit)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_for_good_unless_the_operator_is_busy_or_broken() {
+        for status in ["400 Bad Request", "403", "404 Not Found", "409", "413 Payload Too Large", "422 stated twice"] {
+            assert!(for_good(&format!("{ANSWERED}{status}")), "{status}");
+        }
+        for status in ["408 Request Timeout", "429 Too Many Requests", "500", "503 Service Unavailable", "302", ""] {
+            assert!(!for_good(&format!("{ANSWERED}{status}")), "{status}");
+        }
+        assert!(!for_good("the operator's answer is too long: 404"));
     }
 }

@@ -9,7 +9,7 @@ use super::super::Usage;
 use super::super::calls::Desk;
 use super::papers::{another, expect, paper};
 use super::proofs::over;
-use super::words::{brief, called, head, table, text, when};
+use super::words::{argument, brief, called, head, table, text, when};
 use super::{At, read_text};
 
 /// Shows this node's own contact; adds, names, lists, confirms and forgets others'.
@@ -170,7 +170,8 @@ fn print_contacts(contacts: &Value) {
         }
         if one["confirmed"] == false {
             println!(
-                "  ask it by another way whether that is its own doing, then: countersign contact confirm '{called}'"
+                "  ask it by another way whether that is its own doing, then: countersign contact confirm {}",
+                argument(&called)
             );
         }
     }
@@ -271,8 +272,9 @@ impl Join {
                 let how = match view["state"].as_str() {
                     Some("OFFERED") => format!("countersign counter {id}"),
                     _ => format!(
-                        "countersign cancel {id} --reason …; countersign request --from '{whom}' --asset {}",
-                        text(view, "/asset")
+                        "countersign cancel {id} --reason …; countersign request --from {} --asset {}",
+                        argument(&whom),
+                        argument(&text(view, "/asset"))
                     ),
                 };
                 println!("  {id}  of {whom}: {how}");
