@@ -63,8 +63,7 @@ impl Init {
         if configuration.exists() {
             bail!("{} is there already: this home is made", configuration.display());
         }
-        let text =
-            self.choices.write_into(template(self.purpose, self.did_web.as_ref()), self.purpose == Purpose::Gate)?;
+        let text = self.choices.write_into(template(self.purpose, self.did_web.as_ref()), self.purpose)?;
         let exported = self.keys.as_ref().map(|file| keys::exported(file, self.export_passphrase_file.clone()));
         let keyring = home.make(&self.unlock, exported.transpose()?)?;
         home.keep(CONFIGURATION, &text)?;

@@ -13,6 +13,7 @@ use url::Url;
 
 use super::configuration::Configuration;
 use super::home::{CONFIGURATION, Home, durable};
+use super::init::Purpose;
 use super::{HomeArgument, Usage};
 use crate::credential::ChainTrust;
 use crate::identity::Did;
@@ -34,7 +35,7 @@ pub struct Believed {
 pub struct Choices {
     #[command(flatten)]
     believed: Believed,
-    /// Everything on this machine: a port that is free now, and requests to private networks. For trying out.
+    /// Everything on this machine: any free ports, and requests to private networks. For trying out.
     #[arg(long)]
     local: bool,
     /// For a gate: a provider whose contracts open it; may be given several times.
@@ -47,7 +48,8 @@ pub struct Choices {
 
 impl Choices {
     /// A configuration with these choices written into it.
-    pub fn write_into(&self, text: String, gate: bool) -> Result<String> {
+    pub fn write_into(&self, text: String, purpose: Purpose) -> Result<String> {
+        let gate = purpose == Purpose::Gate;
         if !self.providers.is_empty() && !gate {
             return Err(Usage("--provider and --origin are for --purpose gate".into()).into());
         }
@@ -55,7 +57,9 @@ impl Choices {
         let mut own = None;
         if self.local {
             let mut change = |from: &str, to: &str| text = text.replacen(from, to, 1);
-            let public = format!("127.0.0.1:{}", free_port()?);
+            // Where a gate or a mediator is stands in what others keep; a wallet that moves says so itself.
+            let stays = matches!(purpose, Purpose::Gate | Purpose::Mediator);
+            let public = if stays { format!("127.0.0.1:{}", free_port()?) } else { "127.0.0.1:0".into() };
             change("public = \"127.0.0.1:7300\"", &format!("public = \"{public}\""));
             change("management = \"127.0.0.1:7301\"", "management = \"127.0.0.1:0\"");
             change("private = false", "private = true");
@@ -75,8 +79,8 @@ impl Choices {
     }
 }
 
-/// A port on which nobody listens now, for an address that stands somewhere before anybody listens: in a gate's
-/// configuration, and among the contacts of others when a node is started again.
+/// A port on which nobody listens now, for an address that stands somewhere before anybody listens, as in a gate's
+/// configuration.
 ///
 /// It is drawn from below the ports that Linux gives to whoever asks for any, so that it is still free when the gate starts.
 pub fn free_port() -> Result<u16> {
