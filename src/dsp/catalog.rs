@@ -227,6 +227,9 @@ pub fn read_filter(request: &Value) -> Result<Option<Vec<String>>, Refusal> {
     ids.map(Some).ok_or_else(|| checks::FILTER.refuse("a filter is a list of dataset ids, or of {\"@id\": …}"))
 }
 
+/// The code by which a catalog says that it does not have a dataset, to who proved who asks.
+pub const UNLISTED: &str = "dsp.unlisted";
+
 /// The answer to a catalog request that was not taken.
 pub fn catalog_error(check: Option<&Check>, reason: &str) -> Value {
     let mut error = json!({ "@context": [CONTEXT], "@type": "CatalogError", "reason": [reason] });

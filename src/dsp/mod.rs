@@ -9,7 +9,7 @@ pub mod peer_catalog;
 mod schema;
 mod tolerated;
 
-pub use catalog::{Dataset, Distribution, Meant, OfferTerms, catalog, catalog_error, read_filter};
+pub use catalog::{Dataset, Distribution, Meant, OfferTerms, UNLISTED, catalog, catalog_error, read_filter};
 pub use message::{
     Form, Letter, MAX_MESSAGE, Named, acknowledge, hold_said, negotiation_error, parse, read, spell_operands, write,
 };

@@ -142,11 +142,11 @@ pub fn with_share(router: Router, share: Share) -> Router {
 
 /// How much an address may ask without proving who it is; who proves it is not held up.
 #[derive(Clone)]
-pub(super) struct Strangers(Buckets, Share);
+pub struct Strangers(Buckets, Share);
 
 impl Strangers {
     /// Strangers that have `share` each.
-    pub(super) fn new(share: Share) -> Self {
+    pub fn new(share: Share) -> Self {
         Self(Buckets::default(), share)
     }
 

@@ -31,7 +31,7 @@ pub use axum::Router;
 pub use books::books_api;
 pub use did::did_router;
 pub use dsp::{dsp_api, dsp_router, transfer_api, transfer_router};
-pub use guard::{Names, Share, with_keys, with_share};
+pub use guard::{Names, Share, Strangers, with_keys, with_share};
 pub use inbox::inbox_router;
 pub use keys::keys_api;
 pub use mediation::mediator_api;

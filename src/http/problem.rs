@@ -98,7 +98,7 @@ impl From<NodeFault> for Problem {
 }
 
 /// Says that the store is full, once a minute: whoever is turned away for it can come again at once.
-fn no_room(why: &str) {
+pub(super) fn no_room(why: &str) {
     static SAID: AtomicI64 = AtomicI64::new(i64::MIN);
     let now = chance::now().map_or(0, |now| now.seconds());
     let before = SAID.load(Ordering::Relaxed);

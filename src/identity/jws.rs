@@ -81,6 +81,17 @@ impl Jws {
         format!("{}.{}", self.signed, encoding::encode(&self.signature))
     }
 
+    /// Verifies the signature with `key`, in either spelling that ES256 has: most libraries know of no other rule than that
+    /// of RFC 7515. For tokens that nobody keeps, and that their own ids tell apart.
+    ///
+    /// # Errors
+    /// `jws.alg` when the key is of another algorithm, `jws.signature.canonical` for another length, `jws.signature`.
+    pub fn verify_any(&self, key: &PublicKey) -> Result<(), Refusal> {
+        let fits = self.header.alg == key.algorithm();
+        checks::JWS_ALG.hold(fits, || format!("alg {:?} with a key for {:?}", self.header.alg, key.algorithm()))?;
+        key.verify_any(self.signed.as_bytes(), &self.signature)
+    }
+
     /// Verifies the signature with `key`.
     ///
     /// # Errors

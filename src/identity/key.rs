@@ -50,12 +50,23 @@ impl PublicKey {
     /// # Errors
     /// `jws.signature.canonical` for another spelling, `jws.signature` when it does not verify.
     pub fn verify(&self, message: &[u8], signature: &[u8]) -> Result<(), Refusal> {
+        if matches!(self, Self::P256(_)) {
+            let low = signature.get(32..).is_none_or(|s| *s <= HALF_ORDER[..]);
+            checks::JWS_CANONICAL.hold(low, || "ES256 signature with high s".into())?;
+        }
+        self.verify_any(message, signature)
+    }
+
+    /// Verifies `signature` over `message` as RFC 7515 has it: for ES256 either of the two values of s fits. For what proves
+    /// who speaks now, and is kept by nobody.
+    ///
+    /// # Errors
+    /// `jws.signature.canonical` for another length, `jws.signature` when it does not verify.
+    pub fn verify_any(&self, message: &[u8], signature: &[u8]) -> Result<(), Refusal> {
         checks::JWS_CANONICAL
             .hold(signature.len() == 64, || format!("a signature of {} bytes, expected 64", signature.len()))?;
         let holds = match self {
             Self::P256(point) => {
-                checks::JWS_CANONICAL
-                    .hold(signature[32..] <= HALF_ORDER[..], || "ES256 signature with high s".into())?;
                 UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point).verify(message, signature).is_ok()
             }
             Self::Ed25519(bytes) => ed25519_dalek::VerifyingKey::from_bytes(bytes)

@@ -119,7 +119,7 @@ impl Sqlite {
                 }
             });
         }
-        let desk = Desk::open(writer.clone());
+        let desk = Desk::open(writer.clone(), Arc::clone(&damage));
         let store = Self { desk, writer, readers, limits, most, seal, damage, _lock: lock };
         documents::try_seal(&mut *store.reading().await?, &store.seal, &path.display().to_string()).await?;
         Ok(store)

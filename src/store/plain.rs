@@ -1,7 +1,7 @@
 //! Plain negotiations: decisions of many callers are written in one transaction, and all wait for one fsync.
 
 use std::mem::take;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
@@ -28,15 +28,22 @@ type Waiting = (PlainCommit, oneshot::Sender<Result<(), StoreFault>>);
 pub(super) struct Desk(mpsc::UnboundedSender<Waiting>, Arc<Notes>);
 
 impl Desk {
-    pub(super) fn open(writer: SqlitePool) -> Self {
+    /// A desk that writes nothing any more once it is known what is wrong with the file.
+    pub(super) fn open(writer: SqlitePool, damage: Arc<OnceLock<String>>) -> Self {
         let (sender, receiver) = mpsc::unbounded_channel();
         let notes = Arc::default();
-        tokio::spawn(write_all(writer, receiver, Arc::clone(&notes)));
+        tokio::spawn(write_all(Writer { file: writer, damage }, receiver, Arc::clone(&notes)));
         Self(sender, notes)
     }
 }
 
-async fn write_all(writer: SqlitePool, mut waiting: mpsc::UnboundedReceiver<Waiting>, notes: Arc<Notes>) {
+/// The file as long as it is whole.
+struct Writer {
+    file: SqlitePool,
+    damage: Arc<OnceLock<String>>,
+}
+
+async fn write_all(writer: Writer, mut waiting: mpsc::UnboundedReceiver<Waiting>, notes: Arc<Notes>) {
     let mut batch: Vec<Waiting> = Vec::with_capacity(TOGETHER);
     while waiting.recv_many(&mut batch, TOGETHER).await > 0 {
         let commits: Vec<&PlainCommit> = batch.iter().map(|(commit, _)| commit).collect();
@@ -67,8 +74,11 @@ async fn write_all(writer: SqlitePool, mut waiting: mpsc::UnboundedReceiver<Wait
     }
 }
 
-async fn write(writer: &SqlitePool, commits: &[&PlainCommit], noted: &Batch) -> Result<(), StoreFault> {
-    let mut db = writer.begin_with("BEGIN IMMEDIATE").await.map_err(fault)?;
+async fn write(writer: &Writer, commits: &[&PlainCommit], noted: &Batch) -> Result<(), StoreFault> {
+    if let Some(what) = writer.damage.get() {
+        return Err(StoreFault::Damaged(what.clone()));
+    }
+    let mut db = writer.file.begin_with("BEGIN IMMEDIATE").await.map_err(fault)?;
     let mut rows = Vec::new();
     let (mut events, mut send, mut done) = (Vec::new(), Vec::new(), Vec::new());
     let (mut told, mut undelivered) = (Vec::new(), Vec::new());
@@ -237,6 +247,20 @@ impl PlainStore for Sqlite {
         .await
         .map_err(fault)?;
         Ok(open.unsigned_abs())
+    }
+
+    async fn plain_open(&self) -> Result<Vec<(ParticipantId, u64)>, StoreFault> {
+        let rows = query(
+            "SELECT peer, count(*) AS open FROM plain_negotiations WHERE state NOT IN ('FINALIZED', 'TERMINATED')
+             GROUP BY peer",
+        );
+        let rows = rows.fetch_all(&mut *self.reading().await?).await.map_err(fault)?;
+        rows.iter()
+            .map(|row| {
+                let place = Place::new(row, "plain_negotiations");
+                Ok((place.parse("peer")?, place.count("open")?))
+            })
+            .collect()
     }
 
     async fn plain_lapsed(&self, now: Timestamp) -> Result<(Vec<String>, Option<Timestamp>), StoreFault> {

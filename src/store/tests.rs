@@ -240,3 +240,14 @@ async fn a_store_with_a_damaged_page_or_none_at_all_is_not_taken_for_an_empty_on
     std::fs::remove_file(home.path().join("node.db.lock")).unwrap();
     assert!(Sqlite::open(&path, seal()).await.unwrap().all("asset").await.unwrap().is_empty());
 }
+
+#[tokio::test]
+async fn a_store_that_is_known_to_be_damaged_takes_no_plain_decision_either() {
+    use crate::node::dsp::{PlainCommit, PlainStore as _};
+    let home = tempfile::tempdir().unwrap();
+    let store = Sqlite::open(&home.path().join("node.db"), seal()).await.unwrap();
+    store.submit(PlainCommit::default()).await.unwrap();
+    store.damage.set("a page is not what it was".into()).unwrap();
+    assert!(matches!(store.submit(PlainCommit::default()).await, Err(StoreFault::Damaged(_))));
+    assert!(matches!(store.put("asset", "a", &json!(1)).await, Err(StoreFault::Damaged(_))));
+}

@@ -53,7 +53,7 @@ impl TransferStore for Sqlite {
         // A notice waits for the older ones of its transfer.
         let rows = query(
             "SELECT * FROM (
-                SELECT n.*, row_number() OVER (PARTITION BY t.peer ORDER BY n.number) AS turn
+                SELECT n.*, t.peer, row_number() OVER (PARTITION BY t.peer ORDER BY n.number) AS turn
                 FROM transfer_notices n JOIN transfers t ON t.id = n.transfer
                 WHERE due <= ? AND NOT EXISTS (
                     SELECT 1 FROM transfer_notices e WHERE e.transfer = n.transfer AND e.number < n.number))
@@ -71,6 +71,7 @@ impl TransferStore for Sqlite {
             Ok(DueNotice {
                 id: place.read("id")?,
                 transfer: place.read("transfer")?,
+                peer: place.read("peer")?,
                 notice: place.json("notice")?,
                 attempts: place.count("attempts")?,
             })

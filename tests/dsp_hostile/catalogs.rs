@@ -35,7 +35,8 @@ async fn an_unsolicited_offer_is_looked_up_in_its_providers_catalog_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_nobody_knows_is_held_for_a_person_and_never_ended() {
-    let node = connector(42, CONFIGURATION).await;
+    let node = connector(42, "plain = ['*']\nuncataloged = 'manual'").await;
+    let cautious = connector(47, CONFIGURATION).await;
     let stranger = Stranger::of(12, &node);
     let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let mute = format!("http://{}", silent.local_addr().unwrap());
@@ -47,7 +48,11 @@ async fn what_nobody_knows_is_held_for_a_person_and_never_ended() {
         message["providerPid"] = json!(format!("urn:uuid:{place}"));
         let (status, body) = stranger.say("/negotiations/offers", &message).await;
         assert_eq!(status, 201, "{callback}: {body}");
+        // Who takes nothing that is in no catalog loses nothing by it: nobody there has asked.
+        let answer = Stranger::of(12, &cautious).say("/negotiations/offers", &message).await;
+        refused(&answer, checks::UNCATALOGED.id(), callback);
     }
+    assert!(cautious.node.views(false, 10).await.unwrap().is_empty(), "nothing waits for a person");
     assert!(began.elapsed() < Duration::from_secs(8), "a provider that does not answer is not waited for long");
     for view in node.node.views(false, 10).await.unwrap() {
         assert_eq!((view.state.to_string().as_str(), view.cataloged, view.person), ("OFFERED", None, true));
@@ -131,4 +136,68 @@ async fn who_began_from_the_catalog_asks_for_it_no_more() {
     let view = node.reaches(&id, "ACCEPTED").await;
     assert_eq!((view.cataloged, view.offers.len()), (Some(true), 2));
     assert_eq!(ear.heard("GET", "").len(), 1, "asked before it began, and not again");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rule_accepts_no_roles_that_only_the_providers_catalog_names_and_nothing_unasked() {
+    let rule = "plain = ['*']\n[[rule]]\nname = 'use'\npoint = 'accept'\n\
+        terms = { permission = [{ action = 'use' }] }\ndatasets = ['urn:uuid:3f0c6f0e-2a53-4b0e-8f4d-1d1f9a3c0001']";
+    let node = connector(46, rule).await;
+    let stranger = Stranger::of(12, &node);
+    let (provider, consumer) = (stranger.did(), node.did.clone());
+    let turned = json!({ "provider": provider, "consumer": consumer, "promisor": consumer, "promisee": provider });
+    let policy = json!({ "@id": "urn:offer:turned", "permission": [{ "action": "use" }], "countersign": turned });
+    let usual = json!({ "@id": "urn:offer:use", "permission": [{ "action": "use" }] });
+    let offers = json!([policy, usual]);
+    let ear = Ear::answering(move |what, asked, _| {
+        let own = format!("urn:p:{}", asked["consumerPid"].as_str().unwrap_or_default());
+        match what.starts_with("GET") {
+            true => (200, shown(offers.clone())),
+            false => (201, requested(asked).1.replace("urn:uuid:p", &own)),
+        }
+    })
+    .await;
+    let mut turned_round = offer_of(&stranger, "use", &ear.url);
+    turned_round["offer"]["@id"] = json!("urn:offer:turned");
+    turned_round["countersign"] = turned.clone();
+    let mut unasked = offer_of(&stranger, "use", &ear.url);
+    unasked["providerPid"] = json!("urn:uuid:p2");
+    for message in [&turned_round, &unasked] {
+        let (status, body) = stranger.say("/negotiations/offers", message).await;
+        assert_eq!(status, 201, "{body}");
+        let view = node.view(body["consumerPid"].as_str().unwrap()).await;
+        assert_eq!(
+            (view.state.to_string().as_str(), view.cataloged, view.person),
+            ("OFFERED", Some(true), true),
+            "nobody here has asked for anything: a person decides"
+        );
+    }
+    // In answer to a request the rule takes the usual roles, and not those that the catalog has beside them.
+    for (message, state) in [(turned_round, "OFFERED"), (unasked, "ACCEPTED")] {
+        let id = node.node.start(&order(&stranger.did(), &ear.url), person()).await.unwrap();
+        let mut offer = message;
+        offer.as_object_mut().unwrap().remove("callbackAddress");
+        (offer["providerPid"], offer["consumerPid"]) = (json!(format!("urn:p:{id}")), json!(id));
+        let (status, body) = stranger.say(&format!("/negotiations/{id}/offers"), &offer).await;
+        assert_eq!(status, 200, "{body}");
+        let view = node.view(&id).await;
+        assert_eq!((view.state.to_string().as_str(), view.cataloged), (state, Some(true)), "{offer}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_that_hangs_up_can_say_its_first_message_again() {
+    let node = connector(48, "plain = ['*']\nuncataloged = 'manual'").await;
+    let mut stranger = Stranger::of(12, &node);
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let message = offer_of(&stranger, "use", &format!("http://{}", silent.local_addr().unwrap()));
+    let proof = stranger.token(&stranger.claims());
+    let impatient = stranger.client.post(format!("{}/negotiations/offers", node.base)).header("authorization", proof);
+    let gone = impatient.json(&message).timeout(Duration::from_millis(300)).send().await;
+    assert!(gone.unwrap_err().is_timeout(), "it asks the provider meanwhile");
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    stranger.client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let (status, body) = stranger.say("/negotiations/offers", &message).await;
+    assert_eq!(status, 201, "{body}");
+    assert_eq!(node.node.views(false, 10).await.unwrap().len(), 1);
 }

@@ -191,3 +191,67 @@ async fn an_answer_without_the_peers_id_is_asked_for_again_so_that_the_end_can_b
         "one message, said again: {asked:?}"
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_provider_that_is_slow_to_show_its_catalog_holds_up_nobody_who_looks() {
+    let node = connector(50, "plain = ['*']\nuncataloged = 'manual'").await;
+    let stranger = Stranger::of(12, &node);
+    let offers = json!([{ "@id": "urn:offer:1", "permission": [{ "action": "use" }] }]);
+    let ear = Ear::answering(move |what, asked, before| match what.starts_with("GET") {
+        true => {
+            std::thread::sleep(Duration::from_millis(if before > 0 { 1500 } else { 0 }));
+            (200, shown(offers.clone()))
+        }
+        false => requested(asked),
+    })
+    .await;
+    let id = node.node.start(&order(&stranger.did(), &ear.url), person()).await.unwrap();
+    ear.hears("/negotiations/request").await;
+    // What was shown is good for two seconds.
+    tokio::time::sleep(Duration::from_millis(2500)).await;
+    let offer = |action: &str| {
+        let permission = json!([{ "action": action }]);
+        let policy =
+            json!({ "@id": format!("urn:{action}"), "@type": "Offer", "target": DATASET, "permission": permission });
+        json!({
+            "@context": [CONTEXT], "@type": "ContractOfferMessage", "consumerPid": id, "providerPid": "urn:uuid:p",
+            "offer": policy,
+        })
+    };
+    let path = format!("/negotiations/{id}/offers");
+    let first = offer("read");
+    let looks = async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        let began = std::time::Instant::now();
+        assert_eq!(node.view(&id).await.state.to_string(), "REQUESTED");
+        node.node.waiting().await.unwrap();
+        assert!(began.elapsed() < Duration::from_millis(700), "{:?}", began.elapsed());
+    };
+    let ((status, body), ()) = tokio::join!(stranger.say(&path, &first), looks);
+    assert_eq!(status, 200, "{body}");
+    assert_eq!(node.view(&id).await.state.to_string(), "OFFERED");
+    tokio::time::sleep(Duration::from_millis(2500)).await;
+    let asked = ear.heard("GET", "").len();
+    refused(&stranger.say(&path, &offer("sell")).await, "negotiation.state", "no arrow");
+    assert_eq!(ear.heard("GET", "").len(), asked, "for what nothing can take nobody is asked");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_end_waits_for_no_pause_before_what_it_ends_is_said_again() {
+    let node = connector(51, "plain = ['*']\nuncataloged = 'manual'").await;
+    node.node.list_plain(&dataset()).await.unwrap();
+    let stranger = Stranger::of(12, &node);
+    let ear = Ear::answering(|what, _, _| (if what.ends_with("/offers") { 503 } else { 200 }, String::new())).await;
+    let mut request = stranger.request();
+    request["callbackAddress"] = json!(ear.url);
+    assert_eq!(stranger.say("/negotiations/request", &request).await.0, 201);
+    let id = node.only().await.id;
+    node.node.act(&id, countersign::node::dsp::Act::Offer, Default::default(), person()).await.unwrap();
+    while ear.heard("POST", "/offers").len() < 7 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    // The next attempt is three seconds away, and a peer may ask for an hour.
+    node.node.act(&id, countersign::node::dsp::Act::Terminate, Default::default(), person()).await.unwrap();
+    let told = tokio::time::timeout(Duration::from_millis(1500), ear.hears("/termination")).await;
+    assert!(told.is_ok(), "a person's end waits for what it ends");
+}

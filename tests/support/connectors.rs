@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use countersign::courier::{AddressPolicy, DspMessenger};
 use countersign::dsp::Dataset;
-use countersign::http::{self, Served, Share};
+use countersign::http::{self, Served, Share, Strangers};
 use countersign::identity::{SecretKey, Signer};
 use countersign::negotiation::plain::ParticipantId;
 use countersign::node::dsp::{Connector, DspSettings, Parts, PlainView, Script};
@@ -65,7 +65,7 @@ pub async fn connector_in(home: TempDir, key: u8, configuration: &str, script: S
         messenger: Arc::new(DspMessenger::new(policy).unwrap()),
     };
     let node = Arc::new(Connector::new(parts).unwrap());
-    let router = http::dsp_router(node.clone(), Share::default());
+    let router = http::dsp_router(node.clone(), Strangers::new(Share::default()));
     let served = http::serve(listener, router, Duration::from_secs(30));
     let loops = node.run();
     Running { base: node.base().to_owned(), node, did, served, loops, home }

@@ -132,20 +132,29 @@ impl Inbox {
             if items.is_empty() {
                 println!("nothing waits for you");
             }
+            let plain = items.iter().filter(|item| item["mode"] == "plain").count();
             for (place, item) in items.into_iter().enumerate() {
                 if place > 0 {
                     println!();
                 }
                 print_waiting(item);
             }
+            if plain >= MOST_PLAIN {
+                println!("\nthere are more: of plain negotiations only the {MOST_PLAIN} most urgent are shown");
+            }
             super::undelivered::print(&undelivered);
         })
     }
 }
 
+/// How many plain negotiations a node shows at most.
+const MOST_PLAIN: usize = 1000;
+
 /// A plain negotiation that waits.
 fn print_plain(item: &Value) {
-    let id = brief(&text(item, "/negotiation"));
+    // The beginning of an id finds one among the newest negotiations; which one that is not, the node knows.
+    let id =
+        text(item, "/command").rsplit_once(' ').map_or_else(|| brief(&text(item, "/negotiation")), |it| it.1.into());
     let what = match item["decision"].as_str() {
         Some("accept") => "accept an offer",
         Some("agree") => "agree to what the other side wants",

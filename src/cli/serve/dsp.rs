@@ -50,16 +50,25 @@ pub(super) fn move_in(house: &mut House, ground: &Ground<'_>, settings: &DspSett
         messenger: Arc::new(DspMessenger::new(policy)?),
     })?);
     introduce(&wallet, &connector);
-    house.dsp = http::dsp_router(Arc::clone(&connector), Share::default());
+    // One share for each address, whichever part of the protocol it speaks.
+    let strangers = http::Strangers::new(Share::default());
+    house.dsp = http::dsp_router(Arc::clone(&connector), strangers.clone());
     house.management = std::mem::take(&mut house.management).merge(http::dsp_api(Arc::clone(&connector)));
     let mut loops = connector.run();
     house.loops.spawn(async move { while loops.join_next().await.is_some() {} });
-    transfers(house, ground, settings, plan, &connector);
+    transfers(house, ground, settings, plan, (&connector, strangers));
     Ok(())
 }
 
 /// Puts transfers beside it: of what this node's own gate guards, and of others' data.
-fn transfers(house: &mut House, ground: &Ground<'_>, settings: &DspSettings, plan: Plan, connector: &Arc<Connector>) {
+fn transfers(
+    house: &mut House,
+    ground: &Ground<'_>,
+    settings: &DspSettings,
+    plan: Plan,
+    beside: (&Arc<Connector>, http::Strangers),
+) {
+    let (connector, strangers) = beside;
     let gate = ground.configuration.gate.iter();
     let guarded = gate
         .flat_map(|gate| gate.assets.iter().map(|asset| (asset.id.clone(), format!("{}{}", gate.origin, asset.path))));
@@ -74,7 +83,7 @@ fn transfers(house: &mut House, ground: &Ground<'_>, settings: &DspSettings, pla
         Arc::new(Agreed::new(Arc::clone(connector), Arc::clone(&ground.transfers))),
         Arc::clone(connector) as Arc<dyn Post>,
     );
-    let endpoints = http::transfer_router(Arc::clone(connector), Arc::clone(&desk), Share::default());
+    let endpoints = http::transfer_router(Arc::clone(connector), Arc::clone(&desk), strangers);
     house.dsp = std::mem::take(&mut house.dsp).merge(endpoints);
     house.management = std::mem::take(&mut house.management).merge(http::transfer_api(Arc::clone(&desk)));
     let mut loops = desk.run();

@@ -49,12 +49,14 @@ impl FromRequestParts<Ground> for Caller {
 #[derive(Clone, Default)]
 struct Slot(Arc<OnceLock<Recognised>>);
 
-/// Lets no answer out that a restart would let the same token have again.
+/// Lets no answer out that a restart would let the same token have again. A message that is refused has led to nothing, and costs no write:
+/// its token is written with the next decision.
 pub(super) async fn remembered(State(node): State<Arc<Connector>>, mut request: Request, next: Next) -> Response {
     let slot = Slot::default();
     request.extensions_mut().insert(slot.clone());
     let response = next.run(request).await;
-    let Some(caller) = slot.0.get() else { return response };
+    let refused = matches!(response.status(), StatusCode::BAD_REQUEST | StatusCode::NOT_FOUND);
+    let Some(caller) = slot.0.get().filter(|_| !refused) else { return response };
     match node.remember(caller).await {
         Ok(()) => response,
         Err(fault) => Wrong::of(fault, Named::default()).into_response(),

@@ -63,7 +63,8 @@ pub(super) async fn dataset(
     caller.map_err(Wrong::about_catalog)?;
     let id = named(id).map_err(Wrong::about_catalog)?;
     let shown = node.dataset_shown(&id).await;
-    shown
-        .map(|dataset| Json(dataset).into_response())
-        .map_err(|fault| Wrong::of(fault, Named::default()).about_catalog())
+    shown.map(|dataset| Json(dataset).into_response()).map_err(|fault| match fault {
+        fault @ NodeFault::Unknown { .. } => Wrong::of(fault, Named::default()).unlisted(),
+        fault => Wrong::of(fault, Named::default()).about_catalog(),
+    })
 }

@@ -19,7 +19,7 @@ use serde_json::json;
 pub use management::dsp_api;
 pub use transfer_desk::transfer_api;
 
-use super::guard::{Share, Strangers};
+use super::guard::Strangers;
 use crate::dsp::{MAX_MESSAGE, VERSION};
 use crate::node::dsp::{Connector, PATH};
 use crate::node::transfers::Transfers;
@@ -37,9 +37,9 @@ impl FromRef<Ground> for Arc<Connector> {
     }
 }
 
-/// The protocol's endpoints for the world. They have a share of their own: only who does not prove an id that
-/// the configuration names is held to it.
-pub fn dsp_router(connector: Arc<Connector>, share: Share) -> Router {
+/// The protocol's endpoints for the world. They have a share of their own, together with those of [`transfer_router`]: only
+/// who does not prove an id that the configuration names is held to it.
+pub fn dsp_router(connector: Arc<Connector>, strangers: Strangers) -> Router {
     let version = json!({ "protocolVersions": [{
         "version": VERSION, "path": PATH, "binding": "HTTPS", "serviceId": connector.base(), "identifierType": "did",
     }] });
@@ -59,12 +59,11 @@ pub fn dsp_router(connector: Arc<Connector>, share: Share) -> Router {
         .route("/negotiations/{pid}/termination", post(negotiations::termination))
         .layer(DefaultBodyLimit::max(MAX_MESSAGE))
         .layer(from_fn_with_state(Arc::clone(&connector), caller::remembered))
-        .with_state(Ground { connector, strangers: Strangers::new(share) });
+        .with_state(Ground { connector, strangers });
     Router::new().nest(PATH, endpoints).route("/.well-known/dspace-version", versions)
 }
 
 /// The transfer process's endpoints for the world, beside those of [`dsp_router`].
-pub fn transfer_router(connector: Arc<Connector>, transfers: Arc<Transfers>, share: Share) -> Router {
-    let ground = Ground { connector, strangers: Strangers::new(share) };
-    Router::new().nest(PATH, transfers::endpoints(ground, transfers))
+pub fn transfer_router(connector: Arc<Connector>, transfers: Arc<Transfers>, strangers: Strangers) -> Router {
+    Router::new().nest(PATH, transfers::endpoints(Ground { connector, strangers }, transfers))
 }

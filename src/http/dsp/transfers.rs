@@ -17,7 +17,7 @@ use super::Ground;
 use super::caller::{Caller, remembered};
 use super::negotiations::{Id, named, whole};
 use super::wrong::{LATER, Wrong, answer};
-use crate::dsp::{CONTEXT, MAX_MESSAGE, NOBODY, is_id};
+use crate::dsp::{CONTEXT, MAX_MESSAGE, NOBODY, Named, is_id};
 use crate::encoding::parse_json;
 use crate::node::NodeFault;
 use crate::node::transfers::Transfers;
@@ -114,9 +114,10 @@ impl Refused {
                 (status, Some(refusal.check.id()), refusal.detail)
             }
             fault @ NodeFault::Unknown { .. } => (StatusCode::NOT_FOUND, None, fault.to_string()),
+            // As for messages of negotiations.
             fault => {
-                tracing::error!(%fault, "a message about a transfer failed inside");
-                return Self(StatusCode::INTERNAL_SERVER_ERROR, error(message, None, LATER));
+                let status = Wrong::of(fault, Named::default()).told().0;
+                return Self(status, error(message, None, LATER));
             }
         };
         tracing::warn!(check = code, reason, %status, "a message about a transfer was refused");

@@ -4,9 +4,10 @@ use axum::response::{IntoResponse, Response};
 use serde_json::Value;
 
 use crate::check::{Check, Refusal};
-use crate::dsp::{Named, catalog_error, checks, negotiation_error};
-use crate::node::NodeFault;
+use crate::dsp::{Named, UNLISTED, catalog_error, checks, negotiation_error};
+use crate::http::problem::no_room;
 use crate::node::dsp::Unheard;
+use crate::node::{NodeFault, StoreFault};
 
 /// What somebody hears who asks for what is not there, or not theirs, or does not prove who asks.
 const NOTHING: &str = "there is nothing here for who you proved to be";
@@ -34,12 +35,21 @@ pub(super) struct Wrong {
     reason: String,
     named: Named,
     catalog: bool,
+    /// Whether the catalog does not have what a caller asked for that proved who it is.
+    unlisted: bool,
 }
 
 impl Wrong {
     /// A problem that no check names.
     pub(super) fn plain(status: StatusCode, reason: &str) -> Self {
-        Self { status, check: None, reason: reason.to_owned(), named: Named::default(), catalog: false }
+        Self {
+            status,
+            check: None,
+            reason: reason.to_owned(),
+            named: Named::default(),
+            catalog: false,
+            unlisted: false,
+        }
     }
 
     /// What somebody hears who asks for what is not there.
@@ -77,13 +87,17 @@ impl Wrong {
                 tracing::warn!(why, "a message of the Dataspace Protocol has to come again");
                 return Self { named, ..Self::plain(StatusCode::SERVICE_UNAVAILABLE, LATER) };
             }
+            NodeFault::Store(StoreFault::Full(why)) => {
+                no_room(&why);
+                return Self { named, ..Self::plain(StatusCode::SERVICE_UNAVAILABLE, LATER) };
+            }
             fault => {
                 tracing::error!(%fault, "a message of the Dataspace Protocol failed inside");
                 return Self { named, ..Self::plain(StatusCode::INTERNAL_SERVER_ERROR, LATER) };
             }
         };
         tracing::warn!(check = check.map(|check| check.id()), reason, %status, "a message of the Dataspace Protocol was refused");
-        Self { status, check, reason, named, catalog: false }
+        Self { status, check, reason, named, catalog: false, unlisted: false }
     }
 
     /// What the sender is told, for doors with errors of their own.
@@ -94,6 +108,11 @@ impl Wrong {
     /// The same, about the catalog.
     pub(super) fn about_catalog(self) -> Self {
         Self { catalog: true, ..self }
+    }
+
+    /// The same, for a caller that proved who it is and asked for a dataset that is not listed.
+    pub(super) fn unlisted(self) -> Self {
+        Self { catalog: true, unlisted: true, ..self }
     }
 }
 
@@ -106,10 +125,31 @@ impl From<Unheard> for Wrong {
 impl IntoResponse for Wrong {
     fn into_response(self) -> Response {
         let body = if self.catalog {
-            catalog_error(self.check, &self.reason)
+            let mut body = catalog_error(self.check, &self.reason);
+            if self.unlisted {
+                body["code"] = Value::from(UNLISTED);
+            }
+            body
         } else {
             negotiation_error(&self.named, self.check, &self.reason)
         };
         answer(self.status, body)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_finds_the_store_full_comes_again() {
+        let full = || NodeFault::Store(StoreFault::Full("no space".into()));
+        for fault in [full(), NodeFault::Unready("soon".into())] {
+            let response = Wrong::of(fault, Named::default()).into_response();
+            assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+            assert_eq!(response.headers()[header::RETRY_AFTER], "10");
+        }
+        let failed = Wrong::of(NodeFault::Store(StoreFault::Failed("broken".into())), Named::default());
+        assert_eq!(failed.told(), (StatusCode::INTERNAL_SERVER_ERROR, LATER));
     }
 }

@@ -42,16 +42,29 @@ impl Connector {
                 .into()
         })?;
         let mut slot = talk.standing.lock().await;
-        self.read(&talk, &mut slot).await?;
         let unknown = || NodeFault::unknown("negotiation", id);
-        let negotiation = slot.as_ref().ok_or_else(unknown)?;
-        if let Some(read) = &order.offer {
-            let stands = negotiation.offer().and_then(|offer| offer.offer.get("@id")?.as_str());
-            machine::SUPERSEDED.hold(stands == Some(read), || {
-                format!("you have read another offer than {}, which stands now", stands.unwrap_or("none"))
-            })?;
-        }
-        let event = self.done_by(negotiation, act, &order, by).await?;
+        let event = loop {
+            self.read(&talk, &mut slot).await?;
+            let negotiation = slot.as_ref().ok_or_else(unknown)?;
+            if let Some(read) = &order.offer {
+                let stands = negotiation.offer().and_then(|offer| offer.offer.get("@id")?.as_str());
+                machine::SUPERSEDED.hold(stands == Some(read), || {
+                    format!("you have read another offer than {}, which stands now", stands.unwrap_or("none"))
+                })?;
+            }
+            if act != Act::Counter {
+                break self.done_by(negotiation, act, &order, by).await?;
+            }
+            // A provider may be asked for its catalog: nobody else waits for that, and it is decided about what stands then.
+            let before = negotiation.clone();
+            drop(slot);
+            let event = self.done_by(&before, act, &order, by.clone()).await?;
+            slot = talk.standing.lock().await;
+            self.read(&talk, &mut slot).await?;
+            if slot.as_ref().is_some_and(|now| now.events() == before.events()) {
+                break event;
+            }
+        };
         let negotiation = slot.take().ok_or_else(unknown)?;
         let mut draft = Draft::further(negotiation);
         if let Some(event) = event {

@@ -71,7 +71,9 @@ impl Connector {
 
     fn on_request(&self, negotiation: &Negotiation) -> Next {
         let cataloged = negotiation.offer().and_then(|offer| offer.cataloged) == Some(true);
-        if let Some(rule) = self.preset(negotiation, cataloged, &[Act::Agree, Act::Terminate]) {
+        // Its own catalog says what this side promises, and what it has promised to it.
+        let consents = cataloged || usual(negotiation);
+        if let Some(rule) = self.preset(negotiation, cataloged, consents, &[Act::Agree, Act::Terminate]) {
             return Next::rule(rule.point, &rule.name);
         }
         match (cataloged, self.settings.uncataloged, self.settings.decide.agree) {
@@ -90,7 +92,10 @@ impl Connector {
         });
         let cataloged = negotiation.offer().and_then(|offer| offer.cataloged);
         let known = cataloged == Some(true) || as_asked;
-        if let Some(rule) = self.preset(negotiation, known, &[Act::Accept, Act::Terminate]) {
+        // The catalog is the counterparty's own word, and says nothing about what this side wants: a rule consents to the
+        // usual roles and to those that this side asked for, and to nothing where it asked for nothing at all.
+        let consents = asked.is_some_and(|asked| usual(negotiation) || asked.parties == negotiation.parties());
+        if let Some(rule) = self.preset(negotiation, known, consents, &[Act::Accept, Act::Terminate]) {
             return Next::rule(rule.point, &rule.name);
         }
         match (as_asked, self.settings.decide.accept) {
@@ -101,13 +106,12 @@ impl Connector {
         }
     }
 
-    fn preset(&self, negotiation: &Negotiation, known: bool, points: &[Act]) -> Option<&PlainRule> {
+    /// The first rule that decides. A rule names no roles: whether any can consent to those of the offer is said to it.
+    fn preset(&self, negotiation: &Negotiation, known: bool, consents: bool, points: &[Act]) -> Option<&PlainRule> {
         if !known && self.settings.uncataloged != Uncataloged::Rules {
             return None;
         }
-        // A rule names no roles, so that it consents to none but the usual ones and those of what is known.
-        let roles = known || negotiation.parties() == negotiation.opening().parties();
-        let consents = |rule: &PlainRule| roles || rule.point == Act::Terminate;
+        let consents = |rule: &PlainRule| consents || rule.point == Act::Terminate;
         let rules = self.settings.rules.iter();
         rules.filter(|rule| points.contains(&rule.point) && consents(rule)).find(|rule| rule.decides(negotiation))
     }
@@ -160,6 +164,11 @@ impl Connector {
         drop(slot);
         settling.settled().await
     }
+}
+
+/// Whether the provider promises, as it does where nobody says otherwise.
+fn usual(negotiation: &Negotiation) -> bool {
+    negotiation.parties() == negotiation.opening().parties()
 }
 
 fn uncataloged() -> Next {

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::known::Mark;
 use super::say::{hold_copy, hold_parties};
-use super::talk::{Draft, Talk};
+use super::talk::{Claim, Draft, Talk};
 use super::{Connector, PlainCommit, Uncataloged};
 use crate::check::Refusal;
 use crate::dsp::{self, Form, Letter, Named, checks};
@@ -91,14 +91,11 @@ impl Connector {
         };
         let message = letter.id.clone();
         // Two first messages of one thread begin one negotiation.
-        if let Some(known) = self.talks.claim(from, opening.role, &pid, &opening.own_pid) {
-            return self.begun_already(&known, message.as_deref(), named).await;
-        }
-        let done = self.begin_new(opening, letter, now).await;
-        if done.is_err() {
-            self.talks.unclaim(from, began.other(), &pid);
-        }
-        match done {
+        let claim = match self.talks.claim(from, opening.role, &pid, &opening.own_pid) {
+            Ok(claim) => claim,
+            Err(known) => return self.begun_already(&known, message.as_deref(), named).await,
+        };
+        match self.begin_new(opening, letter, claim, now).await {
             // It is in the store, and memory had forgotten it.
             Err(NodeFault::Store(StoreFault::Moved)) => {
                 let known = self.store.find_plain(from, began.other(), &pid).await?.ok_or(StoreFault::Moved)?;
@@ -112,20 +109,27 @@ impl Connector {
         self: &Arc<Self>,
         opening: Opening,
         letter: Letter,
+        mut claim: Claim<'_>,
         now: Timestamp,
     ) -> Result<Answered, NodeFault> {
         self.messenger.may_call(&opening.address).map_err(|fault| checks::CALLBACK.refuse(fault.to_string()))?;
+        self.counted().await?;
         let (peer, most) = (opening.peer.clone(), self.settings.open.0);
         let strangers = (!self.names(&peer)).then_some(self.settings.open_with_strangers.0);
         let room = self.talks.room(&peer, most, strangers)?;
-        let said = self.said(&opening, letter, None, now).await?;
+        let said = self.said(&opening, letter, None, None, now).await?;
         let scripted = self.script.datasets.contains_key(&opening.dataset);
-        // Where nobody knows what the catalog has, a person looks.
-        let taken = said.cataloged != Some(false) || scripted || self.settings.uncataloged != Uncataloged::Reject;
+        // Under `reject` what this side did not ask for is the catalog's, or it is nothing: refusing it loses nothing, and
+        // whoever does not show a catalog fills nobody's inbox.
+        let taken = said.cataloged == Some(true) || scripted || self.settings.uncataloged != Uncataloged::Reject;
         checks::UNCATALOGED.hold(taken, || match opening.role {
             Role::Provider => format!("the catalog has no such offer of {}", opening.dataset),
             Role::Consumer => {
-                format!("nobody here has asked for an offer of {}, and your catalog has no such one", opening.dataset)
+                let shows = match said.cataloged {
+                    None => "does not show whether it has such one",
+                    Some(_) => "has no such one",
+                };
+                format!("nobody here has asked for an offer of {}, and your catalog {shows}", opening.dataset)
             }
         })?;
         let talk = self.talks.keep(Talk::new(&opening.own_pid));
@@ -135,6 +139,8 @@ impl Connector {
         let acknowledgement = dsp::acknowledge(&draft.negotiation);
         let draft = self.follow(&talk, draft).await?;
         let settling = self.submit(&talk, &mut slot, draft)?;
+        // Up to here a caller that does not wait leaves nothing behind; from here on the negotiation is there without it.
+        claim.hold();
         drop((room, slot));
         tracing::info!(negotiation = talk.id, at = %now, "a counterparty began a plain negotiation");
         settling.settled().await?;
@@ -197,8 +203,24 @@ impl Connector {
         }
         let named = slot.as_ref().map(names).unwrap_or_default();
         let letter = message.and_then(|message| dsp::read(message, form).map_err(|(refusal, _)| refusal));
-        let heard = match letter {
-            Ok(letter) => self.take(&talk, &mut slot, form, letter).await,
+        let asks = letter.and_then(|letter| {
+            let negotiation = slot.as_ref().filter(|_| letter.word.offer().is_some());
+            let asks = negotiation.map_or(Ok(false), |negotiation| Self::is_news(negotiation, form, &letter))?;
+            Ok((letter, negotiation.filter(|_| asks).map(|negotiation| negotiation.opening().clone())))
+        });
+        let heard = match asks {
+            Ok((letter, None)) => self.take(&talk, &mut slot, form, letter, None).await,
+            Ok((letter, Some(opening))) => {
+                // Nobody waits for the provider's answer but who sent the offer: what has happened by then holds.
+                drop(slot);
+                let offer = letter.word.offer().unwrap_or(&Value::Null);
+                let mark = self.mark(&opening, offer, letter.parties.as_ref()).await;
+                slot = talk.standing.lock().await;
+                match (mark, self.read(&talk, &mut slot).await) {
+                    (Ok(mark), Ok(())) => self.take(&talk, &mut slot, form, letter, Some(mark)).await,
+                    (Err(fault), _) | (_, Err(fault)) => Err(fault),
+                }
+            }
             Err(refusal) => Err(refusal.into()),
         };
         let events = slot.as_ref().map_or(0, Negotiation::events);
@@ -217,20 +239,17 @@ impl Connector {
         slot: &mut Option<Negotiation>,
         form: Form,
         letter: Letter,
+        mark: Option<Mark>,
     ) -> Result<(Answered, Option<super::talk::Settling>), NodeFault> {
         let negotiation = slot.as_ref().ok_or_else(|| NodeFault::unknown("negotiation", &talk.id))?;
         let opening = negotiation.opening();
-        hold_side(opening.role, form, &letter)?;
-        let (heard, ends) = (negotiation.events(), matches!(letter.word, Word::Termination { .. }));
-        limits::RATE
-            .hold(heard < MOST || ends, || format!("the negotiation has {heard} messages; it can only be ended"))?;
-        let learned = negotiation.hold_pids(letter.consumer_pid.as_deref(), letter.provider_pid.as_deref())?;
-        let own = match opening.role {
-            Role::Consumer => &letter.consumer_pid,
-            Role::Provider => &letter.provider_pid,
-        };
-        checks::MESSAGE.hold(own.is_some(), || "the message does not name this side's process".into())?;
-        let said = self.said(opening, letter, Some(negotiation), chance::now()?).await?;
+        let learned = hold_place(negotiation, form, &letter)?;
+        if letter.word.offer().is_some() && negotiation.has_heard_id(letter.id.as_deref()) {
+            return Ok((Answered { acknowledgement: dsp::acknowledge(negotiation), began: false }, None));
+        }
+        // A provider is asked before the negotiation is held, and never while it is.
+        let mark = mark.or_else(|| (opening.role == Role::Consumer).then(|| Mark::without(None)));
+        let said = self.said(opening, letter, Some(negotiation), mark, chance::now()?).await?;
         let Some(event) = negotiation.decide(said)? else {
             return Ok((Answered { acknowledgement: dsp::acknowledge(negotiation), began: false }, None));
         };
@@ -255,12 +274,38 @@ impl Connector {
         Ok((Answered { acknowledgement, began: false }, Some(settling)))
     }
 
-    /// A letter as the log keeps it.
+    /// Whether an offer of a provider's is one that its catalog has to be asked about. What is no arrow, or is about
+    /// something else, is refused before anybody is asked.
+    fn is_news(negotiation: &Negotiation, form: Form, letter: &Letter) -> Result<bool, Refusal> {
+        let opening = negotiation.opening();
+        let Some(offer) = letter.word.offer().filter(|_| opening.role == Role::Consumer) else { return Ok(false) };
+        hold_place(negotiation, form, letter)?;
+        if let Some(parties) = &letter.parties {
+            hold_parties(opening, parties)?;
+        }
+        let roles = letter.parties.clone().unwrap_or_else(|| negotiation.parties());
+        if Self::as_before(negotiation, offer, &roles).is_some() {
+            return Ok(false);
+        }
+        let (id, word, parties) = (letter.id.clone(), letter.word.clone(), Some(roles));
+        // It is thrown away: which time it has is all the same.
+        let Some(at) = negotiation.history().last().map(|entered| entered.at) else { return Ok(true) };
+        let sender = Role::Provider;
+        let said = Said { sender, id, word, at, by: None, cataloged: None, parties, extra: serde_json::Map::new() };
+        match negotiation.decide(said) {
+            // Without roles in the message the catalog's hold, and only they tell whether the id may be used.
+            Err(refusal) if letter.parties.is_none() && *refusal.check == machine::OFFER_ID => Ok(true),
+            decided => Ok(decided?.is_some()),
+        }
+    }
+
+    /// A letter as the log keeps it; with `mark`, whoever knows the catalog is not asked.
     async fn said(
         &self,
         opening: &Opening,
         letter: Letter,
         negotiation: Option<&Negotiation>,
+        mark: Option<Mark>,
         at: Timestamp,
     ) -> Result<Said, NodeFault> {
         let Letter { id, word, mut parties, extra, .. } = letter;
@@ -272,7 +317,7 @@ impl Connector {
         if let Some(offer) = word.offer() {
             let before = negotiation.filter(|_| opening.role == Role::Consumer);
             let before = before.and_then(|it| Self::as_before(it, offer, parties.as_ref().unwrap_or(&standing)));
-            let Mark { cataloged: known, parties: by_catalog, .. } = match before {
+            let Mark { cataloged: known, parties: by_catalog, .. } = match before.or(mark) {
                 Some(mark) => mark,
                 None => self.mark(opening, offer, parties.as_ref()).await?,
             };
@@ -329,6 +374,22 @@ impl Connector {
         self.written(&talk.id, events).await?;
         Ok(state)
     }
+}
+
+/// Holds a letter to the negotiation that it is about; the event that learns the sender's id of it.
+fn hold_place(negotiation: &Negotiation, form: Form, letter: &Letter) -> Result<Option<Event>, Refusal> {
+    let role = negotiation.opening().role;
+    hold_side(role, form, letter)?;
+    let (heard, ends) = (negotiation.events(), matches!(letter.word, Word::Termination { .. }));
+    limits::RATE
+        .hold(heard < MOST || ends, || format!("the negotiation has {heard} messages; it can only be ended"))?;
+    let learned = negotiation.hold_pids(letter.consumer_pid.as_deref(), letter.provider_pid.as_deref())?;
+    let own = match role {
+        Role::Consumer => &letter.consumer_pid,
+        Role::Provider => &letter.provider_pid,
+    };
+    checks::MESSAGE.hold(own.is_some(), || "the message does not name this side's process".into())?;
+    Ok(learned)
 }
 
 /// An endpoint of the provider's takes what a consumer sends, and the other way round.

@@ -51,7 +51,7 @@ pub(super) struct Mark {
 }
 
 impl Mark {
-    const fn without(cataloged: Option<bool>) -> Self {
+    pub(super) const fn without(cataloged: Option<bool>) -> Self {
         Self { cataloged, id: None, parties: None }
     }
 
@@ -165,8 +165,10 @@ impl Connector {
 }
 
 fn listing(posted: Posted, id: &str) -> Listing {
-    // Who has no such dataset says so in the catalog's own words; 404 alone may come from what knows no catalog at all.
-    if posted.status == 404 && posted.body.as_ref().is_some_and(|body| dsp::is_valid("CatalogError", body)) {
+    // Who proves nothing to a connector gets 404 as well, and 404 alone may come from what knows no catalog at all: only who
+    // says by name that the dataset is not listed has said so.
+    let unlisted = |body: &Value| dsp::is_valid("CatalogError", body) && body["code"] == dsp::UNLISTED;
+    if posted.status == 404 && posted.body.as_ref().is_some_and(unlisted) {
         return Listing::Unlisted;
     }
     match judge(posted) {
@@ -188,8 +190,11 @@ mod tests {
     #[test]
     fn only_a_catalog_says_that_it_does_not_have_a_dataset() {
         let of = |status, body: Option<Value>| listing(Posted { status, body, later: None }, "urn:d");
-        let error = json!({ "@context": [dsp::CONTEXT], "@type": "CatalogError", "reason": ["no"] });
+        let turned_away = json!({ "@context": [dsp::CONTEXT], "@type": "CatalogError", "reason": ["no"] });
+        let mut error = turned_away.clone();
+        error["code"] = json!(dsp::UNLISTED);
         assert!(matches!(of(404, Some(error.clone())), Listing::Unlisted));
+        assert!(matches!(of(404, Some(turned_away)), Listing::Unknown(_)));
         let shown = json!({ "@id": "urn:d", "hasPolicy": [{ "@id": "urn:o", "permission": [{ "action": "use" }] }] });
         assert!(matches!(of(200, Some(shown.clone())), Listing::Listed(_)));
         let mut other = shown;

@@ -30,7 +30,7 @@ mod watch;
 
 use std::sync::{Arc, OnceLock};
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, OnceCell};
 use tokio_util::sync::CancellationToken;
 
 pub use abroad::{CatalogOrder, PeerCatalog};
@@ -69,6 +69,8 @@ pub struct Connector {
     kept: Arc<dyn Store>,
     messenger: Arc<dyn Messenger>,
     talks: talk::Talks,
+    /// Done once it was counted how many of them are open.
+    counted: OnceCell<()>,
     shelf: catalog::Shelf,
     asked: known::Asked,
     lanes: lanes::Lanes,
@@ -116,6 +118,7 @@ impl Connector {
             kept,
             messenger,
             talks: talk::Talks::default(),
+            counted: OnceCell::new(),
             shelf: catalog::Shelf::default(),
             asked: known::Asked::default(),
             lanes: lanes::Lanes::default(),
@@ -153,6 +156,18 @@ impl Connector {
             || opens_data_to.contains(party)
             || peers.iter().any(|peer| peer.participant.as_str() == party.as_str())
             || literal.iter().any(|known| known.participant == *party)
+    }
+
+    /// Counts what was open when this process began, before anything begins or ends in it.
+    async fn counted(&self) -> Result<(), super::NodeFault> {
+        let counting = async || -> Result<(), super::NodeFault> {
+            for (peer, open) in self.store.plain_open().await? {
+                self.talks.open(&peer, !self.names(&peer), open);
+            }
+            Ok(())
+        };
+        self.counted.get_or_try_init(counting).await?;
+        Ok(())
     }
 
     /// Counts a negotiation with a party that has begun, or is over.

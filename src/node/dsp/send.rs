@@ -22,8 +22,10 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 pub(super) const ASKED: Duration = Duration::from_secs(3600);
 /// How often a message is tried that the peer is not ready for: some fifteen seconds.
 const NOT_YET: u32 = 10;
-/// How often it is tried while the peer has trouble: some two days.
+/// How often it is tried while the peer has trouble.
 const LATER: u32 = 3000;
+/// For how long it is waited all in all: two days.
+const WAITED: Duration = Duration::from_secs(2 * 24 * 3600);
 /// How long a provider lets its answer to a first request go ahead of what it says next: some peers (EDC, the TCK) do not
 /// know the negotiation before they have read it.
 const ANSWER_FIRST: Duration = Duration::from_millis(4);
@@ -54,7 +56,7 @@ impl Connector {
         if !parcel.first && parcel.place == 1 && parcel.said.sender == Role::Provider {
             sleep(ANSWER_FIRST).await;
         }
-        let (mut not_yet, mut later, mut pause) = (0, 0, FIRST_PAUSE);
+        let (mut not_yet, mut later, mut pause, mut waited) = (0, 0, FIRST_PAUSE, Duration::ZERO);
         loop {
             let Some((url, message, opening)) = self.spell(talk, parcel).await? else {
                 return Ok(Outcome::Pointless);
@@ -89,11 +91,16 @@ impl Connector {
                 }
             };
             self.tried(talk, parcel, &why);
-            if not_yet >= NOT_YET || later >= LATER {
+            if not_yet >= NOT_YET || later >= LATER || waited >= WAITED {
                 return Ok(Outcome::Refused(why));
             }
             tracing::debug!(negotiation = talk.id, why, "not taken yet");
-            sleep(pause.max(asked.min(ASKED))).await;
+            let wait = pause.max(asked.min(ASKED));
+            waited += wait;
+            tokio::select! {
+                () = sleep(wait) => {}
+                () = talk.ended.notified() => {}
+            }
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }

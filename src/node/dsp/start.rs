@@ -71,6 +71,7 @@ impl Connector {
             address,
             dataset: order.dataset.clone(),
         };
+        self.counted().await?;
         let said = self.first_word(&opening, order, by, now).await?;
         let own_pid = opening.own_pid.clone();
         // What the other side would refuse never leaves.

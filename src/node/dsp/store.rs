@@ -33,6 +33,8 @@ pub trait PlainStore: Send + Sync {
     async fn plain(&self, open: bool, before: Option<i64>, limit: u32) -> Result<Vec<PlainEntry>, StoreFault>;
     /// How many are open with a counterparty.
     async fn plain_open_with(&self, peer: &ParticipantId) -> Result<u64, StoreFault>;
+    /// How many are open with each counterparty with whom any is.
+    async fn plain_open(&self) -> Result<Vec<(ParticipantId, u64)>, StoreFault>;
     /// Negotiations that the clock ends by `now`, and when the next one comes.
     async fn plain_lapsed(&self, now: Timestamp) -> Result<(Vec<String>, Option<Timestamp>), StoreFault>;
     /// When the clock ends a negotiation, and which of its messages the counterparty never took.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use super::outgoing::PlainMessage;
@@ -11,7 +12,7 @@ use crate::check::Refusal;
 use crate::dsp::checks;
 use crate::encoding::Timestamp;
 use crate::negotiation::Role;
-use crate::negotiation::plain::{Event, Negotiation, ParticipantId, Said};
+use crate::negotiation::plain::{Event, Negotiation, ParticipantId, Said, Word};
 use crate::node::{HELD, NodeFault, StoreFault, chance};
 
 /// How many negotiations are kept in memory; beyond it those that nobody holds are read again when they are needed.
@@ -25,6 +26,8 @@ pub(super) struct Talk {
     /// As its log has it; `None` until it is read, and after a write failed.
     pub standing: tokio::sync::Mutex<Option<Negotiation>>,
     out: Mutex<Out>,
+    /// Rings when this side ends it: what was to be said before is waited for no longer.
+    pub ended: Notify,
 }
 
 /// What goes out to the counterparty, in order, and what a desk is shown of it.
@@ -56,7 +59,13 @@ impl Talk {
     }
 
     fn known(id: &str, held: bool) -> Arc<Self> {
-        Arc::new(Self { id: id.to_owned(), held, standing: tokio::sync::Mutex::default(), out: Mutex::default() })
+        Arc::new(Self {
+            id: id.to_owned(),
+            held,
+            standing: tokio::sync::Mutex::default(),
+            out: Mutex::default(),
+            ended: Notify::new(),
+        })
     }
 
     pub(super) fn out(&self) -> MutexGuard<'_, Out> {
@@ -96,6 +105,30 @@ impl Drop for Room<'_> {
     }
 }
 
+/// A counterparty's id for a negotiation that is about to begin; given back when it is dropped before it began.
+pub(super) struct Claim<'a> {
+    talks: &'a Talks,
+    pid: PeerPid,
+    id: String,
+    good: bool,
+}
+
+impl Claim<'_> {
+    /// It has begun: whoever says its first message again is told of it.
+    pub(super) const fn hold(&mut self) {
+        self.good = true;
+    }
+}
+
+impl Drop for Claim<'_> {
+    fn drop(&mut self) {
+        let mut by_peer = held(&self.talks.by_peer);
+        if !self.good && by_peer.get(&self.pid) == Some(&self.id) {
+            by_peer.remove(&self.pid);
+        }
+    }
+}
+
 fn held<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
     // Maps of plain values cannot be left half-written by a panic elsewhere.
     lock.lock().unwrap_or_else(PoisonError::into_inner)
@@ -122,19 +155,15 @@ impl Talks {
     }
 
     /// Claims a counterparty's id for a negotiation; the one that has it already, if one does.
-    pub(super) fn claim(&self, peer: &ParticipantId, role: Role, pid: &str, id: &str) -> Option<String> {
-        let mut by_peer = held(&self.by_peer);
-        match by_peer.entry((peer.clone(), role, pid.to_owned())) {
-            std::collections::hash_map::Entry::Occupied(known) => Some(known.get().clone()),
+    pub(super) fn claim(&self, peer: &ParticipantId, role: Role, pid: &str, id: &str) -> Result<Claim<'_>, String> {
+        let pid = (peer.clone(), role, pid.to_owned());
+        match held(&self.by_peer).entry(pid.clone()) {
+            std::collections::hash_map::Entry::Occupied(known) => Err(known.get().clone()),
             std::collections::hash_map::Entry::Vacant(place) => {
                 place.insert(id.to_owned());
-                None
+                Ok(Claim { talks: self, pid, id: id.to_owned(), good: false })
             }
         }
-    }
-
-    pub(super) fn unclaim(&self, peer: &ParticipantId, role: Role, pid: &str) {
-        held(&self.by_peer).remove(&(peer.clone(), role, pid.to_owned()));
     }
 
     /// Takes room for one more, where fewer than `most` are open with `peer`, and with all strangers where it is one.
@@ -156,6 +185,12 @@ impl Talks {
 
     pub(super) fn count(&self, peer: &ParticipantId, stranger: bool, more: bool) {
         held(&self.open).count(peer, stranger, more);
+    }
+
+    /// So many are open with a party.
+    pub(super) fn open(&self, peer: &ParticipantId, stranger: bool, many: u64) {
+        let mut open = held(&self.open);
+        (0..many).for_each(|_| open.count(peer, stranger, true));
     }
 }
 
@@ -241,6 +276,7 @@ fn damaged(what: String) -> NodeFault {
 impl Connector {
     /// The negotiation of an id; `None` where there is none.
     pub(super) async fn talk(&self, id: &str) -> Result<Option<Arc<Talk>>, NodeFault> {
+        self.counted().await?;
         if let Some(talk) = self.talks.get(id) {
             return Ok(Some(talk));
         }
@@ -339,7 +375,15 @@ async fn settle(
     match receipt.await {
         Ok(()) => {
             if !parcels.is_empty() {
-                talk.out().queue.extend(parcels);
+                let ends = parcels.iter().any(|parcel| matches!(parcel.said.word, Word::Termination { .. }));
+                let mut out = talk.out();
+                // What waits for itself alone is not woken.
+                let before = !out.queue.is_empty();
+                out.queue.extend(parcels);
+                drop(out);
+                if ends && before {
+                    talk.ended.notify_one();
+                }
                 connector.send(&talk);
             }
             connector.watch.notify_one();
@@ -347,7 +391,11 @@ async fn settle(
             Ok(())
         }
         Err(fault) => {
-            tracing::error!(negotiation = talk.id, %fault, "a decision was not written");
+            match &fault {
+                // Whoever is turned away for it is told, and the log as often as it helps.
+                StoreFault::Full(_) => tracing::debug!(negotiation = talk.id, %fault, "a decision was not written"),
+                _ => tracing::error!(negotiation = talk.id, %fault, "a decision was not written"),
+            }
             parcels.iter().for_each(|parcel| Connector::shown_no_more(&talk, parcel));
             // Memory went ahead of the store: it is read again.
             let before = talk.standing.lock().await.take();

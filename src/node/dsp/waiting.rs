@@ -1,5 +1,6 @@
 //! What waits for a person of this side: plain negotiations, beside those that end in contracts.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -14,6 +15,8 @@ use crate::node::{Node, NodeFault, Waiting};
 
 /// How many of them are shown at once, the most urgent ones.
 const MOST: usize = 1000;
+/// Of how many negotiations, the newest, a command finds one by the beginning of its id.
+const FOUND: i64 = 1000;
 /// How many open negotiations are looked at together.
 const PAGE: u32 = 500;
 
@@ -105,6 +108,7 @@ impl Connector {
     /// When the store fails.
     pub async fn waiting(self: &Arc<Self>) -> Result<Vec<PlainWaiting>, NodeFault> {
         let (mut waiting, mut before) = (Vec::new(), None);
+        let newest = self.store.plain(false, None, 1).await?.first().map_or(0, |entry| entry.number);
         loop {
             let page = self.store.plain(true, before, PAGE).await?;
             let Some(last) = page.last() else { break };
@@ -113,13 +117,14 @@ impl Connector {
                 let Some(talk) = self.talk(&entry.id).await? else { continue };
                 let mut slot = talk.standing.lock().await;
                 self.read(&talk, &mut slot).await?;
-                waiting.extend(slot.as_ref().and_then(|negotiation| self.awaited(&talk, negotiation)));
+                let found = newest - entry.number < FOUND;
+                waiting.extend(slot.as_ref().and_then(|negotiation| self.awaited(&talk, negotiation, found)));
             }
             if waiting.len() > 2 * MOST {
-                keep_urgent(&mut waiting);
+                keep_urgent(&mut waiting, |peer| self.names(peer));
             }
         }
-        keep_urgent(&mut waiting);
+        keep_urgent(&mut waiting, |peer| self.names(peer));
         for one in &mut waiting {
             one.counterparty_name = self.called(&one.counterparty).await?;
             one.title = self.dataset(&one.asset).await?.map(|own| own.title).filter(|title| !title.is_empty());
@@ -127,10 +132,11 @@ impl Connector {
         Ok(waiting)
     }
 
-    /// What waits for a person in a negotiation, without the names that others have.
-    fn awaited(&self, talk: &Talk, negotiation: &Negotiation) -> Option<PlainWaiting> {
+    /// What waits for a person in a negotiation, without the names that others have; `found` by the beginning of its id.
+    fn awaited(&self, talk: &Talk, negotiation: &Negotiation, found: bool) -> Option<PlainWaiting> {
         let (opening, parties) = (negotiation.opening(), negotiation.parties());
-        let brief = talk.id.trim_start_matches("urn:uuid:").get(..8).unwrap_or(&talk.id);
+        let bare = talk.id.trim_start_matches("urn:uuid:");
+        let brief = bare.get(..8).filter(|_| found).unwrap_or(bare);
         Some(PlainWaiting {
             due: self.due(talk, negotiation)?,
             negotiation: talk.id.clone(),
@@ -167,7 +173,61 @@ impl Connector {
     }
 }
 
-fn keep_urgent(waiting: &mut Vec<PlainWaiting>) {
-    waiting.sort_by_key(|one| (one.due.until.is_none(), one.due.until));
-    waiting.truncate(MOST);
+/// Keeps the most urgent ones, most urgent first. Where there are too many, whoever has many waiting leaves room for the
+/// others, and all whom the configuration does not name are together one of them.
+fn keep_urgent(waiting: &mut Vec<PlainWaiting>, named: impl Fn(&ParticipantId) -> bool) {
+    let urgent = |one: &PlainWaiting| (one.due.until.is_none(), one.due.until);
+    waiting.sort_by_key(urgent);
+    if waiting.len() <= MOST {
+        return;
+    }
+    let mut of_each = HashMap::<ParticipantId, usize>::new();
+    let mut turns: Vec<(usize, PlainWaiting)> = waiting
+        .drain(..)
+        .map(|one| {
+            let turn = of_each.entry(one.counterparty.clone()).or_default();
+            *turn += 1;
+            (*turn, one)
+        })
+        .collect();
+    turns.sort_by_key(|(turn, one)| (*turn, urgent(one)));
+    let strangers = turns.iter_mut().filter(|(_, one)| !named(&one.counterparty));
+    strangers.enumerate().for_each(|(place, (turn, _))| *turn = place + 1);
+    turns.sort_by_key(|(turn, one)| (*turn, urgent(one)));
+    waiting.extend(turns.into_iter().take(MOST).map(|(_, one)| one));
+    waiting.sort_by_key(urgent);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_has_much_waiting_hides_nobody_elses_decisions() {
+        let one = |peer: String, until: i64| PlainWaiting {
+            negotiation: format!("urn:uuid:{until}"),
+            due: PlainDue { decision: Act::Accept, person: true, until: Timestamp::from_seconds(until).ok() },
+            acts: &[],
+            counterparty: peer.parse().unwrap(),
+            counterparty_name: None,
+            asset: "urn:d".into(),
+            title: None,
+            cataloged: None,
+            offer: None,
+            promisor: "did:key:a".parse().unwrap(),
+            promisee: "did:key:b".parse().unwrap(),
+            command: String::new(),
+        };
+        // One with very many, as many under names of their own, and later somebody whom the configuration names.
+        let flood = (0..1500).map(|number| one("did:key:greedy".into(), number));
+        let swarm = (0..1500).map(|number| one(format!("did:key:{number}"), 2000 + number));
+        let mut waiting: Vec<_> = flood.chain(swarm).chain([one("did:key:bob".into(), 9000)]).collect();
+        keep_urgent(&mut waiting, |peer| peer.as_str() == "did:key:bob");
+        let of = |name: &str| waiting.iter().filter(|one| one.counterparty.as_str() == name).count();
+        assert_eq!((waiting.len(), of("did:key:bob"), of("did:key:greedy")), (MOST, 1, 1));
+        assert!(waiting.is_sorted_by_key(|one| one.due.until));
+        let mut few: Vec<_> = (0..900).map(|number| one("did:key:greedy".into(), number)).collect();
+        keep_urgent(&mut few, |_| false);
+        assert_eq!(few.len(), 900, "while there is room, everything is shown");
+    }
 }

@@ -38,7 +38,6 @@ impl Connector {
                 let mut slot = talk.standing.lock().await;
                 self.read(&talk, &mut slot).await?;
                 let Some(negotiation) = slot.as_ref() else { continue };
-                self.count(&negotiation.opening().peer, true);
                 if let Next::Itself { after, .. } = self.next_in(&talk, negotiation) {
                     self.later(&talk, negotiation, after);
                 }

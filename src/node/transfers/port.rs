@@ -71,6 +71,8 @@ pub struct DueNotice {
     pub id: String,
     /// The transfer.
     pub transfer: String,
+    /// The counterparty.
+    pub peer: String,
     /// What the counterparty is told.
     pub notice: Notice,
     /// How often it was tried.

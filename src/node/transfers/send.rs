@@ -1,6 +1,6 @@
 //! Messages out: in order for each transfer, repeated until they are taken or need not be any more.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,15 +17,46 @@ use crate::node::dsp::send::escaped;
 use crate::transfer::{Kind, Transfer};
 
 /// How many messages are on their way at a time.
-const AT_ONCE: u32 = 64;
+const AT_ONCE: usize = 64;
 /// How many of them go to one counterparty: whoever answers slowly keeps its own waiting.
-const EACH: u32 = 8;
+const EACH: usize = 8;
+/// How many due ones are read at a time: which are due is a question about all that are, and not asked for each.
+const READ: u32 = 256;
+/// How many of those go to one counterparty.
+const READ_EACH: u32 = 32;
 /// The pauses before the first tries anew: a counterparty that is about to be ready is not kept waiting.
 const SOON: [u64; 4] = [150, 300, 600, 1200];
 /// How often a message is tried before it is given up: with pauses of up to an hour, some five days.
 const TRIES: u32 = 120;
 /// How long the loop sleeps without a bell.
 const UNRUNG: Duration = Duration::from_secs(1);
+
+/// What is on its way, and what was due when that was read last.
+#[derive(Default)]
+struct Telling {
+    /// Which transfers are telling, and whom.
+    busy: HashMap<String, String>,
+    /// The oldest notice of each of other transfers.
+    due: VecDeque<DueNotice>,
+}
+
+impl Telling {
+    fn place(&self) -> Option<usize> {
+        let free = |peer: &String| self.busy.values().filter(|busy| *busy == peer).count() < EACH;
+        self.due.iter().position(|notice| free(&notice.peer)).filter(|_| self.busy.len() < AT_ONCE)
+    }
+
+    /// Whether another one can go now, or none may.
+    fn has_next(&self) -> bool {
+        self.busy.len() >= AT_ONCE || self.place().is_some()
+    }
+
+    fn next(&mut self) -> Option<DueNotice> {
+        let notice = self.due.remove(self.place()?)?;
+        self.busy.insert(notice.transfer.clone(), notice.peer.clone());
+        Some(notice)
+    }
+}
 
 impl Transfers {
     /// Starts the loop that tells counterparties; it ends with the returned set.
@@ -37,13 +68,13 @@ impl Transfers {
                 warn!(%fault, "what was to be decided about transfers could not be read");
             }
             // A slow counterparty keeps nobody else waiting: each transfer has a task of its own while it tells.
-            let (mut tries, mut busy) = (JoinSet::new(), HashSet::new());
+            let (mut tries, mut telling) = (JoinSet::new(), Telling::default());
             loop {
-                if let Err(fault) = desk.tell_due(&mut tries, &mut busy).await {
+                if let Err(fault) = desk.tell_due(&mut tries, &mut telling).await {
                     warn!(%fault, "transfers could not be told");
                 }
                 tokio::select! {
-                    Some(told) = tries.join_next() => { told.ok().map(|id: String| busy.remove(&id)); }
+                    Some(told) = tries.join_next() => { told.ok().map(|id: String| telling.busy.remove(&id)); }
                     _ = timeout(UNRUNG, desk.bell.notified()) => {}
                 }
             }
@@ -52,15 +83,13 @@ impl Transfers {
     }
 
     /// Begins to tell what is due, one notice of each transfer that is not telling already.
-    async fn tell_due(
-        self: &Arc<Self>,
-        tries: &mut JoinSet<String>,
-        busy: &mut HashSet<String>,
-    ) -> Result<(), NodeFault> {
-        for notice in self.store.notices_due(chance::now()?, AT_ONCE, EACH).await? {
-            if busy.len() >= AT_ONCE as usize || !busy.insert(notice.transfer.clone()) {
-                continue;
-            }
+    async fn tell_due(self: &Arc<Self>, tries: &mut JoinSet<String>, telling: &mut Telling) -> Result<(), NodeFault> {
+        if !telling.has_next() {
+            telling.due = self.store.notices_due(chance::now()?, READ, READ_EACH).await?.into();
+            // The store has what is being told until it was.
+            telling.due.retain(|notice| !telling.busy.contains_key(&notice.transfer));
+        }
+        while let Some(notice) = telling.next() {
             let desk = Arc::clone(self);
             tries.spawn(async move {
                 if let Err(fault) = desk.tell(&notice).await {
@@ -156,4 +185,30 @@ impl Transfers {
 /// is told in its order.
 fn overtaken(transfer: &Transfer) -> bool {
     transfer.state().is_final() && transfer.history().last().is_some_and(|moved| moved.by != transfer.opening().role)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::transfer::Notice;
+
+    #[test]
+    fn whoever_has_much_to_be_told_has_a_few_told_at_a_time_and_others_go_first() {
+        let due = |peer: &str, number: usize| DueNotice {
+            id: format!("{peer} {number}"),
+            transfer: format!("{peer} {number}"),
+            peer: peer.into(),
+            notice: Notice { kind: Kind::Start, address: None, reason: Default::default() },
+            attempts: 0,
+        };
+        let greedy = (0..20).map(|number| due("greedy", number));
+        let mut telling = Telling { due: greedy.chain([due("modest", 0)]).collect(), ..Telling::default() };
+        let begun: Vec<String> = std::iter::from_fn(|| telling.next()).map(|notice| notice.id).collect();
+        let eight = (0..EACH).map(|number| format!("greedy {number}"));
+        assert_eq!(begun, eight.chain(["modest 0".into()]).collect::<Vec<_>>());
+        assert!(!telling.has_next(), "others may be due: they are read");
+        telling.busy.remove("greedy 3");
+        assert!(telling.has_next(), "what was read is told before it is read again");
+        assert_eq!(telling.next().unwrap().id, "greedy 8");
+    }
 }
