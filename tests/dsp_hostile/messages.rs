@@ -126,7 +126,10 @@ async fn a_message_that_does_not_fit_moves_no_negotiation() {
     let pid = begun["providerPid"].as_str().unwrap().to_owned();
     // The same again is the same, and says so; another first message of this id is none.
     assert_eq!(stranger.say("/negotiations/request", &first).await, (201, begun.clone()));
-    let again = stranger.request();
+    // So it is under another id, or none: EDC does that, and takes a refusal for the end.
+    let mut again = stranger.request();
+    assert_eq!(stranger.say("/negotiations/request", &again).await, (201, begun.clone()));
+    again["offer"]["@id"] = json!("urn:offer:other");
     refused(&stranger.say("/negotiations/request", &again).await, negotiation::STATE.id(), "begun already");
     let message = |kind: &str, more: Value| {
         let mut message =

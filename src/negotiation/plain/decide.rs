@@ -25,6 +25,19 @@ impl Negotiation {
         id.is_some_and(|id| self.heard.contains(id))
     }
 
+    /// Whether the counterparty begins once more what it has begun: from where it heard then, with the offer and roles of then.
+    ///
+    /// EDC (0.15.1) says its first message again under another id when its loop is quicker than the answer, and takes a
+    /// refusal of that for the end of what it has begun.
+    pub fn was_begun_with(&self, address: &str, offer: Option<&Value>, parties: Option<&Parties>) -> bool {
+        let (opening, first) = (&self.opening, self.offers.first());
+        opening.began != opening.role
+            && opening.address == address
+            && first.is_some_and(|first| {
+                Some(&first.offer) == offer && parties.is_none_or(|parties| *parties == first.parties)
+            })
+    }
+
     /// Whether the counterparty only says again what its state rests on, under another id of the message.
     ///
     /// No arrow of the specification, and tolerated for one connector: EDC (0.15.1, under load) says an agreement, a

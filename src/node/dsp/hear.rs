@@ -11,7 +11,7 @@ use super::{Connector, PlainCommit, Uncataloged};
 use crate::check::Refusal;
 use crate::dsp::{self, Form, Letter, Named, checks};
 use crate::encoding::Timestamp;
-use crate::negotiation::plain::{Event, Negotiation, Opening, ParticipantId, Said, Word};
+use crate::negotiation::plain::{Event, Negotiation, Opening, ParticipantId, Parties, Said, Word};
 use crate::negotiation::{Role, checks as machine};
 use crate::node::{NodeFault, StoreFault, chance, checks as limits};
 
@@ -34,6 +34,14 @@ pub struct Unheard {
     pub fault: NodeFault,
     /// What it named.
     pub named: Named,
+}
+
+/// What a first message says, to tell it from another one.
+struct First {
+    message: Option<String>,
+    address: String,
+    offer: Option<Value>,
+    parties: Option<Parties>,
 }
 
 impl Connector {
@@ -89,17 +97,22 @@ impl Connector {
             address: callback.trim_end_matches('/').to_owned(),
             dataset: target,
         };
-        let message = letter.id.clone();
+        let first = First {
+            message: letter.id.clone(),
+            address: opening.address.clone(),
+            offer: letter.word.offer().cloned(),
+            parties: letter.parties.clone(),
+        };
         // Two first messages of one thread begin one negotiation.
         let claim = match self.talks.claim(from, opening.role, &pid, &opening.own_pid) {
             Ok(claim) => claim,
-            Err(known) => return self.begun_already(&known, message.as_deref(), named).await,
+            Err(known) => return self.begun_already(&known, &first, named).await,
         };
         match self.begin_new(opening, letter, claim, now).await {
             // It is in the store, and memory had forgotten it.
             Err(NodeFault::Store(StoreFault::Moved)) => {
                 let known = self.store.find_plain(from, began.other(), &pid).await?.ok_or(StoreFault::Moved)?;
-                self.begun_already(&known, message.as_deref(), named).await
+                self.begun_already(&known, &first, named).await
             }
             done => done,
         }
@@ -150,7 +163,7 @@ impl Connector {
     async fn begun_already(
         self: &Arc<Self>,
         id: &str,
-        message: Option<&str>,
+        first: &First,
         named: &mut Named,
     ) -> Result<Answered, NodeFault> {
         let talk = self.talk(id).await?.ok_or_else(|| NodeFault::unknown("negotiation", id))?;
@@ -158,9 +171,10 @@ impl Connector {
         self.read(&talk, &mut slot).await?;
         let negotiation = slot.as_ref().ok_or_else(|| NodeFault::unknown("negotiation", id))?;
         *named = names(negotiation);
-        machine::STATE.hold(negotiation.has_heard_id(message), || {
-            format!("the negotiation has begun already, and is {}", negotiation.state().name())
-        })?;
+        let again = negotiation.has_heard_id(first.message.as_deref())
+            || negotiation.was_begun_with(&first.address, first.offer.as_ref(), first.parties.as_ref());
+        machine::STATE
+            .hold(again, || format!("the negotiation has begun already, and is {}", negotiation.state().name()))?;
         let answered = Answered { acknowledgement: dsp::acknowledge(negotiation), began: true };
         let events = negotiation.events();
         drop(slot);
