@@ -189,8 +189,9 @@ def refused(node):
 def judge(checks, way, ours, theirs, seconds, refused):
     """Nothing of ours is in a state that contradicts the other side's; what the other side lost by itself is told.
 
-    EDC answers 200 to our FINALIZED while its loop still writes that it is VERIFIED, and then forgets the one for the other:
-    what it took from us and lost is told, and no contradiction."""
+    EDC answers 200 to our FINALIZED while its loop still writes that it is VERIFIED, or to our agreement while it still writes
+    that it is REQUESTED, and then forgets the one for the other: what it took from us and lost is told, and no contradiction."""
+    forgets = {("FINALIZED", "VERIFIED"), ("AGREED", "REQUESTED")}
     counted = Counter(view["state"] for view in ours.values())
     their_count = Counter(it["state"] for it in theirs.values())
     print(f"        {way}: ours {dict(counted)}, its {dict(their_count)}, {len(ours) / seconds:.0f}/s", flush=True)
@@ -198,8 +199,8 @@ def judge(checks, way, ours, theirs, seconds, refused):
     for view in ours.values():
         pid = view["provider_pid"] if view["role"] == "consumer" else view["consumer_pid"]
         its = theirs.get(pid, {}).get("state")
-        if (view["state"], its) == ("FINALIZED", "VERIFIED") and view["role"] == "provider" and view["id"] not in refused:
-            its_lost.append((view["id"], "it took our FINALIZED and says VERIFIED"))
+        if (view["state"], its) in forgets and view["role"] == "provider" and view["id"] not in refused:
+            its_lost.append((view["id"], f"it took our {view['state']} and says {its}"))
         elif view["state"] != its:
             contradictions.append((view["id"], view["state"], pid, its))
         if view["state"] != "FINALIZED":

@@ -28,7 +28,7 @@ const LATER: u32 = 3000;
 const WAITED: Duration = Duration::from_secs(2 * 24 * 3600);
 /// How long a provider lets its answer to a first request go ahead of what it says next: some peers (EDC, the TCK) do not
 /// know the negotiation before they have read it.
-const ANSWER_FIRST: Duration = Duration::from_millis(4);
+const ANSWER_FIRST: Duration = Duration::from_millis(10);
 
 /// What came of a message.
 enum Outcome {
