@@ -4,9 +4,8 @@
 
 #[path = "support/stranger.rs"]
 mod stranger;
-
-use std::io::Write;
-use std::sync::{Arc, Mutex};
+#[path = "support/tape.rs"]
+mod tape;
 
 use countersign::dsp::checks;
 use countersign::encoding::checks as encoding;
@@ -15,39 +14,11 @@ use serde_json::{Value, json};
 
 use stranger::connectors::DATASET;
 use stranger::{CONTEXT, Stranger, provider};
-
-/// What was logged.
-#[derive(Clone, Default)]
-struct Tape(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Tape {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Tape {
-    /// The lines since this was asked last.
-    fn lines(&self) -> Vec<Value> {
-        let written = std::mem::take(&mut *self.0.lock().unwrap());
-        String::from_utf8(written).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-    }
-}
+use tape::Tape;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_refusal_is_logged_once_and_nothing_else_is() {
-    let tape = Tape::default();
-    let written = tape.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .json()
-        .with_max_level(tracing::Level::WARN)
-        .with_writer(move || written.clone())
-        .finish();
-    tracing::subscriber::set_global_default(subscriber).unwrap();
+    let tape = Tape::start();
     let node = provider().await;
     let stranger = Stranger::of(12, &node);
     let other = Stranger::of(13, &node);

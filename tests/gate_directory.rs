@@ -5,20 +5,17 @@ mod support {
     pub mod gate_world;
 }
 
-use std::net::SocketAddr;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use countersign::encoding::{Digest, Timestamp};
 use countersign::gate::{ByteRange, Listed, Receipt, SUMS, Sums, checks};
-use countersign::http;
-use countersign::node::{ForwardSettings, GateSettings, Proxy, chance};
+use countersign::node::{GateSettings, Proxy, chance};
 use reqwest::{Method, Response, StatusCode};
 use serde_json::json;
-use support::gate_scene::{Scene, check, link};
+use support::gate_scene::{Scene, asked_by, check, link};
 use support::gate_world::{Contract, free, under};
-use tokio::net::TcpListener;
 
 const TILE: &[u8] = b"a tile of roads";
 const SIGNS: &[u8] = b"signs";
@@ -192,16 +189,8 @@ async fn a_use_of_a_directory_is_each_of_its_files_once() {
 #[tokio::test]
 async fn a_proxys_door_counts_the_files_of_a_directory_as_the_gate_does() {
     let scene = Scene::with(|settings, home| drop(tiles(settings, home))).await;
-    let settings = ForwardSettings {
-        proxy: Proxy::Nginx,
-        listen: SocketAddr::from(([127, 0, 0, 1], 0)),
-        addresses: vec!["127.0.0.1".parse().unwrap()],
-        secret_file: None,
-    };
-    let listener = TcpListener::bind(settings.listen).await.unwrap();
-    let url = format!("http://{}/auth", listener.local_addr().unwrap());
-    let gate = scene.running.as_ref().unwrap().gate.clone();
-    let _served = http::serve(listener, http::gate::forward_router(gate, settings, None), Duration::from_secs(10));
+    let (door, _served) = scene.door(asked_by(Proxy::Nginx), None).await;
+    let url = format!("http://{door}/auth");
     let contract = scene.concluded(1, under("count", "lteq", json!(1)));
     let token = scene.token(&contract).await;
     let ask = async |path: &str| {

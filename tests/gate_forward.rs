@@ -5,18 +5,17 @@ mod support {
     pub mod gate_world;
 }
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use countersign::gate::{Answer, Proof, Proven};
-use countersign::http::{self, Served};
+use countersign::http::Served;
 use countersign::node::{ForwardSettings, Proxy, chance};
 use reqwest::{Method, Response, StatusCode};
 use serde_json::{Value, json};
-use support::gate_scene::{Scene, check};
+use support::gate_scene::{Scene, asked_by, check};
 use support::gate_world::{ScriptedChain, free, key, under};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 
 const PATH: &str = "/assets/junction";
 
@@ -27,25 +26,16 @@ struct Door {
     _served: Served,
 }
 
-fn settings(proxy: Proxy) -> ForwardSettings {
-    let loopback: Vec<std::net::IpAddr> = vec!["127.0.0.1".parse().unwrap()];
-    let listen = SocketAddr::from(([127, 0, 0, 1], 0));
-    ForwardSettings { proxy, listen, addresses: loopback, secret_file: None }
-}
-
 impl Door {
     async fn new(proxy: Proxy) -> Self {
-        Self::with(settings(proxy), None).await
+        Self::with(asked_by(proxy), None).await
     }
 
     async fn with(settings: ForwardSettings, secret: Option<&str>) -> Self {
         let scene = Scene::new().await;
-        let listener = TcpListener::bind(settings.listen).await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let (gate, proxy) = (scene.running.as_ref().unwrap().gate.clone(), settings.proxy);
-        let router = http::gate::forward_router(gate, settings, secret);
-        let served = http::serve(listener, router, Duration::from_secs(10));
-        Self { scene, url, proxy, _served: served }
+        let proxy = settings.proxy;
+        let (door, served) = scene.door(settings, secret).await;
+        Self { scene, url: format!("http://{door}"), proxy, _served: served }
     }
 
     fn host(&self) -> &str {
@@ -182,11 +172,11 @@ async fn what_callers_write_is_not_read() {
 
 #[tokio::test]
 async fn nobody_asks_in_the_proxys_place() {
-    let elsewhere = ForwardSettings { addresses: vec!["192.0.2.1".parse().unwrap()], ..settings(Proxy::Nginx) };
+    let elsewhere = ForwardSettings { addresses: vec!["192.0.2.1".parse().unwrap()], ..asked_by(Proxy::Nginx) };
     let door = Door::with(elsewhere, None).await;
     assert_eq!(refused(door.ask_with("GET", PATH, &[]).await).await, "gate.forward.caller");
 
-    let anywhere = ForwardSettings { addresses: Vec::new(), ..settings(Proxy::Nginx) };
+    let anywhere = ForwardSettings { addresses: Vec::new(), ..asked_by(Proxy::Nginx) };
     let door = Door::with(anywhere.clone(), Some("a secret of many letters")).await;
     let token = door.scene.token(&door.scene.concluded(1, free())).await;
     let with = |secrets: &[&str]| {

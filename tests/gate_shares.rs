@@ -3,10 +3,9 @@
 mod support {
     pub mod gate_scene;
     pub mod gate_world;
+    pub mod tape;
 }
 
-use std::io::Write;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use countersign::credential::Asset;
@@ -18,6 +17,7 @@ use serde_json::{Value, json};
 use sqlx::{Connection as _, SqliteConnection};
 use support::gate_scene::{DATA, Scene, check, link};
 use support::gate_world::{Contract, ScriptedChain, free, under};
+use support::tape::Tape;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream};
 
@@ -394,31 +394,9 @@ async fn a_gate_with_a_full_store_is_not_ready() {
     scene.until_ready().await;
 }
 
-/// What was logged.
-#[derive(Clone, Default)]
-struct Tape(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Tape {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
 #[tokio::test]
 async fn what_strangers_bring_about_is_no_error_in_the_log() {
-    let tape = Tape::default();
-    let written = tape.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .json()
-        .with_max_level(tracing::Level::WARN)
-        .with_writer(move || written.clone())
-        .finish();
-    tracing::subscriber::set_global_default(subscriber).unwrap();
+    let tape = Tape::start();
     let scene = Scene::new().await;
     scene.chain.script().fault = Some(countersign::node::RegistryFault::Unreachable("nobody there".into()));
     let mut status = StatusCode::OK;
@@ -437,8 +415,7 @@ async fn what_strangers_bring_about_is_no_error_in_the_log() {
     for _ in 0..3 {
         scene.client.get(&address).header("x-forwarded-for", "192.0.2.1").send().await.unwrap();
     }
-    let text = String::from_utf8(tape.0.lock().unwrap().clone()).unwrap();
-    let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let lines = tape.lines();
     assert!(!lines.is_empty(), "that the chain cannot be read is logged");
     let named = |line: &&Value| line["fields"]["message"].as_str().unwrap().contains("[listen] proxies does not name");
     assert_eq!(lines.iter().filter(named).count(), 1, "{lines:?}");

@@ -5,18 +5,15 @@ mod support {
     pub mod gate_world;
 }
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use countersign::encoding::Digest;
-use countersign::http;
-use countersign::node::{ForwardSettings, OwnContract, Portion, Proxy, Source, Standing, chance};
+use countersign::node::{OwnContract, Portion, Proxy, Source, Standing, chance};
 use reqwest::{Response, StatusCode};
 use serde_json::{Value, json};
 use sqlx::Connection as _;
-use support::gate_scene::{DATA, Scene, check};
+use support::gate_scene::{DATA, Scene, asked_by, check};
 use support::gate_world::{Contract, ScriptedChain, under};
-use tokio::net::TcpListener;
 use tokio::time::{sleep, timeout};
 
 // Terms here run out after twelve seconds or more: a machine with much to do takes its time for what has to come before.
@@ -141,16 +138,8 @@ async fn a_transfers_download_ends_with_the_terms() {
 #[tokio::test]
 async fn the_door_for_proxies_closes_with_the_terms() {
     let scene = Scene::with(|settings, _| settings.poll_ms = 600_000).await;
-    let settings = ForwardSettings {
-        proxy: Proxy::Nginx,
-        listen: SocketAddr::from(([127, 0, 0, 1], 0)),
-        addresses: vec!["127.0.0.1".parse().unwrap()],
-        secret_file: None,
-    };
-    let listener = TcpListener::bind(settings.listen).await.unwrap();
-    let url = format!("http://{}/auth", listener.local_addr().unwrap());
-    let gate = scene.running.as_ref().unwrap().gate.clone();
-    let _served = http::serve(listener, http::gate::forward_router(gate, settings, None), Duration::from_secs(10));
+    let (door, _served) = scene.door(asked_by(Proxy::Nginx), None).await;
+    let url = format!("http://{door}/auth");
     let contract = scene.concluded(1, under("elapsedTime", "lt", json!("PT12S")));
     let token = scene.token(&contract).await;
     let ask = async || {

@@ -3,11 +3,12 @@
 use serde::Serialize;
 use serde_json::Value;
 
+use super::view::{approved, in_words};
 use crate::credential::{Asset, rfc3339};
 use crate::encoding::Timestamp;
-use crate::identity::{Did, Jws};
+use crate::identity::Did;
 use crate::negotiation::{Negotiation, ProposalPaper, State};
-use crate::policy::{Fee, Money, Policy, Template};
+use crate::policy::{Fee, Money};
 
 /// A proposal, for people and scripts: what an offer of it would say, and no offer.
 #[derive(Clone, Debug, Serialize)]
@@ -49,21 +50,19 @@ impl ProposalView {
     }
 
     fn of(proposal: &ProposalPaper) -> Self {
-        // It was verified when it was made or came; here it is only read again for people.
-        let approval = Jws::parse(&proposal.approval).ok();
-        let template = approval.as_ref().and_then(|jws| Template::parse(jws.payload()).ok());
+        let (template_title, template_by) = approved(&proposal.approval);
         Self {
             id: proposal.id.clone(),
             answer_by: proposal.answer_by,
             template: proposal.template.clone(),
-            template_title: template.map(|template| template.title),
-            template_by: approval.and_then(|jws| jws.header().kid.as_ref().map(|kid| kid.did().clone())),
+            template_title,
+            template_by,
             asset: proposal.asset.clone(),
             price: proposal.price,
             fee: proposal.fee.clone(),
             promisor: proposal.promisor.clone(),
             promisee: proposal.promisee.clone(),
-            in_words: Policy::parse(&proposal.terms).map(|policy| policy.in_words()).unwrap_or_default(),
+            in_words: in_words(&proposal.terms),
             terms: proposal.terms.clone(),
         }
     }

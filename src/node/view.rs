@@ -213,11 +213,23 @@ fn ending(negotiation: &Negotiation) -> Option<Ending> {
     }
 }
 
+/// What an approved template is called, and who approved it. It was verified when it came; here it is only read again for
+/// people.
+pub(super) fn approved(approval: &str) -> (Option<String>, Option<Did>) {
+    let approval = Jws::parse(approval).ok();
+    let template = approval.as_ref().and_then(|jws| Template::parse(jws.payload()).ok());
+    let by = approval.and_then(|jws| jws.header().kid.as_ref().map(|kid| kid.did().clone()));
+    (template.map(|template| template.title), by)
+}
+
+/// Terms as sentences; none of terms that do not read.
+pub(super) fn in_words(terms: &Value) -> Vec<String> {
+    Policy::parse(terms).map(|policy| policy.in_words()).unwrap_or_default()
+}
+
 impl OfferView {
     fn of(offer: &OfferPaper) -> Self {
-        // It was verified when the offer came; here it is only read again for people.
-        let approval = Jws::parse(&offer.approval).ok();
-        let template = approval.as_ref().and_then(|jws| Template::parse(jws.payload()).ok());
+        let (template_title, template_by) = approved(&offer.approval);
         Self {
             contract_id: offer.contract_id,
             sha256: offer.sha256,
@@ -228,14 +240,14 @@ impl OfferView {
             registry: offer.registry.to_string(),
             recorder: offer.recorder,
             template: offer.template.clone(),
-            template_title: template.map(|template| template.title),
-            template_by: approval.and_then(|jws| jws.header().kid.as_ref().map(|kid| kid.did().clone())),
+            template_title,
+            template_by,
             asset: offer.asset.clone(),
             price: offer.price,
             fee: offer.fee.clone(),
             promisor: offer.promisor.clone(),
             promisee: offer.promisee.clone(),
-            in_words: Policy::parse(&offer.terms).map(|policy| policy.in_words()).unwrap_or_default(),
+            in_words: in_words(&offer.terms),
             terms: offer.terms.clone(),
         }
     }

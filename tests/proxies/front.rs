@@ -8,15 +8,15 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{Response as Answer, header};
-use countersign::http::{self, Served};
-use countersign::node::{ForwardSettings, Proxy, ServedAsset, Source};
+use countersign::http::Served;
+use countersign::node::{Proxy, ServedAsset, Source};
 use reqwest::Response;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::support::gate_scene::{DATA, Scene};
+use crate::support::gate_scene::{DATA, Scene, asked_by};
 use crate::support::gate_world::{Contract, ScriptedChain, free};
 use crate::support::ports::free_port;
 
@@ -108,17 +108,7 @@ impl Front {
             }
         })
         .await;
-        let forward = ForwardSettings {
-            proxy,
-            listen: ([127, 0, 0, 1], 0).into(),
-            addresses: vec!["127.0.0.1".parse().unwrap()],
-            secret_file: None,
-        };
-        let gate = scene.running.as_ref().unwrap().gate.clone();
-        let listener = TcpListener::bind(forward.listen).await.unwrap();
-        let door = listener.local_addr().unwrap().to_string();
-        let router = http::gate::forward_router(gate, forward, secret);
-        let served = http::serve(listener, router, Duration::from_secs(10));
+        let (door, served) = scene.door(asked_by(proxy), secret).await;
         let places = Places {
             port,
             gate: scene.origin.strip_prefix("http://").unwrap().to_owned(),

@@ -12,7 +12,7 @@ use countersign::encoding::{Digest, Timestamp};
 use countersign::gate::{Answer, DIRECTORY, Listed, Receipt, SUMS, Sums};
 use countersign::http::{self, Served};
 use countersign::identity::{Documents, Signer as _};
-use countersign::node::{GateSettings, Gatekeeper, ServedAsset, Shares, Source, chance};
+use countersign::node::{ForwardSettings, GateSettings, Gatekeeper, Proxy, ServedAsset, Shares, Source, chance};
 use countersign::store::{InboxLimits, SealingKey, Sqlite};
 use reqwest::{Method, Response, StatusCode};
 use serde_json::Value;
@@ -25,6 +25,12 @@ use super::gate_world::{Contract, RECORDER, ScriptedChain, World, key};
 
 pub const DATA: &[u8] = b"<OpenDRIVE><header revMajor=\"1\" revMinor=\"7\"/></OpenDRIVE>";
 pub const SHOWN: [&str; 2] = ["asset", "terms"];
+
+/// A door for a proxy of this kind on this machine.
+pub fn asked_by(proxy: Proxy) -> ForwardSettings {
+    let (listen, addresses) = (([127, 0, 0, 1], 0).into(), vec!["127.0.0.1".parse().unwrap()]);
+    ForwardSettings { proxy, listen, addresses, secret_file: None }
+}
 
 /// A gate that runs, and everything around it.
 pub struct Scene {
@@ -135,6 +141,15 @@ impl Scene {
     pub async fn open_again(&mut self) {
         let address = self.origin.strip_prefix("http://").unwrap();
         self.start(TcpListener::bind(address).await.unwrap()).await;
+    }
+
+    /// The door at which a proxy asks; its address, and what serves it.
+    pub async fn door(&self, settings: ForwardSettings, secret: Option<&str>) -> (String, Served) {
+        let listener = TcpListener::bind(settings.listen).await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let gate = self.running.as_ref().unwrap().gate.clone();
+        let router = http::gate::forward_router(gate, settings, secret);
+        (address, http::serve(listener, router, Duration::from_secs(10)))
     }
 
     /// A restart does not wait for the first look at the chain; the stories do.
